@@ -1,0 +1,30 @@
+# What weir stands on. Debian packages by their own files; DuckDB and Arrow from .deps/, which
+# `./dev setup` fills from cmake/deps.lock.
+set(WEIR_DEPS ${PROJECT_SOURCE_DIR}/.deps CACHE PATH "Folder that ./dev setup fills")
+
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_library(pcre2_library pcre2-8 REQUIRED)
+find_library(soci_core soci_core REQUIRED)
+find_library(soci_sqlite3 soci_sqlite3 REQUIRED)
+find_library(soci_postgresql soci_postgresql REQUIRED)
+find_library(sqlite3_library sqlite3 REQUIRED)
+find_library(pq_library pq REQUIRED)
+
+function(weir_imported name location include)
+  if(NOT EXISTS ${location})
+    message(FATAL_ERROR "${location} is missing: run ./dev setup")
+  endif()
+  add_library(${name} SHARED IMPORTED GLOBAL)
+  set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${location}
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${include}")
+endfunction()
+weir_imported(deps_duckdb ${WEIR_DEPS}/duckdb/lib/libduckdb.so ${WEIR_DEPS}/duckdb/include)
+weir_imported(deps_arrow ${WEIR_DEPS}/arrow/lib/libarrow.so.2600 ${WEIR_DEPS}/arrow/include)
+weir_imported(deps_parquet ${WEIR_DEPS}/arrow/lib/libparquet.so.2600 ${WEIR_DEPS}/arrow/include)
+set(CMAKE_BUILD_RPATH ${WEIR_DEPS}/duckdb/lib ${WEIR_DEPS}/arrow/lib)

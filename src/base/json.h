@@ -1,0 +1,32 @@
+#pragma once
+
+/// JSON values (nlohmann) behind Results: a fault is an Error that names the field, never an
+/// exception. Objects keep their keys sorted by bytes, so `dump` of equal values is equal.
+
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+
+namespace weir {
+
+using Json = nlohmann::json;
+
+/// kInvalidData with line and column where `text` is no JSON; nesting is limited to 256.
+/// Duplicate keys of an object are refused.
+Result<Json> parse_json(std::string_view text);
+
+/// Compact text; invalid UTF-8 in a string becomes U+FFFD, so a message never fails to be written.
+std::string dump_json(const Json& value);
+/// The same with two spaces of indentation, for people.
+std::string dump_json_pretty(const Json& value);
+
+/// The field `key` of an object as T. kInvalidData, naming the field, where it is missing or of
+/// another type. T is bool, int64_t, double, std::string or Json.
+template <typename T>
+Result<T> json_field(const Json& object, std::string_view key);
+
+/// The same with a value for a field that is missing or null.
+template <typename T>
+Result<T> json_field_or(const Json& object, std::string_view key, T otherwise);
+
+}  // namespace weir

@@ -1,0 +1,51 @@
+#pragma once
+
+/// Child processes by posix_spawn with an argument vector: no shell, no inherited descriptors
+/// beyond the three standard ones.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+
+namespace weir {
+
+struct Command {
+  std::vector<std::string> argv;                ///< argv[0] is a path, or looked up in PATH.
+  std::map<std::string, std::string> environment;  ///< Added to (or in place of) the parent's.
+  std::string standard_input;                   ///< Written to the child, then closed.
+  std::string working_directory;                ///< Empty: the parent's.
+  int64_t output_limit_bytes = int64_t{64} << 20;  ///< More standard output is kResourceExhausted.
+  /// Called with each whole line of standard error, without its end, as it comes.
+  std::function<void(std::string_view)> on_error_line;
+};
+
+struct Finished {
+  int exit_status = 0;  ///< Meaningful only where signal is 0.
+  int signal = 0;       ///< The signal that ended it, or 0.
+  std::string standard_output;
+  std::string standard_error_tail;  ///< The last 16 KiB.
+};
+
+/// Runs to the end. On cancellation: SIGTERM to the child's process group, SIGKILL after 5 s, then
+/// kCancelled. kNotFound where the program is not there; kDenied where it may not be started.
+Result<Finished> run_process(const Command& command, const Cancel& cancel);
+
+/// A process of this host, named so that a number used again is not taken for it.
+struct ProcessId {
+  int64_t pid = 0;
+  int64_t started_ticks = 0;  ///< Field 22 of /proc/PID/stat.
+  std::string boot_id;        ///< /proc/sys/kernel/random/boot_id.
+};
+ProcessId this_process();
+/// False only where it is certain that the process is gone (another boot, no such pid, other start).
+bool may_be_alive(const ProcessId& process);
+std::string host_name();
+/// The path of the running program.
+std::string this_program();
+
+}  // namespace weir

@@ -1,0 +1,271 @@
+#pragma once
+
+/// The tables of configuration and runs, on SQLite or PostgreSQL: one schema, one code path. Every
+/// change of state is compare-and-set; what belongs together is one transaction. It knows what rows
+/// are, not what they mean: whether a flow makes sense is config's, when it runs orchestrate's.
+/// docs/format/catalog.md names each column.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/process.h"
+#include "base/result.h"
+#include "model/configuration.h"
+#include "model/operation.h"
+#include "model/outcome.h"
+
+namespace weir::catalog {
+
+// ---- configuration -------------------------------------------------------------------------
+
+/// One row of a configuration table as columns and values: what plan shows and apply writes.
+struct ConfigRow {
+  std::string table;                           ///< `layer`, `dataset`, `flow`, `task`, …
+  std::vector<std::string> key;                ///< Values of the primary key, in order.
+  std::map<std::string, Json> values;          ///< Column → value (without the key columns).
+  std::string managed_by;                      ///< `yaml:<project>`, or empty for rows by SQL.
+};
+
+struct RowChange {
+  enum class Kind { kInsert, kUpdate, kDelete } kind = Kind::kInsert;
+  ConfigRow row;                               ///< kDelete: key only.
+};
+
+struct ConfigVersion {
+  std::string hash;
+  int64_t created_at_us = 0;
+  std::string author;
+  std::string reason;                          ///< `apply` or `sql`
+  Json content;                                ///< Canonical configuration with file contents.
+};
+
+// ---- runs ----------------------------------------------------------------------------------
+
+enum class RunState { kQueued, kRunning, kSucceeded, kFailed, kHeld, kCancelled, kSkipped };
+enum class TaskState { kWaiting, kReady, kRunning, kSucceeded, kFailed, kHeld, kSkipped, kCancelled };
+std::string_view to_text(RunState state);
+std::string_view to_text(TaskState state);
+Result<RunState> run_state_from_text(std::string_view text);
+Result<TaskState> task_state_from_text(std::string_view text);
+bool is_final(RunState state);
+bool is_final(TaskState state);
+
+struct FlowRun {
+  std::string run_id;          ///< UUIDv7
+  std::string flow_id;
+  std::string run_key;         ///< Unique per flow.
+  RunState state = RunState::kQueued;
+  std::string config_hash;
+  Json params = Json::object();
+  std::string trigger;         ///< `manual`, `scheduled`, `file`, `rerun`
+  std::string rerun_of;
+  int64_t logical_time_us = 0;
+  int64_t created_at_us = 0;
+  int64_t started_at_us = 0;   ///< 0: not yet
+  int64_t finished_at_us = 0;  ///< 0: not yet
+  std::string error_code;
+  std::string error_text;
+  bool cancel_requested = false;
+};
+
+struct TaskRun {
+  std::string run_id;
+  std::string task_id;
+  std::string template_id;
+  TaskState state = TaskState::kWaiting;
+  int64_t attempt = 0;
+  int64_t epoch = 0;           ///< Of the lease under which it runs.
+  std::string engine;
+  Json pinned = Json();        ///< Inputs once resolved: the same for every attempt of this run.
+  Json operations = Json::array();  ///< Tokens and kinds planned.
+  model::Counts counts;
+  Json details = Json::object();
+  std::string error_code;
+  std::string error_text;      ///< to_line of the error
+  std::string error_hint;
+  std::string held_reason;
+  int64_t started_at_us = 0;
+  int64_t finished_at_us = 0;
+  int64_t not_before_us = 0;   ///< Next attempt.
+  int64_t cpu_ms = 0;
+  int64_t peak_memory_bytes = 0;
+};
+
+struct Watermark {
+  model::DatasetName target;
+  model::DatasetName source;
+  std::optional<int64_t> as_of_us;
+  std::string instant;
+  std::string token;
+};
+
+struct LedgerEntry {
+  model::DatasetName target;
+  std::string identity;        ///< model::identity_of
+  std::string source_name;
+  std::string source_sha256;
+  int64_t size_bytes = 0;
+  std::optional<int64_t> as_of_us;
+  std::string token;
+};
+
+struct Reconciliation {
+  std::string run_id;
+  std::string task_id;
+  std::string token;
+  std::string hop;             ///< `landing → raw.airports`
+  model::Counts counts;
+  bool is_closed = true;
+  Json sums = Json::object();
+};
+
+struct Hold {
+  std::string run_id;
+  std::string task_id;
+  std::string token;
+  model::DatasetName target;
+  std::string reason;
+  std::string message;
+  Json facts = Json::object();
+  std::string state;           ///< `open`, `approved`, `rejected`, `superseded`
+  int64_t created_at_us = 0;
+};
+
+/// What an operation's end writes beside the task's state: one transaction.
+struct OperationRecord {
+  std::string run_id;
+  std::string task_id;
+  int64_t attempt = 0;
+  int64_t epoch = 0;
+  model::Operation operation;
+  model::Outcome outcome;
+  std::string hop;
+};
+
+struct Lease {
+  std::string name;            ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
+  std::string holder;          ///< Free text for people.
+  int64_t epoch = 0;           ///< Grows with every change of holder, for ever.
+};
+
+/// Safe to use from many threads at once; many processes may use one catalog.
+/// kUnavailable where the database cannot be reached or stays locked; kOutcomeUnknown where the
+/// connection was lost at COMMIT; kCorrupt for what does not read back; kUnsupported for a schema
+/// newer than this program's.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+  virtual const std::string& url() const = 0;  ///< Without a password.
+
+  // -- configuration: the head
+  /// The head as values. A row that cannot be read is kInvalidConfig with table, key and column.
+  virtual Result<model::Configuration> load_configuration() = 0;
+  virtual Result<std::vector<ConfigRow>> config_rows() = 0;
+  /// All changes in one transaction, with a line each in audit_log.
+  virtual Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) = 0;
+  /// Keeps it if the hash is new. True if it was new.
+  virtual Result<bool> add_config_version(const ConfigVersion& version) = 0;
+  virtual Result<ConfigVersion> config_version(const std::string& hash) = 0;
+  virtual Result<std::vector<ConfigVersion>> config_versions() = 0;  ///< Without content, newest first.
+
+  // -- runs
+  /// Inserts the run and its task rows unless run_key exists for the flow; what stands there then.
+  struct Started {
+    FlowRun run;
+    bool is_new = false;
+  };
+  virtual Result<Started> start_run(const FlowRun& run, const std::vector<TaskRun>& tasks) = 0;
+  virtual Result<FlowRun> flow_run(const std::string& run_id) = 0;
+  virtual Result<std::optional<FlowRun>> find_run(const std::string& flow_id,
+                                                  const std::string& run_key) = 0;
+  /// Newest first; empty flow_id: all flows.
+  virtual Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) = 0;
+  virtual Result<std::vector<TaskRun>> task_runs(const std::string& run_id) = 0;
+  virtual Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) = 0;
+
+  /// Queued → running where fewer than `max_active` runs of the flow are running and no older run is
+  /// queued. False where it must wait. One transaction under the flow's lock.
+  virtual Result<bool> admit_run(const std::string& run_id, int64_t max_active) = 0;
+  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times.
+  virtual Status move_run(const std::string& run_id, RunState from, RunState to,
+                          const std::string& error_code, const std::string& error_text) = 0;
+  virtual Status request_cancel(const std::string& run_id) = 0;
+
+  /// Compare-and-set on (state, attempt, epoch) of the stored row; writes all other columns of
+  /// `next`. kConflict where the stored row is not `expected`.
+  struct TaskKey {
+    TaskState state = TaskState::kWaiting;
+    int64_t attempt = 0;
+    int64_t epoch = 0;
+  };
+  virtual Status move_task(const TaskRun& next, const TaskKey& expected) = 0;
+
+  /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
+  /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.
+  virtual Status record_operation(const OperationRecord& record) = 0;
+
+  /// Appends to the log of a task attempt, and reads it back in order.
+  virtual Status add_log(const std::string& run_id, const std::string& task_id, int64_t attempt,
+                         const std::string& level, const std::string& message) = 0;
+  struct LogLine {
+    int64_t at_us = 0;
+    std::string task_id;
+    int64_t attempt = 0;
+    std::string level;
+    std::string message;
+  };
+  virtual Result<std::vector<LogLine>> logs(const std::string& run_id,
+                                            const std::string& task_id) = 0;
+
+  // -- what is known of the lake (a cache: `doctor --heal` rebuilds it)
+  virtual Result<std::vector<model::Publication>> publications(const model::DatasetName& dataset) = 0;
+  virtual Result<std::vector<LedgerEntry>> ledger(const model::DatasetName& target) = 0;
+  virtual Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) = 0;
+  virtual Status heal(const std::vector<model::Publication>& publications,
+                      const std::vector<LedgerEntry>& ledger,
+                      const std::vector<Watermark>& watermarks) = 0;
+  virtual Result<std::vector<Reconciliation>> reconciliations(const std::string& run_id) = 0;
+  virtual Result<std::vector<Hold>> holds(const std::string& state) = 0;  ///< Empty: all.
+  /// Open holds for a target, by token; and closing them.
+  virtual Status close_hold(const std::string& token, const std::string& state,
+                            const std::string& author) = 0;
+  /// The schema recorded for a dataset, newest; nothing where there is none.
+  virtual Result<std::optional<model::Schema>> recorded_schema(const model::DatasetName& dataset) = 0;
+  virtual Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
+                               const std::string& token) = 0;
+
+  // -- leases
+  /// Takes the lease where it is free, ran out, or its holder is certainly gone (same host and
+  /// may_be_alive() says no). Nothing where somebody holds it. `least_epoch` lifts the epoch (a
+  /// lake may remember more than a fresh catalog).
+  virtual Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,
+                                                  int64_t duration_ms, int64_t least_epoch) = 0;
+  /// kConflict where it was lost.
+  virtual Status renew_lease(const Lease& lease, int64_t duration_ms) = 0;
+  virtual Status release_lease(const Lease& lease) = 0;
+  virtual Result<bool> holds_lease(const Lease& lease) = 0;
+  /// Who holds it, for messages; empty where nobody does.
+  virtual Result<std::string> lease_holder(const std::string& name) = 0;
+  /// Whether a living process holds it: what `retry` and overlap ask about a run that says running.
+  virtual Result<bool> is_lease_alive(const std::string& name) = 0;
+
+  virtual Status audit(const std::string& author, const std::string& action,
+                       const Json& details) = 0;
+};
+
+struct CatalogOptions {
+  std::string url;             ///< `sqlite:path` or `postgresql://…`
+  std::string base_folder;     ///< Relative SQLite paths count from it.
+  bool may_create = true;      ///< False: kNotFound where there is none yet.
+};
+
+/// Opens the database and brings its schema up to date (numbered migrations, one transaction each).
+Result<std::unique_ptr<Catalog>> open_catalog(const CatalogOptions& options, Clock& clock,
+                                              Random& random);
+
+}  // namespace weir::catalog

@@ -1,0 +1,31 @@
+#pragma once
+
+/// Names that users give, each checked once where it comes in.
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace weir::model {
+
+/// `layer.name`. Also names a table of the lake, so it must survive as a folder name.
+struct DatasetName {
+  std::string layer;
+  std::string name;
+
+  std::string text() const { return layer + "." + name; }
+  bool empty() const { return name.empty(); }
+  /// The dataset that keeps this one's rejected rows: `<layer>.<name>__rejected`.
+  DatasetName rejected() const { return {layer, name + "__rejected"}; }
+  auto operator<=>(const DatasetName&) const = default;
+};
+
+/// Splits at the first '.'. kInvalidConfig where either part breaks check_name.
+Result<DatasetName> parse_dataset_name(std::string_view text);
+
+/// 1–200 bytes of UTF-8 without control characters, '/', '\\', and not `.`, `..`; `what` names the
+/// thing in the message. Dots are refused in layers only. kInvalidConfig.
+Status check_name(std::string_view name, std::string_view what);
+
+}  // namespace weir::model

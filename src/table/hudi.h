@@ -1,0 +1,185 @@
+#pragma once
+
+/// Apache Hudi copy-on-write tables, read and written without a JVM: table version 6, flat timeline,
+/// JSON commit metadata (docs/format/hudi.md says which bytes). A commit is one instant on the
+/// timeline; the appearance of its completed file *is* the commit.
+///
+/// It knows nothing of history, of catalogs or of runs: rows come in as Arrow batches, and what a
+/// caller wants to find again goes into a commit's `extra`.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/schema.h"
+#include "parquet/parquet.h"
+#include "storage/storage.h"
+
+namespace weir::table {
+
+/// Hudi's five columns, first in every file.
+inline constexpr std::string_view kMetaColumns[] = {
+    "_hoodie_commit_time", "_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path",
+    "_hoodie_file_name"};
+
+struct TableOptions {
+  std::string name;                        ///< Sanitised to [A-Za-z0-9_]+ where needed.
+  std::vector<std::string> record_key;     ///< Columns.
+  std::string ordering_field;              ///< Empty: none.
+  model::Schema schema;                    ///< Data columns.
+  std::map<std::string, std::string> extra_properties;
+};
+
+/// What rows a file group holds. A group of unknown role (another writer made it) is kMixed.
+enum class Role { kCurrent, kHistory, kMixed };
+std::string_view to_text(Role role);
+
+/// One data file at one version of the table.
+struct FileSlice {
+  std::string file_group_id;  ///< `<uuid>-0`
+  std::string partition;      ///< Empty: unpartitioned.
+  std::string name;           ///< Object name under the table's root.
+  std::string instant;        ///< Of the commit that wrote it.
+  int64_t rows = -1;          ///< From the commit's statistics; −1 where unknown.
+  int64_t size_bytes = 0;
+  Role role = Role::kMixed;
+};
+
+struct Instant {
+  std::string time;    ///< yyyyMMddHHmmssSSS
+  std::string action;  ///< commit, replacecommit, clean, rollback, …
+  enum class State { kRequested, kInflight, kCompleted } state = State::kRequested;
+  std::string file;    ///< Object name.
+};
+
+/// A completed commit or replacecommit as its metadata tells it.
+struct CommitInfo {
+  std::string time;
+  std::string action;
+  std::string operation_type;                ///< UPSERT, INSERT_OVERWRITE_TABLE, …
+  std::map<std::string, std::string> extra;  ///< `schema` and what the writer put in.
+  int64_t inserts = 0;
+  int64_t updates = 0;
+  int64_t deletes = 0;
+  int64_t bytes_written = 0;
+};
+
+/// The table at one version.
+struct Snapshot {
+  std::string instant;             ///< Empty: no commit yet.
+  model::Schema schema;            ///< Data columns.
+  std::vector<FileSlice> slices;   ///< Sorted by name.
+  std::map<std::string, std::string> extra;  ///< Of the newest commit that has any of weir's.
+};
+
+/// Asked again just before a commit becomes visible (design.md: a lease is not a lock).
+class CommitGuard {
+ public:
+  virtual ~CommitGuard() = default;
+  /// kConflict where somebody else has taken over.
+  virtual Status still_mine() = 0;
+};
+
+/// Rows on their way into one file of one file group. Batches hold the data columns only, in the
+/// order of the commit's schema; the meta columns are added here. Not for several threads at once.
+class GroupWriter {
+ public:
+  virtual ~GroupWriter() = default;
+  /// Rows that are new or changed: they get this commit's time and a sequence number.
+  /// `record_keys` gives the record key of each row.
+  virtual Status write_changed(const arrow::RecordBatch& data, const arrow::Array& record_keys) = 0;
+  /// Rows copied from the group's previous file: `copied` has the meta columns too; commit time,
+  /// sequence number and key are kept, the file name is set.
+  virtual Status write_copied(const arrow::RecordBatch& copied) = 0;
+  virtual int64_t rows() const = 0;
+  virtual int64_t bytes_so_far() const = 0;
+  /// Ends the file. What the write statistics say of the previous file's rows: how many were
+  /// changed in place and how many left the group.
+  virtual Result<FileSlice> finish(int64_t updated, int64_t deleted) = 0;
+};
+
+/// One commit in the making: `.requested` and `.inflight` exist, markers go before data files.
+/// Destroyed without complete(): rolled back as far as possible; the next writer does the rest.
+class Commit {
+ public:
+  virtual ~Commit() = default;
+  virtual const std::string& instant() const = 0;
+  virtual const model::Schema& schema() const = 0;
+  /// A new file group.
+  virtual Result<std::unique_ptr<GroupWriter>> new_group(Role role, const std::string& partition) = 0;
+  /// The next version of a group; every row of `previous` must come again or be counted as deleted.
+  virtual Result<std::unique_ptr<GroupWriter>> next_version(const FileSlice& previous, Role role) = 0;
+  /// replacecommit only: this group is dead from here on.
+  virtual void replace(const FileSlice& slice) = 0;
+  /// Makes everything visible at once: re-checks guard, inflight file and newer slices of touched
+  /// groups, puts the completed file if absent, removes the markers. kConflict where the commit was
+  /// overtaken (nothing is visible); kOutcomeUnknown is read back by the token before it is given.
+  virtual Result<CommitInfo> complete(const std::map<std::string, std::string>& extra) = 0;
+};
+
+enum class Action { kCommit, kReplaceCommit };
+
+struct BeginOptions {
+  Action action = Action::kCommit;
+  std::string operation_type = "UPSERT";
+  model::Schema schema;          ///< Data columns from now on: the table's, or one that widens it.
+  std::string token;             ///< Stands in the inflight file and in extra `weir.token`.
+  std::string write_token = "0-0-0";  ///< `n-0-n`; carries attempt and epoch: unique per attempt.
+  int64_t target_file_bytes = int64_t{120} << 20;
+};
+
+/// A table that exists. Reading is safe from many threads; writing is for one holder of the guard.
+class HudiTable {
+ public:
+  virtual ~HudiTable() = default;
+
+  virtual const std::map<std::string, std::string>& properties() const = 0;
+  virtual storage::Storage& store() = 0;
+
+  /// The table now, or as it was at `at` (an instant: yyyyMMddHHmmssSSS or a prefix, inclusive).
+  /// kNotFound where `at` is before the first commit that can still be read whole.
+  virtual Result<Snapshot> snapshot(const std::string& at = "") = 0;
+
+  /// Completed commits and replacecommits, oldest first.
+  virtual Result<std::vector<CommitInfo>> commits() = 0;
+  /// The commit whose extra `weir.token` is this, or nothing.
+  virtual Result<std::optional<CommitInfo>> find_token(const std::string& token) = 0;
+
+  /// Undoes weir's own unfinished commits: data files named by markers, inflight, requested,
+  /// markers. Call it only while the guard is held. Returns how many there were.
+  virtual Result<int64_t> roll_back_leftovers() = 0;
+
+  /// Takes the next instant: max(now, last + 1 ms), created exclusively.
+  virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
+
+  /// Rows of a slice: a plain Parquet file with the meta columns first.
+  virtual Result<std::unique_ptr<parquet::FileReader>> open(const FileSlice& slice) = 0;
+};
+
+/// What a table needs from outside.
+struct TableContext {
+  storage::Storage* store = nullptr;  ///< Its root is the table's root.
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  CommitGuard* guard = nullptr;       ///< May be null: no one else writes.
+  int64_t threads = 1;
+};
+
+/// kNotFound where there is no table; kUnsupported for merge-on-read, other base formats and table
+/// versions beyond 6 (the message names the property).
+Result<std::unique_ptr<HudiTable>> open_table(const TableContext& context);
+/// Writes `.hoodie/hoodie.properties` if absent; a table that is there with the same key is opened.
+/// kConflict where one is there with another key.
+Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
+                                                const TableOptions& options);
+
+}  // namespace weir::table
