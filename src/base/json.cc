@@ -1,6 +1,6 @@
 #include "base/json.h"
 
-#include <set>
+#include <algorithm>
 
 namespace weir {
 namespace {
@@ -11,30 +11,30 @@ constexpr int kMaxDepth = 256;
 class StrictReader : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return add(nullptr); }
-  bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t& /*text*/) override { return add(value); }
-  bool string(string_t& value) override { return add(std::move(value)); }
+  bool boolean(bool item) override { return add(item); }
+  bool number_integer(number_integer_t item) override { return add(item); }
+  bool number_unsigned(number_unsigned_t item) override { return add(item); }
+  bool number_float(number_float_t item, const string_t& /*text*/) override { return add(item); }
+  bool string(string_t& text) override { return add(std::move(text)); }
   bool binary(binary_t& /*value*/) override { return false; }
   bool start_object(std::size_t /*elements*/) override { return open(Json::object()); }
   bool start_array(std::size_t /*elements*/) override { return open(Json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
-  bool key(string_t& value) override {
-    if (stack_.back()->contains(value)) return refuse(fmt::format("key '{}' stands twice", value));
-    key_ = value;
+  bool key(string_t& name) override {
+    if (stack_.back()->contains(name)) return refuse(fmt::format("key '{}' stands twice", name));
+    key_ = name;
     return true;
   }
-  bool parse_error(std::size_t position, const std::string& /*token*/,
-                   const nlohmann::detail::exception& problem) override {
-    position_ = position;
-    return refuse(problem.what());
+  bool parse_error(std::size_t at, const std::string& /*token*/,
+                   const nlohmann::detail::exception& fault) override {
+    position = at;
+    return refuse(fault.what());
   }
 
   Json value;
   std::string problem;
-  std::size_t position_ = 0;
+  std::size_t position = 0;
 
  private:
   bool refuse(std::string text) {
@@ -99,7 +99,7 @@ Result<Json> parse_json(std::string_view text) {
     reader.problem = problem.what();
   }
   if (is_whole) return std::move(reader.value);
-  const auto until = text.substr(0, std::min(reader.position_, text.size()));
+  const auto until = text.substr(0, std::min(reader.position, text.size()));
   const auto line = 1 + std::count(until.begin(), until.end(), '\n');
   const auto last_break = until.rfind('\n');
   const auto column = last_break == std::string_view::npos ? until.size() : until.size() - last_break - 1;

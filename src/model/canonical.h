@@ -19,6 +19,9 @@
 
 namespace weir::model {
 
+__extension__ using Int128 = __int128;
+__extension__ using UInt128 = unsigned __int128;
+
 enum class Tag : uint8_t {
   kNull = 'n',       ///< inside lists, structs and maps only; no payload
   kBoolean = 'b',    ///< one byte, 0 or 1
@@ -43,7 +46,7 @@ class CanonicalWriter {
   void boolean(bool value);
   void integer(int64_t value);
   /// `unscaled` × 10^−scale; the form is minimal, so 1.50 and 1.5 are one value.
-  void decimal(__int128 unscaled, int scale);
+  void decimal(Int128 unscaled, int scale);
   void floating(double value);
   void text(std::string_view value);
   void blob(std::string_view value);

@@ -1,0 +1,29 @@
+#include "engine/lock_object.h"
+
+#include "base/json.h"
+
+namespace weir::engine {
+
+Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& guard) {
+  WEIR_ASSIGN(storage::Storage * store, stores.open(guard.lock_uri));
+  auto bytes = store->read(guard.lock_name, storage::Range::all());
+  if (!bytes && bytes.error().code == ErrorCode::kNotFound) return 0;
+  if (!bytes) return std::unexpected(std::move(bytes).error());
+  auto json = parse_json(*bytes);
+  auto epoch = json ? json_field<int64_t>(*json, "epoch") : Result<int64_t>(std::unexpected(json.error()));
+  if (!epoch)
+    return fail_with_hint(ErrorCode::kCorrupt,
+                          fmt::format("lock object {}/{} does not read: {}", guard.lock_uri,
+                                      guard.lock_name, epoch.error().message),
+                          "nothing runs on this dataset? remove the object");
+  return *epoch;
+}
+
+Status write_lock(storage::Stores& stores, const model::GuardRef& guard, const std::string& holder) {
+  WEIR_ASSIGN(storage::Storage * store, stores.open(guard.lock_uri));
+  const Json content = {{"epoch", guard.epoch}, {"holder", holder}};
+  WEIR_TRY(storage::put(*store, guard.lock_name, dump_json(content), storage::Put::kReplace));
+  return {};
+}
+
+}  // namespace weir::engine
