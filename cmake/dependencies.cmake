@@ -22,7 +22,7 @@ function(weir_imported name location include)
   endif()
   add_library(${name} SHARED IMPORTED GLOBAL)
   set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${location}
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${include}")
+    INTERFACE_INCLUDE_DIRECTORIES "${include}")
 endfunction()
 weir_imported(deps_duckdb ${WEIR_DEPS}/duckdb/lib/libduckdb.so ${WEIR_DEPS}/duckdb/include)
 weir_imported(deps_arrow ${WEIR_DEPS}/arrow/lib/libarrow.so.2600 ${WEIR_DEPS}/arrow/include)
