@@ -1,0 +1,129 @@
+#include "storage/local/local_writer.h"
+
+#include <cerrno>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/local/file_error.h"
+
+namespace weir::storage::local {
+namespace {
+
+constexpr size_t kBufferBytes = size_t{256} << 10;
+constexpr mode_t kFileMode = 0666;  // less the umask
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> LocalWriter::start(Target target) {
+  Descriptor file(openat(target.folder.get(), target.temporary_leaf.c_str(),
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+  if (!file.is_open()) return file_failure(errno, "create a file beside", target.path);
+  return std::make_unique<LocalWriter>(std::move(target), std::move(file));
+}
+
+Status LocalWriter::append(std::string_view bytes) {
+  WEIR_CHECK(!is_finished_);
+  if (failure_) return std::unexpected(*failure_);
+  digest_.update(bytes);
+  size_bytes_ += static_cast<int64_t>(bytes.size());
+  if (buffer_.size() + bytes.size() < kBufferBytes) {
+    buffer_ += bytes;
+    return {};
+  }
+  WEIR_TRY(write_out(buffer_));
+  buffer_.clear();
+  if (bytes.size() < kBufferBytes) {
+    buffer_ = bytes;
+    return {};
+  }
+  return write_out(bytes);
+}
+
+Status LocalWriter::write_out(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      failure_ = file_failure(errno, "write", target_.path).error();
+      return std::unexpected(*failure_);
+    }
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+  return {};
+}
+
+Result<Written> LocalWriter::commit(Put mode) {
+  WEIR_CHECK(!is_finished_);
+  Status done = make_lasting();
+  if (done) done = publish(mode);
+  abort();  // whatever happened, the temporary name goes
+  if (!done) return std::unexpected(std::move(done).error());
+  // The name is there; only now can a failure leave its outcome open.
+  if (fsync(target_.folder.get()) != 0) {
+    Error failure = file_failure(errno, "sync the folder of", target_.path).error();
+    failure.code = ErrorCode::kOutcomeUnknown;
+    return std::unexpected(std::move(failure));
+  }
+  return Written{size_bytes_, digest_.finish_hex()};
+}
+
+Status LocalWriter::make_lasting() {
+  if (failure_) return std::unexpected(*failure_);
+  WEIR_TRY(write_out(buffer_));
+  // Never tried again: after a failed fsync the kernel may have dropped the pages and call them clean.
+  if (fsync(file_.get()) != 0) return file_failure(errno, "sync", target_.path);
+  if (file_.close() != 0) return file_failure(errno, "close", target_.path);
+  return {};
+}
+
+Status LocalWriter::publish(Put mode) {
+  if (mode == Put::kIfAbsent) return publish_if_absent();
+  const int folder = target_.folder.get();
+  if (renameat(folder, target_.temporary_leaf.c_str(), folder, target_.leaf.c_str()) != 0)
+    return std::unexpected(publish_failure(errno));
+  return {};
+}
+
+Status LocalWriter::publish_if_absent() {
+  const int folder = target_.folder.get();
+  if (linkat(folder, target_.temporary_leaf.c_str(), folder, target_.leaf.c_str(), 0) == 0)
+    return {};
+  const int error_number = errno;
+  if (error_number == EEXIST && is_folder_in_the_way())
+    return std::unexpected(publish_failure(EISDIR));
+  if (error_number == EEXIST)
+    return fail(ErrorCode::kAlreadyExists, "'{}' exists already", target_.path);
+  if (error_number == EPERM || error_number == EOPNOTSUPP)
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("the file system of '{}' makes no hard links", target_.path),
+                          "keep the project on a POSIX file system (ext4, xfs, btrfs, NFS)");
+  return std::unexpected(publish_failure(error_number));
+}
+
+Error LocalWriter::publish_failure(int error_number) const {
+  Error failure = file_failure(error_number, "publish", target_.path).error();
+  // A disk or server that answers so may have acted.
+  if (error_number == EIO || error_number == ETIMEDOUT) failure.code = ErrorCode::kOutcomeUnknown;
+  // Somebody removed the temporary file or its folder: nothing was published.
+  if (error_number == ENOENT) failure.code = ErrorCode::kUnavailable;
+  return failure;
+}
+
+bool LocalWriter::is_folder_in_the_way() const {
+  struct stat found {};
+  return fstatat(target_.folder.get(), target_.leaf.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISDIR(found.st_mode);
+}
+
+void LocalWriter::abort() noexcept {
+  if (is_finished_) return;
+  is_finished_ = true;
+  file_.close();
+  // After a rename there is nothing to remove, after a link the second name goes.
+  unlinkat(target_.folder.get(), target_.temporary_leaf.c_str(), 0);
+}
+
+}  // namespace weir::storage::local

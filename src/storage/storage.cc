@@ -1,0 +1,51 @@
+#include "storage/storage.h"
+
+#include "base/digest.h"
+#include "storage/object_name.h"
+
+namespace weir::storage {
+
+Result<std::vector<Entry>> list_all(Storage& storage, std::string_view prefix) {
+  std::vector<Entry> all;
+  for (;;) {
+    const std::string after = all.empty() ? std::string() : all.back().name;
+    WEIR_ASSIGN(Page page, storage.list(prefix, after));
+    if (page.entries.empty()) return all;
+    if (page.entries.front().name <= after)
+      return fail(ErrorCode::kInternal, "the listing of '{}' does not move on from '{}'",
+                  storage.uri(), after);
+    std::ranges::move(page.entries, std::back_inserter(all));
+    if (page.is_last) return all;
+  }
+}
+
+Result<Written> put(Storage& storage, std::string_view name, std::string_view bytes, Put mode) {
+  WEIR_ASSIGN(const auto writer, storage.create(name));
+  WEIR_TRY(writer->append(bytes));
+  return writer->commit(mode);
+}
+
+Result<Written> digest_of(Storage& storage, std::string_view name) {
+  constexpr int64_t kPieceBytes = int64_t{4} << 20;
+  WEIR_ASSIGN(const Entry before, storage.stat(name));
+  Sha256 digest;
+  int64_t size_bytes = 0;
+  while (size_bytes < before.size_bytes) {
+    const Range piece{size_bytes, std::min(kPieceBytes, before.size_bytes - size_bytes)};
+    WEIR_ASSIGN(const std::string bytes, storage.read(name, piece));
+    digest.update(bytes);
+    size_bytes += static_cast<int64_t>(bytes.size());
+    if (static_cast<int64_t>(bytes.size()) < piece.size_bytes) break;
+  }
+  WEIR_ASSIGN(const Entry after, storage.stat(name));
+  // Pieces of two objects make a digest of neither.
+  if (after != before || size_bytes != before.size_bytes)
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("'{}' in '{}' changed while it was read: {} bytes, then {}, and {} were read",
+                    name, storage.uri(), before.size_bytes, after.size_bytes, size_bytes),
+        "write files under another name and rename them when they are whole");
+  return Written{size_bytes, digest.finish_hex()};
+}
+
+}  // namespace weir::storage
