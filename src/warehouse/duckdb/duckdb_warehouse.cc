@@ -1,0 +1,385 @@
+// A load into a DuckDB file. The staging table lies in the target's schema, so the swap is a rename
+// inside the transaction that also writes the receipt; DuckDB has written the staged rows before,
+// so the transaction is short whatever the size. What a killed attempt staged is dropped by the
+// next: nobody else can be at work, the file is held.
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/instant.h"
+#include "base/process.h"
+#include "model/names.h"
+#include "warehouse/columns.h"
+#include "warehouse/duckdb/file_lock.h"
+#include "warehouse/duckdb/statements.h"
+#include "warehouse/warehouse.h"
+
+namespace weir::warehouse {
+namespace duckdb {
+namespace {
+
+using model::quote_name;
+using model::quote_text;
+
+constexpr std::string_view kReceipts = "\"main\".\"_weir_load\"";
+constexpr std::string_view kStagePrefix = "_weir_stage_";
+constexpr std::string_view kReceiptColumns =
+    "\"token\", \"table_name\", epoch_us(\"loaded_at\"), \"run_id\", \"rows\", \"digest\", "
+    "\"counts\"";
+
+/// Rolled back unless committed.
+class Transaction {
+ public:
+  static Result<Transaction> begin(sql::Session& session) {
+    WEIR_TRY(session.run("BEGIN TRANSACTION"));
+    return Transaction(session);
+  }
+  Transaction(Transaction&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction() {
+    if (session_ != nullptr) (void)session_->run("ROLLBACK");
+  }
+  Status commit() { return std::exchange(session_, nullptr)->run("COMMIT"); }
+
+ private:
+  explicit Transaction(sql::Session& session) : session_(&session) {}
+  sql::Session* session_;
+};
+
+std::string schema_of(const TableName& table) {
+  return table.schema.empty() ? "main" : table.schema;
+}
+
+Result<int64_t> number_from(const std::optional<std::string>& text) {
+  WEIR_ASSIGN(const Json value, parse_json(text.value_or("null")));
+  if (!value.is_number_integer())
+    return fail(ErrorCode::kCorrupt, "_weir_load holds '{}' where a number belongs",
+                text.value_or("NULL"));
+  return value.get<int64_t>();
+}
+
+Result<Receipt> receipt_from(const sql::Row& row) {
+  Receipt receipt{.token = row[0].value_or(""),
+                  .table_name = row[1].value_or(""),
+                  .run_id = row[3].value_or(""),
+                  .digest = row[5].value_or("")};
+  WEIR_ASSIGN(receipt.loaded_at_us, number_from(row[2]));
+  WEIR_ASSIGN(receipt.rows, number_from(row[4]));
+  WEIR_ASSIGN(const Json counts, parse_json(row[6].value_or("")));
+  WEIR_ASSIGN(receipt.counts, model::counts_from_json(counts));
+  return receipt;
+}
+
+class DuckdbWarehouse : public Warehouse {
+ public:
+  DuckdbWarehouse(FileLock lock, std::unique_ptr<sql::Session> session)
+      : lock_(std::move(lock)), session_(std::move(session)) {}
+
+  Result<std::optional<Receipt>> find(const std::string& token) override {
+    WEIR_ASSIGN(auto found, read_receipts("\"token\" = " + quote_text(token)));
+    if (found.empty()) return std::nullopt;
+    WEIR_ASSIGN(const auto table, parse_table_name(found.front().table_name));
+    // Somebody dropped the table: the load has to be done again.
+    WEIR_ASSIGN(const bool is_there, has_table(table));
+    if (!is_there) return std::nullopt;
+    return std::move(found.front());
+  }
+
+  Result<Staged> stage(const Load& load) override {
+    WEIR_TRY(drop_leftovers());
+    if (!load.table.schema.empty())
+      WEIR_TRY(session_->run("CREATE SCHEMA IF NOT EXISTS " + quote_name(load.table.schema)));
+    Staged staged{.table = {load.table.schema,
+                            fmt::format("{}{}_{}", kStagePrefix, load.token.substr(0, 16),
+                                        load.attempt)}};
+    std::set<std::string> in_files;
+    if (!load.files.empty()) {
+      const auto all = "SELECT * FROM " + files_relation(load.files);
+      WEIR_ASSIGN(const auto columns, session_->describe(all));
+      for (const auto& column : columns) in_files.insert(column.name);
+    }
+    const auto rows = select_rows(load, in_files);
+    WEIR_TRY(while_doing(
+        session_->run(fmt::format("CREATE TABLE {} AS {}", staged.table.quoted(), rows)),
+        fmt::format("staging rows for table '{}'", load.table.text())));
+
+    const auto& digested = load.key.empty() ? names_of(load.columns) : load.key;
+    WEIR_ASSIGN(staged.digest, digest_of(staged.table.quoted(), digested));
+    WEIR_ASSIGN(const auto source_digest, digest_of("(" + rows + ")", digested));
+    if (staged.digest != source_digest)
+      return fail(ErrorCode::kCheckFailed,
+                  "the rows staged for table '{}' are not those of its files", load.table.text());
+    WEIR_ASSIGN(staged.rows, count(staged.table));
+    return staged;
+  }
+
+  Result<Receipt> publish(const Load& load, const Staged& staged) override {
+    WEIR_ASSIGN(auto transaction, Transaction::begin(*session_));
+    WEIR_TRY(refuse_view(load.table));
+    WEIR_ASSIGN(const bool is_there, has_table(load.table));
+    Receipt receipt{.token = load.token,
+                    .table_name = load.table.text(),
+                    .loaded_at_us = load.loaded_at_us,
+                    .run_id = load.run_id,
+                    .digest = staged.digest};
+    if (load.mode == model::WriteMode::kMerge) WEIR_TRY(check_keys(load, staged));
+    if (load.mode == model::WriteMode::kReplace || !is_there) {
+      WEIR_ASSIGN(receipt.counts, swap(load, staged));
+    } else {
+      WEIR_TRY(change_columns(load));
+      WEIR_ASSIGN(receipt.counts, load.mode == model::WriteMode::kMerge ? merge(load, staged)
+                                                                        : append(load, staged));
+      WEIR_TRY(session_->run("DROP TABLE " + staged.table.quoted()));
+    }
+    receipt.counts.in = load.rows;
+    receipt.rows = receipt.counts.out;
+    if (!receipt.counts.is_closed())
+      return fail_with_hint(
+          ErrorCode::kCheckFailed,
+          fmt::format("the counts of table '{}' do not close: {}; nothing was published",
+                      load.table.text(), dump_json(model::to_json(receipt.counts))),
+          "look for rows of the table that share a key");
+    WEIR_TRY(write_receipt(receipt));
+    WEIR_TRY(transaction.commit());
+    // The commit is durable in the write-ahead log; this only moves it into the file, so a reader
+    // of the file alone sees it.
+    WEIR_TRY(while_doing(session_->run("CHECKPOINT"), "after the load was committed"));
+    return receipt;
+  }
+
+  Result<int64_t> count_rows(const TableName& table) override {
+    WEIR_ASSIGN(const bool is_there, has_table(table));
+    if (!is_there) return fail(ErrorCode::kNotFound, "no table '{}' in the warehouse", table.text());
+    return count(table);
+  }
+
+  Result<std::vector<Receipt>> receipts(const TableName& table) override {
+    return read_receipts(table.table.empty()
+                             ? std::string("true")
+                             : "\"table_name\" = " + quote_text(table.text()));
+  }
+
+ private:
+  Result<int64_t> count(const TableName& table) {
+    return session_->query_number("SELECT count(*) FROM " + table.quoted());
+  }
+
+  Result<bool> has_table(const TableName& table) {
+    return is_listed("duckdb_tables()", "table_name", table);
+  }
+
+  Result<bool> is_listed(std::string_view list, std::string_view column, const TableName& table) {
+    WEIR_ASSIGN(const int64_t found,
+                session_->query_number(fmt::format(
+                    "SELECT count(*) FROM {} WHERE database_name = current_database() AND "
+                    "lower(schema_name) = lower({}) AND lower({}) = lower({})",
+                    list, quote_text(schema_of(table)), column, quote_text(table.table))));
+    return found > 0;
+  }
+
+  Status refuse_view(const TableName& table) {
+    WEIR_ASSIGN(const bool is_view, is_listed("duckdb_views()", "view_name", table));
+    if (!is_view) return {};
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("'{}' is a view in the warehouse", table.text()),
+                          "load into a table of another name, or drop the view");
+  }
+
+  Result<std::vector<Receipt>> read_receipts(const std::string& condition) {
+    WEIR_ASSIGN(const bool is_there, has_table({"main", "_weir_load"}));
+    if (!is_there) return std::vector<Receipt>{};
+    WEIR_ASSIGN(const auto found,
+                session_->query(fmt::format(
+                    "SELECT {} FROM {} WHERE {} ORDER BY \"loaded_at\", rowid", kReceiptColumns,
+                    kReceipts, condition)));
+    std::vector<Receipt> receipts;
+    for (const auto& row : found.rows) {
+      WEIR_ASSIGN(receipts.emplace_back(), receipt_from(row));
+    }
+    return receipts;
+  }
+
+  Status write_receipt(const Receipt& receipt) {
+    WEIR_TRY(session_->run(fmt::format(
+        "CREATE TABLE IF NOT EXISTS {} (\"token\" VARCHAR PRIMARY KEY, "
+        "\"table_name\" VARCHAR NOT NULL, \"loaded_at\" TIMESTAMPTZ NOT NULL, "
+        "\"run_id\" VARCHAR NOT NULL, \"rows\" BIGINT NOT NULL, \"digest\" VARCHAR NOT NULL, "
+        "\"counts\" VARCHAR NOT NULL)",
+        kReceipts)));
+    // There is one already where the table was dropped since.
+    return session_->run(fmt::format(
+        "INSERT OR REPLACE INTO {} VALUES ({}, {}, {}::TIMESTAMPTZ, {}, {}, {}, {})", kReceipts,
+        quote_text(receipt.token), quote_text(receipt.table_name),
+        quote_text(format_instant(receipt.loaded_at_us)), quote_text(receipt.run_id), receipt.rows,
+        quote_text(receipt.digest), quote_text(dump_json(model::to_json(receipt.counts)))));
+  }
+
+  Status drop_leftovers() {
+    WEIR_ASSIGN(const auto left,
+                session_->query(fmt::format(
+                    "SELECT schema_name, table_name FROM duckdb_tables() WHERE "
+                    "database_name = current_database() AND starts_with(table_name, {})",
+                    quote_text(kStagePrefix))));
+    for (const auto& row : left.rows)
+      WEIR_TRY(session_->run(
+          "DROP TABLE " + TableName{row[0].value_or(""), row[1].value_or("")}.quoted()));
+    return {};
+  }
+
+  Result<std::string> digest_of(const std::string& relation,
+                                const std::vector<std::string>& columns) {
+    WEIR_ASSIGN(const auto sums, session_->query(sums_of_hashes(relation, columns)));
+    const auto& row = sums.rows.at(0);
+    return sha256_hex(fmt::format("{}\n{}\n{}", row[0].value_or(""), row[1].value_or(""),
+                                  row[2].value_or("")));
+  }
+
+  Status check_keys(const Load& load, const Staged& staged) {
+    const auto key = quoted_list(load.key);
+    WEIR_ASSIGN(const auto doubles,
+                session_->query(fmt::format("SELECT {0} FROM {1} GROUP BY {0} HAVING count(*) > 1 "
+                                            "ORDER BY {0} LIMIT 1",
+                                            key, staged.table.quoted())));
+    for (const auto& name : load.key) {
+      WEIR_ASSIGN(const int64_t nulls,
+                  session_->query_number(fmt::format("SELECT count(*) FROM {} WHERE {} IS NULL",
+                                                     staged.table.quoted(), quote_name(name))));
+      if (nulls > 0)
+        return fail(ErrorCode::kInvalidData, "key column '{}' is NULL in {} rows for table '{}'",
+                    name, nulls, load.table.text());
+    }
+    if (doubles.rows.empty()) return {};
+    std::vector<std::string> values;
+    for (size_t i = 0; i < load.key.size(); ++i)
+      values.push_back(load.key[i] + "=" + doubles.rows[0][i].value_or("NULL"));
+    return fail(ErrorCode::kInvalidData, "several rows for table '{}' have the key {}",
+                load.table.text(), fmt::join(values, ", "));
+  }
+
+  Result<model::Counts> swap(const Load& load, const Staged& staged) {
+    WEIR_TRY(session_->run("DROP TABLE IF EXISTS " + load.table.quoted()));
+    WEIR_TRY(session_->run(fmt::format("ALTER TABLE {} RENAME TO {}", staged.table.quoted(),
+                                       quote_name(load.table.table))));
+    model::Counts counts;
+    WEIR_ASSIGN(counts.out, count(load.table));
+    counts.inserted = counts.out;
+    return counts;
+  }
+
+  Status change_columns(const Load& load) {
+    WEIR_ASSIGN(const auto table, session_->describe("SELECT * FROM " + load.table.quoted()));
+    WEIR_ASSIGN(const auto changes,
+                while_doing(changes_for(table, load.columns),
+                            fmt::format("loading into table '{}'", load.table.text())));
+    for (const auto& column : changes.added)
+      WEIR_TRY(session_->run(fmt::format("ALTER TABLE {} ADD COLUMN {} {}", load.table.quoted(),
+                                         quote_name(column.name),
+                                         model::to_duckdb(column.type))));
+    for (const auto& column : changes.widened)
+      WEIR_TRY(session_->run(fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE {}",
+                                         load.table.quoted(), quote_name(column.name),
+                                         model::to_duckdb(column.type))));
+    return {};
+  }
+
+  Result<model::Counts> append(const Load& load, const Staged& staged) {
+    WEIR_ASSIGN(const int64_t before, count(load.table));
+    WEIR_TRY(session_->run(append_rows(load, staged.table)));
+    model::Counts counts;
+    WEIR_ASSIGN(counts.out, count(load.table));
+    counts.inserted = counts.out - before;
+    return counts;
+  }
+
+  Result<model::Counts> merge(const Load& load, const Staged& staged) {
+    const auto matched = fmt::format("SELECT count(*) FROM {} AS t JOIN {} AS s ON {}",
+                                     load.table.quoted(), staged.table.quoted(),
+                                     same_key(load.key));
+    const auto equal = matched + " WHERE " + same_values(load);
+    model::Counts counts;
+    WEIR_ASSIGN(const int64_t before, count(load.table));
+    WEIR_ASSIGN(const int64_t matched_before, session_->query_number(matched));
+    WEIR_ASSIGN(counts.unchanged, session_->query_number(equal));
+    counts.updated_in_place = matched_before - counts.unchanged;
+    WEIR_TRY(session_->run(merge_rows(load, staged.table)));
+    WEIR_ASSIGN(counts.out, count(load.table));
+    counts.inserted = counts.out - before;
+    WEIR_ASSIGN(const int64_t delivered, session_->query_number(equal));
+    if (delivered != staged.rows)
+      return fail(ErrorCode::kCheckFailed,
+                  "{} of {} rows are in table '{}' after the merge; nothing was published",
+                  delivered, staged.rows, load.table.text());
+    return counts;
+  }
+
+  FileLock lock_;  // given back after the session is closed: the order of members matters
+  std::unique_ptr<sql::Session> session_;
+};
+
+/// Short, so that a cancelled task does not wait for the holder.
+Status pause(const Cancel& cancel) {
+  WEIR_TRY(cancel.check());
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  return cancel.check();
+}
+
+/// `/usr/bin/python3 (PID 123)` out of DuckDB's message; empty where it says nothing of it.
+std::string holder_in(std::string_view message) {
+  constexpr std::string_view kBefore = "Conflicting lock is held in ";
+  const auto start = message.find(kBefore);
+  if (start == std::string_view::npos) return {};
+  const auto rest = message.substr(start + kBefore.size());
+  const auto end = rest.find(')');
+  return std::string(rest.substr(0, end == std::string_view::npos ? end : end + 1));
+}
+
+}  // namespace
+}  // namespace duckdb
+
+Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& options) {
+  WEIR_ASSIGN(const auto path, json_field<std::string>(options.connection, "path"));
+  WEIR_ASSIGN(const auto timeout,
+              json_field_or<std::string>(options.connection, "lock_timeout", "30s"));
+  WEIR_ASSIGN(const int64_t timeout_ms, parse_duration_ms(timeout));
+  std::error_code error;
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error)
+    return fail(ErrorCode::kUnavailable, "folder of the warehouse file '{}': {}", path,
+                error.message());
+
+  auto session_options = options.session;
+  session_options.database = path;
+  const auto holder = fmt::format("process {} on {}{}{}", this_process().pid, host_name(),
+                                  options.holder.empty() ? "" : ", ", options.holder);
+  const int64_t deadline_us = options.clock->monotonic_us() + timeout_ms * 1000;
+  while (true) {
+    std::string held_by;
+    WEIR_ASSIGN(auto lock, duckdb::FileLock::try_take(path, holder));
+    if (lock) {
+      auto session = sql::open_session(session_options, *options.cancel);
+      if (session)
+        return std::make_unique<duckdb::DuckdbWarehouse>(std::move(*lock), std::move(*session));
+      if (session.error().code != ErrorCode::kConflict)
+        return std::unexpected(std::move(session).error().while_doing(
+            fmt::format("opening the warehouse file '{}'", path)));
+      held_by = duckdb::holder_in(session.error().message);
+      if (held_by.empty()) held_by = session.error().message;
+    } else {
+      held_by = duckdb::FileLock::holder_of(path);
+      if (held_by.empty()) held_by = "another holder";
+    }
+    if (options.clock->monotonic_us() >= deadline_us)
+      return fail_with_hint(
+          ErrorCode::kConflict,
+          fmt::format("the warehouse file '{}' is held by {}; waited {}", path, held_by, timeout),
+          "end that program, or raise `lock_timeout` of the connection");
+    lock.reset();
+    WEIR_TRY(duckdb::pause(*options.cancel));
+  }
+}
+
+}  // namespace weir::warehouse

@@ -1,0 +1,121 @@
+#pragma once
+
+/// Where curated data is queried by analysts: rows are staged, then published in one transaction
+/// together with a receipt in `_weir_load`, so a load is there whole or not at all and a second
+/// attempt finds it. DuckDB files today; PostgreSQL and Redshift come over the same seam.
+///
+/// It knows nothing of the lake: Parquet files and their columns come in, whoever wrote them.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "model/operation.h"
+#include "model/outcome.h"
+#include "model/schema.h"
+#include "sql/session.h"
+
+namespace weir::warehouse {
+
+/// `schema.table` or `table` as users write it.
+struct TableName {
+  std::string schema;  ///< Empty: the warehouse's default.
+  std::string table;
+
+  std::string text() const { return schema.empty() ? table : schema + "." + table; }
+  /// For SQL, each part in double quotes.
+  std::string quoted() const;
+  bool operator==(const TableName&) const = default;
+};
+
+/// Splits at the first '.'. kInvalidConfig for a broken name and for `_weir_…`, which is ours.
+Result<TableName> parse_table_name(std::string_view text);
+
+/// One load, fully said.
+struct Load {
+  std::string token;
+  TableName table;
+  model::WriteMode mode = model::WriteMode::kReplace;
+  std::vector<std::string> key;    ///< For kMerge: names a row. Never empty there.
+  std::vector<std::string> files;  ///< Parquet, each as DuckDB opens it.
+  model::Schema columns;           ///< What the table gets from them, in order.
+  int64_t rows = 0;                ///< That must arrive: counted from the files by another reader.
+  std::string run_id;
+  int64_t attempt = 1;
+  int64_t loaded_at_us = 0;        ///< The run's logical time.
+};
+
+/// A row of `_weir_load`: what a load did, kept beside the data it loaded.
+struct Receipt {
+  std::string token;
+  std::string table_name;
+  int64_t loaded_at_us = 0;
+  std::string run_id;
+  int64_t rows = 0;      ///< Of the table after the load, read back.
+  std::string digest;    ///< Over the key (all columns without one) of the rows delivered.
+  model::Counts counts = {};  ///< Read back from the table, not told by the statement that wrote.
+};
+
+/// Rows in the warehouse that nobody sees yet.
+struct Staged {
+  TableName table;
+  int64_t rows = 0;
+  std::string digest = {};
+};
+
+/// An open warehouse. Not for several threads at once.
+class Warehouse {
+ public:
+  virtual ~Warehouse() = default;
+
+  /// The receipt of that token, where the table it speaks of is still there.
+  virtual Result<std::optional<Receipt>> find(const std::string& token) = 0;
+
+  /// Copies the files' rows into a staging table of this attempt. kInvalidData where a value does
+  /// not fit its column.
+  virtual Result<Staged> stage(const Load& load) = 0;
+
+  /// One transaction: swap, append or merge, the counts, the receipt. kCheckFailed, and nothing
+  /// happened, where the counts do not close; kSchemaDrift where the table's columns do not take
+  /// the rows; kInvalidData for a NULL or a double key.
+  virtual Result<Receipt> publish(const Load& load, const Staged& staged) = 0;
+
+  /// Rows of a table now. kNotFound.
+  virtual Result<int64_t> count_rows(const TableName& table) = 0;
+
+  /// The receipts of a table, or of all where the name is empty, oldest first.
+  virtual Result<std::vector<Receipt>> receipts(const TableName& table) = 0;
+};
+
+struct Loaded {
+  Receipt receipt;
+  bool was_already_done = false;
+};
+
+/// Finds the token or stages and publishes. Staged rows must be as many as `load.rows`
+/// (kCheckFailed), before anything is published.
+Result<Loaded> run_load(Warehouse& warehouse, const Load& load);
+
+struct OpenOptions {
+  Json connection = Json::object();  ///< `kind` (default `duckdb`) and the kind's own.
+  sql::SessionOptions session;       ///< Memory, threads, temp folder.
+  std::string holder;                ///< Who we are, for others that wait: a run's id.
+  Clock* clock = nullptr;
+  const Cancel* cancel = nullptr;
+};
+
+/// kInvalidConfig for what the connection lacks, kUnsupported for a kind that nobody serves.
+Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options);
+
+/// A DuckDB file: `{"path": …, "lock_timeout": "30s"}`. One process (and one holder in it) at a
+/// time, so it waits up to lock_timeout; then kConflict, naming the holder as far as it is known.
+Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& options);
+
+}  // namespace weir::warehouse
