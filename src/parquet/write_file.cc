@@ -1,0 +1,154 @@
+#include "parquet/parquet.h"
+
+#include <arrow/api.h>
+#include <arrow/util/key_value_metadata.h>
+#include <arrow/util/thread_pool.h>
+#include <parquet/arrow/writer.h>
+
+#include "parquet/io/streams.h"
+
+namespace weir::parquet {
+namespace {
+
+using ArrowWriter = ::parquet::arrow::FileWriter;
+
+std::shared_ptr<::parquet::WriterProperties> file_properties(const WriteOptions& options) {
+  ::parquet::WriterProperties::Builder builder;
+  // Spark's Hudi readers know data pages v1 best; decimals as integers break its rewrites.
+  builder.data_page_version(::parquet::ParquetDataPageVersion::V1);
+  builder.disable_store_decimal_as_integer();
+  builder.max_row_group_length(options.row_group_rows);
+  if (options.codec == Codec::kSnappy) {
+    builder.compression(::parquet::Compression::SNAPPY);
+  } else {
+    builder.compression(::parquet::Compression::ZSTD)->compression_level(1);
+  }
+  return builder.build();
+}
+
+class ParquetWriter final : public FileWriter {
+ public:
+  ParquetWriter(std::string name, std::shared_ptr<arrow::Schema> schema,
+                std::shared_ptr<ObjectSink> sink)
+      : name_(std::move(name)), schema_(std::move(schema)), sink_(std::move(sink)) {}
+  ~ParquetWriter() override {
+    sink_->discard();
+    drop_writer();
+  }
+
+  Status open(const WriteOptions& options);
+  Status write(const arrow::RecordBatch& batch) override;
+  int64_t rows() const override { return rows_; }
+  int64_t bytes_so_far() const override;
+  Result<WrittenFile> commit(const std::map<std::string, std::string>& footer,
+                             storage::Put mode) override;
+
+ private:
+  Error failed(const arrow::Status& status) const {
+    return blame(sink_->error(), status, ErrorCode::kUnavailable)
+        .while_doing(fmt::format("writing '{}'", name_));
+  }
+  void drop_writer() noexcept {
+    (void)without_exceptions([&] {
+      writer_.reset();
+      return arrow::Status::OK();
+    });
+  }
+
+  std::string name_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<ObjectSink> sink_;  // Arrow's writer holds it too
+  std::shared_ptr<arrow::internal::ThreadPool> threads_;
+  std::unique_ptr<ArrowWriter> writer_;
+  int64_t rows_ = 0;
+  int64_t given_bytes_ = 0;    ///< Of Arrow buffers handed in.
+  int64_t flushed_given_ = 0;  ///< The part of it that the sink's position accounts for.
+  int64_t row_group_rows_ = 0;
+  int64_t rows_in_group_ = 0;
+};
+
+Status ParquetWriter::open(const WriteOptions& options) {
+  ::parquet::ArrowWriterProperties::Builder arrow_properties;
+  if (options.threads > 1) {
+    auto pool = arrow::internal::ThreadPool::Make(static_cast<int>(options.threads));
+    if (!pool.ok()) return std::unexpected(failed(pool.status()));
+    threads_ = *std::move(pool);
+    arrow_properties.set_use_threads(true)->set_executor(threads_.get());
+  }
+  row_group_rows_ = options.row_group_rows;
+  const arrow::Status opened = without_exceptions([&] {
+    return ArrowWriter::Open(*schema_, arrow::default_memory_pool(), sink_,
+                             file_properties(options), arrow_properties.build())
+        .Value(&writer_);
+  });
+  if (!opened.ok()) return std::unexpected(failed(opened));
+  return {};
+}
+
+Status ParquetWriter::write(const arrow::RecordBatch& batch) {
+  if (batch.schema() != schema_ && !batch.schema()->Equals(*schema_))
+    return fail(ErrorCode::kInternal, "a batch for '{}' has the columns [{}], not [{}]", name_,
+                batch.schema()->ToString(), schema_->ToString());
+  if (!writer_) return fail(ErrorCode::kInternal, "'{}' is already committed", name_);
+  if (batch.num_rows() == 0) return {};
+  const arrow::Status written =
+      without_exceptions([&] { return writer_->WriteRecordBatch(batch); });
+  if (!written.ok()) return std::unexpected(failed(written));
+  rows_ += batch.num_rows();
+  rows_in_group_ += batch.num_rows();
+  for (const auto& column : batch.columns()) {
+    for (const auto& buffer : column->data()->buffers)
+      if (buffer) given_bytes_ += buffer->size();
+  }
+  if (rows_in_group_ > row_group_rows_) {
+    rows_in_group_ %= row_group_rows_;
+    flushed_given_ = given_bytes_;
+  }
+  return {};
+}
+
+int64_t ParquetWriter::bytes_so_far() const {
+  const int64_t flushed = sink_->Tell().ValueOr(0);
+  // What is still in memory is taken to shrink as the rest did, or to a half before there is any.
+  const double waiting = static_cast<double>(given_bytes_ - flushed_given_);
+  const double shrinks = flushed_given_ > 0 ? static_cast<double>(flushed) /
+                                                  static_cast<double>(flushed_given_)
+                                            : 0.5;
+  return flushed + static_cast<int64_t>(waiting * shrinks);
+}
+
+Result<WrittenFile> ParquetWriter::commit(const std::map<std::string, std::string>& footer,
+                                          storage::Put mode) {
+  if (!writer_) return fail(ErrorCode::kInternal, "'{}' is already committed", name_);
+  const arrow::Status closed = without_exceptions([&] {
+    auto entries = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : footer) entries->Append(key, value);
+    if (!footer.empty()) ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(entries));
+    return writer_->Close();
+  });
+  if (!closed.ok()) {
+    sink_->discard();
+    drop_writer();
+    return std::unexpected(failed(closed));
+  }
+  drop_writer();
+  WEIR_ASSIGN(auto written,
+              while_doing(sink_->commit(mode), fmt::format("publishing '{}'", name_)));
+  return WrittenFile{rows_, written.size_bytes, std::move(written.sha256)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileWriter>> create_file(storage::Storage& store, std::string_view name,
+                                                std::shared_ptr<arrow::Schema> schema,
+                                                const WriteOptions& options) {
+  if (options.row_group_rows < 1)
+    return fail(ErrorCode::kInternal, "row groups of {} rows", options.row_group_rows);
+  WEIR_ASSIGN(auto object, store.create(name));
+  auto writer = std::make_unique<ParquetWriter>(std::string(name), std::move(schema),
+                                                std::make_shared<ObjectSink>(std::move(object)));
+  WEIR_TRY(writer->open(options));
+  return writer;
+}
+
+}  // namespace weir::parquet
