@@ -109,6 +109,8 @@ class GroupWriter {
 
 /// One commit in the making: `.requested` and `.inflight` exist, markers go before data files.
 /// Destroyed without complete(): rolled back as far as possible; the next writer does the rest.
+/// It must not outlive its table, nor its group writers it; those may be used from several threads,
+/// one thread a writer.
 class Commit {
  public:
   virtual ~Commit() = default;
@@ -135,6 +137,9 @@ struct BeginOptions {
   std::string token;             ///< Stands in the inflight file and in extra `weir.token`.
   std::string write_token = "0-0-0";  ///< `n-0-n`; carries attempt and epoch: unique per attempt.
   int64_t target_file_bytes = int64_t{120} << 20;
+  /// Of the bloom filter in each footer, which Spark's BLOOM index needs (without: it fails on the
+  /// file). Spark's own rate costs 7 bytes and about 0.25 µs a row; 0 leaves the filter out.
+  double bloom_false_positives = 1e-9;
 };
 
 /// A table that exists. Reading is safe from many threads; writing is for one holder of the guard.

@@ -1,0 +1,59 @@
+#pragma once
+
+/// What a completed commit says of itself: the JSON text of `T.commit` and `T.replacecommit` on the
+/// flat timeline. No I/O.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "table/hudi.h"
+
+namespace weir::table {
+
+/// One new data file.
+struct WriteStat {
+  std::string file_group_id;
+  std::string path;             ///< Relative to the table.
+  std::string partition;
+  std::string previous_commit;  ///< Empty: the group is new.
+  std::string previous_file;    ///< Bare name; empty: the group is new.
+  int64_t rows = 0;
+  int64_t inserts = 0;
+  int64_t updates = 0;
+  int64_t deletes = 0;
+  int64_t size_bytes = 0;
+};
+
+struct CommitMetadata {
+  std::vector<WriteStat> stats;
+  std::map<std::string, std::string> extra;
+  std::string operation_type;
+  /// Partition → file groups that are dead from this commit on (replacecommit only).
+  std::map<std::string, std::vector<std::string>> replaced;
+};
+
+std::string to_text(const CommitMetadata& metadata, Action action);
+
+/// kCorrupt, naming `file`, where the text is no such JSON. Empty text is an empty commit: Hudi
+/// takes it so.
+Result<CommitMetadata> parse_commit_metadata(std::string_view text, std::string_view file);
+
+/// What callers see of it.
+CommitInfo info_of(const Instant& instant, const CommitMetadata& metadata);
+
+/// Keys of `extra` that this module reads.
+inline constexpr const char* kSchemaKey = "schema";
+inline constexpr const char* kTokenKey = "weir.token";
+inline constexpr const char* kRolesKey = "weir.roles";
+inline constexpr const char* kRoleKey = "weir.role";        ///< In a data file's footer.
+inline constexpr const char* kAttemptKey = "weir.attempt";  ///< Made up anew by every begin().
+
+/// The role of a group by a commit's `weir.roles`; kMixed where it is not named.
+Role role_in(const std::map<std::string, std::string>& extra, const std::string& file_group_id);
+Role role_from_text(std::string_view text);
+
+}  // namespace weir::table

@@ -1,0 +1,96 @@
+#include "table/hudi/recovery.h"
+
+#include <set>
+
+#include "table/hudi/commit_metadata.h"
+#include "table/hudi/file_slices.h"
+
+namespace weir::table {
+namespace {
+
+constexpr std::string_view kMarkerInfix = ".marker.";
+
+std::string marker_prefix(std::string_view time) { return fmt::format("{}{}/", kMarkerFolder, time); }
+
+/// The data file that a marker announces, if it is one of this instant: a marker is trusted only
+/// with files of its own commit.
+std::optional<std::string> announced_file(std::string_view marker, std::string_view time) {
+  std::string_view name = marker.substr(marker_prefix(time).size());
+  const size_t infix = name.rfind(kMarkerInfix);
+  if (infix == std::string_view::npos) return std::nullopt;
+  storage::Entry entry;
+  entry.name = name.substr(0, infix);
+  const auto file = parse_data_file(entry);
+  if (!file || file->instant != time) return std::nullopt;
+  return file->name;
+}
+
+Result<bool> is_weirs(storage::Storage& store, const Instant& pending, bool is_own_table) {
+  if (pending.state == Instant::State::kRequested) return is_own_table;
+  const auto text = store.read(pending.file, storage::Range::all());
+  if (!text && text.error().code == ErrorCode::kNotFound) return false;
+  if (!text) return std::unexpected(text.error());
+  const auto metadata = parse_commit_metadata(*text, pending.file);
+  return metadata && metadata->extra.contains(kTokenKey);
+}
+
+/// The instants that have markers.
+Result<std::set<std::string>> marked_instants(storage::Storage& store) {
+  WEIR_ASSIGN(const auto entries, storage::list_all(store, kMarkerFolder));
+  std::set<std::string> times;
+  for (const auto& entry : entries) {
+    const std::string_view rest = std::string_view(entry.name).substr(kMarkerFolder.size());
+    const size_t slash = rest.find('/');
+    if (slash != std::string_view::npos) times.emplace(rest.substr(0, slash));
+  }
+  return times;
+}
+
+}  // namespace
+
+std::string marker_file(std::string_view instant, std::string_view data_file, bool is_new_group) {
+  return fmt::format("{}{}{}{}", marker_prefix(instant), data_file, kMarkerInfix,
+                     is_new_group ? "CREATE" : "MERGE");
+}
+
+Status remove_markers(storage::Storage& store, std::string_view time) {
+  WEIR_ASSIGN(const auto markers, storage::list_all(store, marker_prefix(time)));
+  for (const auto& marker : markers) WEIR_TRY(store.remove(marker.name));
+  return {};
+}
+
+Status undo_instant(storage::Storage& store, const Instant& pending) {
+  WEIR_ASSIGN(const auto markers, storage::list_all(store, marker_prefix(pending.time)));
+  for (const auto& marker : markers) {
+    if (const auto file = announced_file(marker.name, pending.time)) WEIR_TRY(store.remove(*file));
+  }
+  WEIR_TRY(store.remove(instant_file(pending.time, pending.action, Instant::State::kInflight)));
+  WEIR_TRY(store.remove(instant_file(pending.time, pending.action, Instant::State::kRequested)));
+  return remove_markers(store, pending.time);
+}
+
+Result<int64_t> roll_back_all(storage::Storage& store, bool is_own_table) {
+  // Markers are looked at before the timeline: an instant that begins in between is not among them.
+  WEIR_ASSIGN(const std::set<std::string> marked, marked_instants(store));
+  WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
+  int64_t undone = 0;
+  std::set<std::string> pending_times;
+  for (const auto& pending : timeline.pending_commits()) {
+    pending_times.insert(pending.time);
+    WEIR_ASSIGN(const bool is_ours, is_weirs(store, pending, is_own_table));
+    if (!is_ours) continue;
+    WEIR_TRY(while_doing(undo_instant(store, pending),
+                         fmt::format("undoing the unfinished commit {}", pending.time)));
+    ++undone;
+  }
+  for (const auto& instant : timeline.instants()) {
+    // Markers of other actions that are under way (a delta commit, a compaction) are not ours.
+    if (instant.state != Instant::State::kCompleted) pending_times.insert(instant.time);
+  }
+  for (const auto& time : marked) {
+    if (!pending_times.contains(time)) WEIR_TRY(remove_markers(store, time));
+  }
+  return undone;
+}
+
+}  // namespace weir::table
