@@ -1,0 +1,20 @@
+#pragma once
+
+/// What a user's SQL reads, before anybody runs it.
+
+#include <vector>
+
+#include "base/result.h"
+#include "model/names.h"
+
+namespace weir::engine {
+
+struct SqlFacts {
+  std::vector<model::DatasetName> datasets;  ///< Sorted.
+  bool is_volatile = false;                  ///< The run's logical time then enters the token.
+};
+
+/// kUnsupported for a dialect that no engine here reads; kInvalidConfig as sql/user_query.h says.
+Result<SqlFacts> read_sql(const std::string& dialect, const std::string& text);
+
+}  // namespace weir::engine

@@ -1,0 +1,71 @@
+#pragma once
+
+/// What is there to be read: landing files with their identity, and what the lake says of itself.
+/// The lake is the truth; what a caller knows already (from its catalog) only saves reading.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/pattern.h"
+#include "base/result.h"
+#include "model/operation.h"
+#include "model/outcome.h"
+#include "storage/storage.h"
+
+namespace weir::inputs {
+
+/// One landing file, hashed.
+struct LandingFile {
+  model::PinnedObject object;
+  std::string identity;
+};
+
+struct LandingQuery {
+  std::string uri;                 ///< Root of the landing layer.
+  std::string glob;                ///< Below the root.
+  std::optional<Pattern> as_of;    ///< Over the file's name, with a group `as_of`.
+  model::Identity identity = model::Identity::kContent;
+};
+
+/// Files that match, hashed, by as-of and then by name. kInvalidData, naming the file, where its
+/// name has no readable as-of although a pattern asks for one; kUnavailable where it changed while
+/// it was read.
+Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
+                                                    const LandingQuery& query,
+                                                    const Cancel& cancel);
+
+/// What a raw dataset holds, from its objects' footers, by as-of and then by name. `known`
+/// publications (by object name) are taken as they are where size still fits.
+/// Objects that weir did not write are left out.
+Result<std::vector<model::Publication>> read_raw(
+    storage::Storage& store, const model::DatasetName& dataset,
+    const std::vector<model::Publication>& known);
+
+/// Objects that `known` says are there and that are gone or have another size. Empty: all is well.
+/// kCorrupt names the first.
+Status verify_presence(storage::Storage& store, const std::vector<model::Publication>& known);
+
+/// What a Hudi dataset holds: one publication a commit, oldest first. An absent table is empty.
+struct HudiState {
+  bool exists = false;
+  std::string instant;  ///< Of the newest commit.
+  model::Schema schema;
+  std::vector<model::Publication> publications;
+};
+Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset, Clock& clock,
+                            Random& random);
+
+/// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that a
+/// reader needs. kNotFound where there is nothing yet.
+Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::DatasetName& dataset,
+                                      Clock& clock, Random& random, const std::string& instant = "");
+
+/// The objects of one raw publication as a pinned input, and of its rejected rows (or nothing).
+model::PinnedObject pinned_object(const std::string& uri, const model::Publication& publication);
+
+}  // namespace weir::inputs

@@ -1,0 +1,34 @@
+#include "inputs/locations.h"
+
+#include "base/nearest.h"
+
+namespace weir::inputs {
+
+std::string absolute_uri(const std::string& base_folder, const std::string& uri) {
+  const bool has_scheme = uri.find("://") != std::string::npos || uri.starts_with("memory:");
+  if (has_scheme || uri.starts_with('/') || base_folder.empty()) return uri;
+  return base_folder + "/" + uri;
+}
+
+Result<std::string> layer_uri(const model::Configuration& configuration,
+                              const std::string& base_folder, const std::string& layer) {
+  const model::Layer* found = configuration.find_layer(layer);
+  if (found == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& each : configuration.layers) names.push_back(each.name);
+    const std::string guess = did_you_mean(layer, names);
+    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no layer '{}'", layer),
+                          guess.empty() ? fmt::format("layers are: {}", fmt::join(names, ", ")) : guess);
+  }
+  std::string uri = absolute_uri(base_folder, found->uri);
+  while (uri.size() > 1 && uri.ends_with('/')) uri.pop_back();
+  return uri;
+}
+
+Result<std::string> dataset_uri(const model::Configuration& configuration,
+                                const std::string& base_folder, const model::DatasetName& name) {
+  WEIR_ASSIGN(const std::string root, layer_uri(configuration, base_folder, name.layer));
+  return root + "/" + name.name;
+}
+
+}  // namespace weir::inputs

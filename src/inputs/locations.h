@@ -1,0 +1,22 @@
+#pragma once
+
+/// Where datasets lie: a pure function of the configuration and the project folder.
+
+#include <string>
+
+#include "base/result.h"
+#include "model/configuration.h"
+
+namespace weir::inputs {
+
+/// Relative paths count from `base_folder`; URIs with a scheme stay.
+std::string absolute_uri(const std::string& base_folder, const std::string& uri);
+
+/// The root of a layer. kInvalidConfig where there is no such layer, with did-you-mean.
+Result<std::string> layer_uri(const model::Configuration& configuration,
+                              const std::string& base_folder, const std::string& layer);
+/// The root of a dataset: `<layer>/<name>`.
+Result<std::string> dataset_uri(const model::Configuration& configuration,
+                                const std::string& base_folder, const model::DatasetName& name);
+
+}  // namespace weir::inputs

@@ -1,0 +1,345 @@
+#include "orchestrate/attempt.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/instant.h"
+#include "base/nearest.h"
+#include "engine/lock_object.h"
+#include "inputs/discover.h"
+#include "orchestrate/resolve.h"
+
+namespace weir::orchestrate {
+
+Result<const task::Template*> find_template(std::span<const task::Template> templates,
+                                            const std::string& name) {
+  const auto found = std::ranges::find(templates, name, &task::Template::name);
+  if (found != templates.end()) return &*found;
+  std::vector<std::string> names;
+  for (const auto& each : templates) names.push_back(each.name);
+  const std::string guess = did_you_mean(name, names);
+  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no template '{}'", name),
+                        guess.empty() ? "`weir template list` shows them" : guess);
+}
+
+namespace {
+
+using catalog::TaskRun;
+using catalog::TaskState;
+using model::Operation;
+using model::Outcome;
+
+/// A lease that is given back when it goes.
+class HeldLease {
+ public:
+  HeldLease(catalog::Catalog& catalog, catalog::Lease lease)
+      : catalog_(catalog), lease_(std::move(lease)) {}
+  HeldLease(const HeldLease&) = delete;
+  HeldLease& operator=(const HeldLease&) = delete;
+  ~HeldLease() { static_cast<void>(catalog_.release_lease(lease_)); }
+  const catalog::Lease& lease() const { return lease_; }
+
+ private:
+  catalog::Catalog& catalog_;
+  catalog::Lease lease_;
+};
+
+/// Waits for a lease, politely, until the task's time is over.
+Result<std::unique_ptr<HeldLease>> wait_for_lease(const Services& services, const std::string& name,
+                                                  int64_t least_epoch, const Cancel& cancel) {
+  constexpr auto kPoll = std::chrono::milliseconds(100);
+  bool has_told = false;
+  while (true) {
+    WEIR_TRY(cancel.check());
+    WEIR_ASSIGN(auto lease, services.catalog->take_lease(name, services.holder, services.lease_ms, least_epoch));
+    if (lease) return std::make_unique<HeldLease>(*services.catalog, *std::move(lease));
+    if (!has_told) {
+      auto holder = services.catalog->lease_holder(name);
+      services.log->info("waiting for {}, held by {}", name, holder ? *holder : std::string("?"));
+      has_told = true;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+/// Keeps a lease alive while long work goes on; it renews from a thread of its own, because the
+/// engine does not come back until the operation has ended.
+class LeaseKeeper {
+ public:
+  LeaseKeeper(const Services& services, const catalog::Lease& lease)
+      : thread_([&services, lease](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::unique_lock lock(mutex);
+          const auto period = std::chrono::milliseconds(std::max<int64_t>(services.lease_ms / 3, 10));
+          while (!stop.stop_requested()) {
+            if (wake.wait_for(lock, stop, period, [] { return false; }) || stop.stop_requested()) return;
+            // A lost lease shows at the commit: the guard asks the lock object.
+            static_cast<void>(services.catalog->renew_lease(lease, services.lease_ms));
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+class AttemptRun {
+ public:
+  AttemptRun(const Attempt& attempt, TaskRun& row, const Cancel& cancel)
+      : attempt_(attempt), services_(*attempt.services), row_(row), cancel_(cancel) {}
+
+  Result<TaskState> go() {
+    WEIR_ASSIGN(made_, find_template(services_.templates, attempt_.task->template_id));
+    WEIR_TRY(made_->lint(attempt_.task->params));
+    params_ = task::with_defaults(made_->params, attempt_.task->params);
+    if (made_->is_effect()) return run_effect();
+
+    WEIR_ASSIGN(engine_, services_.engine(attempt_.settings.engine));
+    if (made_->operation && !engine_->capabilities().kinds.contains(*made_->operation))
+      return fail_with_hint(ErrorCode::kUnsupported,
+                            fmt::format("engine '{}' does not execute {}", engine_->name(),
+                                        to_text(*made_->operation)),
+                            "set `engine: embedded` on the task");
+    WEIR_TRY(take_target());
+    WEIR_ASSIGN(const task::Inputs inputs, pinned_inputs());
+    WEIR_ASSIGN(std::vector<Operation> operations, made_->plan(params_, inputs));
+    return execute_all(operations);
+  }
+
+ private:
+  Result<TaskState> run_effect() {
+    task::Context context;
+    context.engine = engine_context();
+    context.configuration = &attempt_.pinned->configuration;
+    context.origin = origin();
+    auto outcome = made_->run(params_, context);
+    if (!outcome) return std::unexpected(std::move(outcome).error());
+    take_in(*outcome);
+    return TaskState::kSucceeded;
+  }
+
+  /// The lease of what the task writes, so that two flows on one dataset go one after the other.
+  Status take_target() {
+    WEIR_ASSIGN(const auto produced, produced_dataset(*made_, params_));
+    std::string name;
+    if (!produced.empty()) name = "dataset:" + produced.text();
+    if (params_.contains("connection") && params_.at("connection").is_string())
+      name = "warehouse:" + params_.at("connection").get<std::string>();
+    if (name.empty()) return {};
+    WEIR_ASSIGN(lease_, wait_for_lease(services_, name, 0, cancel_));
+    keeper_ = std::make_unique<LeaseKeeper>(services_, lease_->lease());
+    return {};
+  }
+
+  Result<task::Inputs> pinned_inputs() {
+    if (row_.pinned.is_object()) return inputs_from_json(row_.pinned);
+    WEIR_ASSIGN(task::Inputs inputs,
+                resolve_inputs(services_, *attempt_.pinned, *made_, params_, cancel_));
+    inputs.logical_time_us = attempt_.run->logical_time_us;
+    row_.pinned = to_json(inputs);
+    WEIR_TRY(store());
+    return inputs;
+  }
+
+  model::Origin origin() const {
+    return {attempt_.run->flow_id, row_.task_id, row_.run_id, row_.attempt,
+            attempt_.run->logical_time_us};
+  }
+
+  engine::Context engine_context() {
+    engine::Context context;
+    context.stores = services_.stores;
+    context.clock = services_.clock;
+    context.random = services_.random;
+    context.log = services_.log;
+    context.cancel = &cancel_;
+    context.on_progress = [this](const engine::Progress& progress) {
+      services_.tell({"progress", row_.run_id, row_.task_id,
+                      {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}});
+    };
+    return context;
+  }
+
+  /// Fills in what the template does not know.
+  Status complete(Operation& operation) {
+    if (operation.kind == model::OperationKind::kIngestFiles) {
+      const auto& object = operation.inputs.at(0).objects.at(0);
+      const model::Dataset* dataset =
+          attempt_.pinned->configuration.find_dataset(operation.target.dataset);
+      operation.params["input_identity"] = model::identity_of(
+          dataset != nullptr ? dataset->identity : model::Identity::kContent, object.sha256,
+          object.as_of_us);
+      if (operation.target.schema.empty()) operation.target.schema = first_schema_;
+    }
+    operation.limits = attempt_.settings.limits;
+    operation.limits.temp_folder = services_.temp_folder;
+    operation.origin = origin();
+    operation.token = model::token_of(operation);
+    for (const auto& hold : approved_) {
+      if (hold.token == operation.token) operation.params["approved"] = true;
+    }
+    return {};
+  }
+
+  /// The outcome of then, where the target's own timeline already has the token: nothing is locked,
+  /// nothing is written.
+  Result<std::optional<Outcome>> find_done(const Operation& operation) {
+    if (operation.target.format != "hudi" || operation.target.uri.empty()) return std::nullopt;
+    WEIR_ASSIGN(storage::Storage * store, services_.stores->open(operation.target.uri));
+    WEIR_ASSIGN(const auto state, inputs::read_hudi(*store, operation.target.dataset,
+                                                    *services_.clock, *services_.random));
+    for (const auto& publication : state.publications) {
+      if (publication.token != operation.token) continue;
+      Outcome outcome;
+      outcome.was_already_done = true;
+      outcome.publications = {publication};
+      outcome.counts = publication.counts;
+      return outcome;
+    }
+    return std::nullopt;
+  }
+
+  Status lock_target(Operation& operation) {
+    if (lease_ == nullptr || operation.target.uri.empty()) return {};
+    operation.guard.lock_uri = operation.target.uri;
+    operation.guard.lock_name =
+        operation.target.format == "hudi" ? ".hoodie/.locks/weir.json" : std::string(engine::kLockName);
+    if (locked_epoch_ == 0) {
+      WEIR_ASSIGN(const int64_t recorded, engine::recorded_epoch(*services_.stores, operation.guard));
+      // A fresh catalog counts from the start; the lake remembers. Nobody else may write the lock
+      // object while we hold the lease, so the next number is ours.
+      locked_epoch_ = std::max(lease_->lease().epoch, recorded + 1);
+      operation.guard.epoch = locked_epoch_;
+      WEIR_TRY(engine::write_lock(*services_.stores, operation.guard, services_.holder));
+    }
+    operation.guard.epoch = locked_epoch_;
+    return {};
+  }
+
+  Result<TaskState> execute_all(std::vector<Operation>& operations) {
+    WEIR_ASSIGN(approved_, services_.catalog->holds("approved"));
+    for (auto& operation : operations) {
+      WEIR_TRY(cancel_.check());
+      WEIR_TRY(complete(operation));
+      WEIR_ASSIGN(auto done, find_done(operation));
+      if (!done) {
+        WEIR_TRY(lock_target(operation));
+        auto outcome = engine_->execute(operation, engine_context());
+        if (!outcome)
+          return std::unexpected(std::move(outcome).error().while_doing(describe(operation)));
+        done = *std::move(outcome);
+      }
+      WEIR_TRY(record(operation, *done));
+      if (done->held) {
+        row_.held_reason = done->held->reason;
+        row_.error_text = done->held->message;
+        row_.details["held"] = {{"reason", done->held->reason},
+                                {"message", done->held->message},
+                                {"facts", done->held->facts}};
+        return TaskState::kHeld;
+      }
+    }
+    return TaskState::kSucceeded;
+  }
+
+  static std::string describe(const Operation& operation) {
+    std::string text = fmt::format("executing {}", to_text(operation.kind));
+    if (!operation.inputs.empty() && operation.inputs.front().format == "file")
+      text += fmt::format(" of {}", operation.inputs.front().objects.front().name);
+    if (operation.as_of_us) text += fmt::format(" as of {}", format_instant(*operation.as_of_us));
+    return text;
+  }
+
+  static std::string hop_of(const Operation& operation) {
+    std::string from = "landing";
+    if (!operation.inputs.empty() && !operation.inputs.front().dataset.empty())
+      from = operation.inputs.front().dataset.text();
+    if (!operation.inputs.empty() && operation.inputs.front().format == "file")
+      from = operation.inputs.front().objects.front().name;
+    std::string to = operation.target.dataset.empty() ? "" : operation.target.dataset.text();
+    if (!operation.target.table.empty())
+      to = operation.target.connection_id + "." + operation.target.table;
+    return to.empty() ? from : fmt::format("{} → {}", from, to);
+  }
+
+  Status record(const Operation& operation, const Outcome& outcome) {
+    const std::string hop = hop_of(operation);
+    if (!outcome.held && !outcome.counts.is_closed())
+      return fail(ErrorCode::kCheckFailed, "hop {} does not close: {}", hop,
+                  dump_json(model::to_json(outcome.counts)));
+    WEIR_TRY(services_.catalog->record_operation(
+        {row_.run_id, row_.task_id, row_.attempt, row_.epoch, operation, outcome, hop}));
+    if (operation.kind == model::OperationKind::kIngestFiles && first_schema_.empty() &&
+        !outcome.publications.empty()) {
+      for (const auto& publication : outcome.publications) {
+        if (publication.dataset != operation.target.dataset) continue;
+        WEIR_ASSIGN(first_schema_, model::schema_from_json(publication.schema));
+      }
+    }
+    take_in(outcome);
+    row_.operations.push_back({{"op", to_text(operation.kind)},
+                               {"token", operation.token},
+                               {"hop", hop},
+                               {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
+                               {"done_before", outcome.was_already_done}});
+    services_.tell({"operation_finished", row_.run_id, row_.task_id,
+                    {{"hop", hop},
+                     {"counts", model::to_json(outcome.counts)},
+                     {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
+                     {"done_before", outcome.was_already_done},
+                     {"held", outcome.held ? Json(outcome.held->reason) : Json()}}});
+    for (const auto& warning : outcome.warnings) {
+      WEIR_TRY(services_.catalog->add_log(row_.run_id, row_.task_id, row_.attempt, "warning", warning));
+    }
+    return store();
+  }
+
+  /// Adds what an operation did in this run to the task's sums; what was done before counts nothing.
+  void take_in(const Outcome& outcome) {
+    if (outcome.was_already_done || outcome.held) return;
+    auto& sum = row_.counts;
+    const auto& counts = outcome.counts;
+    sum.in += counts.in;
+    sum.inserted += counts.inserted;
+    sum.updated_in_place += counts.updated_in_place;
+    sum.rejected += counts.rejected;
+    sum.deduplicated += counts.deduplicated;
+    sum.unchanged += counts.unchanged;
+    sum.filtered += counts.filtered;
+    sum.closed_by_change += counts.closed_by_change;
+    sum.closed_by_absence += counts.closed_by_absence;
+    sum.out = counts.out;
+    commits_ += static_cast<int64_t>(outcome.publications.size());
+    row_.details["commits"] = commits_;
+    for (const auto& [key, value] : outcome.details.items()) row_.details[key] = value;
+  }
+
+  Status store() {
+    return services_.catalog->move_task(row_, {TaskState::kRunning, row_.attempt, row_.epoch});
+  }
+
+  const Attempt& attempt_;
+  const Services& services_;
+  TaskRun& row_;
+  const Cancel& cancel_;
+  const task::Template* made_ = nullptr;
+  engine::Engine* engine_ = nullptr;
+  Json params_;
+  std::unique_ptr<HeldLease> lease_;
+  std::unique_ptr<LeaseKeeper> keeper_;
+  int64_t locked_epoch_ = 0;
+  int64_t commits_ = 0;
+  model::Schema first_schema_;
+  std::vector<catalog::Hold> approved_;
+};
+
+}  // namespace
+
+Result<TaskState> run_attempt(const Attempt& attempt, TaskRun& row, const Cancel& cancel) {
+  return AttemptRun(attempt, row, cancel).go();
+}
+
+}  // namespace weir::orchestrate

@@ -1,0 +1,300 @@
+#include "orchestrate/resolve.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/instant.h"
+#include "engine/sql_reading.h"
+#include "inputs/discover.h"
+#include "inputs/locations.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using inputs::HudiState;
+using model::DatasetName;
+using model::PinnedInput;
+using model::Publication;
+using task::Inputs;
+
+/// The parts of one resolution that every kind of batching needs.
+struct Resolver {
+  const Services& services;
+  const Pinned& pinned;
+  const task::Template& made;
+  const Json& params;
+  const Cancel& cancel;
+
+  const model::Configuration& configuration() const { return pinned.configuration; }
+
+  std::string text_param(std::string_view name) const {
+    const auto found = params.find(std::string(name));
+    return found != params.end() && found->is_string() ? found->get<std::string>() : "";
+  }
+  std::vector<std::string> params_with(task::Use use) const {
+    std::vector<std::string> values;
+    for (const auto& param : made.params) {
+      if (param.use == use) values.push_back(text_param(param.name));
+    }
+    return values;
+  }
+
+  Result<storage::Storage*> open_dataset(const DatasetName& name) const {
+    WEIR_ASSIGN(const std::string uri,
+                inputs::dataset_uri(configuration(), services.base_folder, name));
+    return services.stores->open(uri);
+  }
+
+  /// What a raw dataset holds: the lake's own word, and nothing of what the catalog knows is gone.
+  Result<std::vector<Publication>> raw_publications(const DatasetName& name) const {
+    WEIR_ASSIGN(storage::Storage * store, open_dataset(name));
+    WEIR_ASSIGN(const auto known, services.catalog->publications(name));
+    WEIR_TRY(inputs::verify_presence(*store, known));
+    WEIR_ASSIGN(storage::Storage * rejected, open_dataset(name.rejected()));
+    WEIR_ASSIGN(const auto known_rejected, services.catalog->publications(name.rejected()));
+    WEIR_TRY(inputs::verify_presence(*rejected, known_rejected));
+    return inputs::read_raw(*store, name, known);
+  }
+
+  Result<model::Target> target() const;
+  Status add_files(Inputs& inputs) const;
+  Status each_file(Inputs& inputs) const;
+  Status each_as_of(Inputs& inputs) const;
+  Status latest(Inputs& inputs) const;
+};
+
+Result<model::Target> Resolver::target() const {
+  model::Target target;
+  const auto produced = params_with(task::Use::kProduces);
+  if (!produced.empty()) {
+    WEIR_ASSIGN(target.dataset, model::parse_dataset_name(produced.front()));
+    WEIR_ASSIGN(target.uri, inputs::dataset_uri(configuration(), services.base_folder, target.dataset));
+    WEIR_ASSIGN(target.rejected_uri, inputs::dataset_uri(configuration(), services.base_folder,
+                                                         target.dataset.rejected()));
+    target.format = "hudi";
+    if (const model::Dataset* dataset = configuration().find_dataset(target.dataset)) {
+      target.schema = dataset->columns;
+      target.key = dataset->key;
+      target.contract = dataset->contract;
+      target.options = dataset->options;
+    }
+  }
+  for (const auto& param : made.params) {
+    if (param.type != task::ParamType::kConnection) continue;
+    const std::string id = text_param(param.name);
+    const model::Connection* connection = configuration().find_connection(id);
+    if (connection == nullptr)
+      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
+                            "add it under `connections:` in weir.yaml");
+    target.connection_id = id;
+    target.connection_options = connection->options;
+    target.connection_options["kind"] = connection->kind;
+    if (const auto path = connection->options.find("path");
+        path != connection->options.end() && path->is_string())
+      target.connection_options["path"] =
+          inputs::absolute_uri(services.base_folder, path->get<std::string>());
+  }
+  return target;
+}
+
+/// Contents of the files that parameters name, as the run pinned them.
+Status Resolver::add_files(Inputs& inputs) const {
+  for (const auto& param : made.params) {
+    if (param.type != task::ParamType::kSqlFile) continue;
+    const std::string path = text_param(param.name);
+    const auto found = pinned.files.find(path);
+    if (found == pinned.files.end())
+      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("SQL file '{}' is not there", path),
+                            "the path counts from the project folder");
+    inputs.files[path] = found->second;
+  }
+  return {};
+}
+
+Status Resolver::each_file(Inputs& inputs) const {
+  const std::string from = params_with(task::Use::kConsumesFiles).at(0);
+  const auto slash = from.find('/');
+  inputs::LandingQuery query;
+  WEIR_ASSIGN(query.uri, inputs::layer_uri(configuration(), services.base_folder, from.substr(0, slash)));
+  query.glob = from.substr(slash + 1);
+  if (const std::string as_of = text_param("as_of"); !as_of.empty()) {
+    WEIR_ASSIGN(query.as_of, Pattern::compile(as_of));
+  }
+  const model::Dataset* dataset = configuration().find_dataset(inputs.target.dataset);
+  query.identity = dataset != nullptr ? dataset->identity : model::Identity::kContent;
+  if (query.identity == model::Identity::kAsOfAndContent && !query.as_of)
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("dataset {} has identity 'as_of + content', but no as_of is declared",
+                                      inputs.target.dataset.text()),
+                          "give the task `as_of: 'name-(?<as_of>\\d{8})'`");
+  WEIR_ASSIGN(storage::Storage * landing, services.stores->open(query.uri));
+  WEIR_ASSIGN(const auto files, inputs::find_landing_files(*landing, query, cancel));
+
+  std::set<std::string> done;
+  WEIR_ASSIGN(const auto publications, raw_publications(inputs.target.dataset));
+  for (const auto& publication : publications)
+    done.insert(publication.input_identities.begin(), publication.input_identities.end());
+  // A dataset without declared columns keeps the schema that its first file showed.
+  if (inputs.target.schema.empty() && !publications.empty()) {
+    WEIR_ASSIGN(inputs.target.schema, model::schema_from_json(publications.front().schema));
+  }
+  for (const auto& file : files) {
+    if (!done.insert(file.identity).second) continue;
+    PinnedInput input;
+    input.format = "file";
+    input.uri = query.uri;
+    input.as_of_us = file.object.as_of_us;
+    input.objects = {file.object};
+    inputs.hops.push_back({{std::move(input)}, file.object.as_of_us});
+  }
+  return {};
+}
+
+Status Resolver::each_as_of(Inputs& inputs) const {
+  WEIR_ASSIGN(const DatasetName source, model::parse_dataset_name(params_with(task::Use::kConsumes).at(0)));
+  WEIR_ASSIGN(storage::Storage * raw, open_dataset(source));
+  WEIR_ASSIGN(const auto publications, raw_publications(source));
+  WEIR_ASSIGN(storage::Storage * store, services.stores->open(inputs.target.uri));
+  WEIR_ASSIGN(const HudiState state,
+              inputs::read_hudi(*store, inputs.target.dataset, *services.clock, *services.random));
+  std::set<std::string> consumed;
+  for (const auto& commit : state.publications)
+    consumed.insert(commit.input_identities.begin(), commit.input_identities.end());
+  WEIR_ASSIGN(const auto holds, services.catalog->holds("rejected"));
+  std::set<std::optional<int64_t>> retired;
+  for (const auto& hold : holds) {
+    if (hold.target == inputs.target.dataset && hold.facts.contains("as_of")) {
+      WEIR_ASSIGN(const int64_t at_us, parse_instant(hold.facts.at("as_of").get<std::string>()));
+      retired.insert(at_us);
+    }
+  }
+
+  WEIR_ASSIGN(storage::Storage * rejected, open_dataset(source.rejected()));
+  WEIR_ASSIGN(const auto rejected_publications, inputs::read_raw(*rejected, source.rejected(), {}));
+  std::map<std::optional<int64_t>, std::vector<const Publication*>> by_as_of;
+  for (const auto& publication : publications) by_as_of[publication.as_of_us].push_back(&publication);
+  for (const auto& [as_of_us, objects] : by_as_of) {
+    const bool is_consumed = std::ranges::all_of(objects, [&](const Publication* each) {
+      return !each->input_identities.empty() && consumed.contains(each->input_identities.front());
+    });
+    if (is_consumed || retired.contains(as_of_us)) continue;
+    PinnedInput input;
+    input.dataset = source;
+    input.format = "parquet";
+    input.uri = raw->uri();
+    input.as_of_us = as_of_us;
+    PinnedInput rejects;
+    rejects.dataset = source.rejected();
+    rejects.format = "parquet";
+    rejects.uri = rejected->uri();
+    for (const Publication* each : objects) {
+      input.objects.push_back(inputs::pinned_object(raw->uri(), *each));
+      WEIR_ASSIGN(const auto columns, model::schema_from_json(each->schema));
+      for (const auto& column : columns) {
+        if (model::find_column(input.schema, column.name) == nullptr) input.schema.push_back(column);
+      }
+      for (const auto& reject : rejected_publications) {
+        if (reject.object_name == each->object_name)
+          rejects.objects.push_back(inputs::pinned_object(rejected->uri(), reject));
+      }
+    }
+    Inputs::Hop hop;
+    hop.as_of_us = as_of_us;
+    hop.inputs.push_back(std::move(input));
+    if (!rejects.objects.empty()) hop.inputs.push_back(std::move(rejects));
+    inputs.hops.push_back(std::move(hop));
+  }
+  return {};
+}
+
+Status Resolver::latest(Inputs& inputs) const {
+  std::vector<DatasetName> datasets;
+  for (const auto& text : params_with(task::Use::kConsumes)) {
+    WEIR_ASSIGN(DatasetName name, model::parse_dataset_name(text));
+    datasets.push_back(std::move(name));
+  }
+  for (const auto& [path, content] : inputs.files) {
+    auto facts = engine::read_sql("duckdb", content);
+    if (!facts)
+      return std::unexpected(std::move(facts).error().while_doing(fmt::format("reading {}", path)));
+    datasets.insert(datasets.end(), facts->datasets.begin(), facts->datasets.end());
+  }
+  Inputs::Hop hop;
+  for (const auto& name : datasets) {
+    WEIR_ASSIGN(storage::Storage * store, open_dataset(name));
+    WEIR_ASSIGN(const auto known, services.catalog->publications(name));
+    WEIR_TRY(inputs::verify_presence(*store, known));
+    WEIR_ASSIGN(PinnedInput input,
+                inputs::pin_latest(*store, name, *services.clock, *services.random));
+    hop.inputs.push_back(std::move(input));
+  }
+  inputs.hops.push_back(std::move(hop));
+  return {};
+}
+
+}  // namespace
+
+Result<DatasetName> produced_dataset(const task::Template& made, const Json& params) {
+  for (const auto& param : made.params) {
+    if (param.use != task::Use::kProduces || !params.contains(param.name)) continue;
+    WEIR_ASSIGN(const std::string text, json_field<std::string>(params, param.name));
+    return model::parse_dataset_name(text);
+  }
+  return DatasetName{};
+}
+
+Result<Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
+                              const task::Template& made, const Json& params, const Cancel& cancel) {
+  const Resolver resolver{services, pinned, made, params, cancel};
+  Inputs inputs;
+  WEIR_ASSIGN(inputs.target, resolver.target());
+  WEIR_TRY(resolver.add_files(inputs));
+  switch (made.batching) {
+    case task::Batching::kEachFile: WEIR_TRY(resolver.each_file(inputs)); break;
+    case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs)); break;
+    case task::Batching::kLatest: WEIR_TRY(resolver.latest(inputs)); break;
+    case task::Batching::kNone: break;
+  }
+  return inputs;
+}
+
+Json to_json(const Inputs& inputs) {
+  Json hops = Json::array();
+  for (const auto& hop : inputs.hops) {
+    Json list = Json::array();
+    for (const auto& input : hop.inputs) list.push_back(model::to_json(input));
+    hops.push_back({{"as_of", hop.as_of_us ? Json(format_instant(*hop.as_of_us)) : Json()},
+                    {"inputs", std::move(list)}});
+  }
+  model::Operation carrier;  // a target has no JSON of its own but within an operation
+  carrier.target = inputs.target;
+  return {{"hops", std::move(hops)}, {"target", model::to_json(carrier)}, {"files", inputs.files}};
+}
+
+Result<Inputs> inputs_from_json(const Json& json) {
+  Inputs inputs;
+  WEIR_ASSIGN(const Json hops, json_field<Json>(json, "hops"));
+  for (const auto& item : hops) {
+    Inputs::Hop hop;
+    WEIR_ASSIGN(const std::string as_of, json_field_or<std::string>(item, "as_of", ""));
+    if (!as_of.empty()) {
+      WEIR_ASSIGN(hop.as_of_us, parse_instant(as_of));
+    }
+    WEIR_ASSIGN(const Json list, json_field<Json>(item, "inputs"));
+    for (const auto& each : list) {
+      WEIR_ASSIGN(PinnedInput input, model::pinned_input_from_json(each));
+      hop.inputs.push_back(std::move(input));
+    }
+    inputs.hops.push_back(std::move(hop));
+  }
+  WEIR_ASSIGN(const Json target, json_field<Json>(json, "target"));
+  WEIR_ASSIGN(const auto carrier, model::operation_from_json(target));
+  inputs.target = carrier.target;
+  WEIR_ASSIGN(const Json files, json_field_or<Json>(json, "files", Json::object()));
+  for (const auto& [path, content] : files.items()) {
+    if (content.is_string()) inputs.files[path] = content.get<std::string>();
+  }
+  return inputs;
+}
+
+}  // namespace weir::orchestrate

@@ -1,0 +1,26 @@
+#pragma once
+
+/// What a task has to do now: finds its new inputs (from publications, the consumer's own commits,
+/// and by listing where the catalog is behind) and pins them. Templates only ever see the result.
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "orchestrate/services.h"
+#include "task/template.h"
+
+namespace weir::orchestrate {
+
+/// Resolves and pins the inputs of a task. kCorrupt, naming the hop, where something published
+/// before is gone or changed; kNotFound where a dataset that is read has nothing yet.
+Result<task::Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
+                                    const task::Template& made, const Json& params,
+                                    const Cancel& cancel);
+
+/// Pinned inputs as they stand in `task_run.pinned`, and back.
+Json to_json(const task::Inputs& inputs);
+Result<task::Inputs> inputs_from_json(const Json& json);
+
+/// The dataset that a task writes; empty where it writes none.
+Result<model::DatasetName> produced_dataset(const task::Template& made, const Json& params);
+
+}  // namespace weir::orchestrate

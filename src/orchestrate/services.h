@@ -1,0 +1,60 @@
+#pragma once
+
+/// What orchestration stands on, handed in by app/: it names no template, engine or store itself.
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "model/configuration.h"
+#include "storage/storage.h"
+#include "task/template.h"
+
+namespace weir::orchestrate {
+
+/// Something happened that a person may want to see at once. Called from any thread.
+struct Event {
+  std::string name;     ///< `run_started, task_started, progress, task_finished, run_finished, …`
+  std::string run_id;
+  std::string task_id;
+  Json details = Json::object();
+};
+
+struct Services {
+  catalog::Catalog* catalog = nullptr;
+  storage::Stores* stores = nullptr;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  Log* log = nullptr;
+  std::span<const task::Template> templates;
+  /// kInvalidConfig for a name that nobody serves.
+  std::function<Result<engine::Engine*>(const std::string& name)> engine;
+  std::function<void(const Event&)> on_event;  ///< May be empty.
+  std::string base_folder;   ///< Absolute; relative URIs count from it.
+  std::string temp_folder;   ///< For spilling.
+  std::string holder;        ///< Who we are, for people: `host, process 123`.
+  int64_t lease_ms = 30'000;
+
+  void tell(Event event) const {
+    if (on_event) on_event(event);
+  }
+};
+
+/// A configuration as a run sees it: resolved, expanded, with the contents of the files it names.
+struct Pinned {
+  std::string hash;
+  model::Configuration configuration;
+  std::map<std::string, std::string> files;  ///< path → content
+};
+
+/// The template of a task; kInvalidConfig with did-you-mean.
+Result<const task::Template*> find_template(std::span<const task::Template> templates,
+                                            const std::string& name);
+
+}  // namespace weir::orchestrate

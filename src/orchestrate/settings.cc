@@ -1,0 +1,94 @@
+#include "orchestrate/settings.h"
+
+#include <array>
+
+#include "base/instant.h"
+
+namespace weir::orchestrate {
+namespace {
+
+Result<int64_t> duration_ms(const Json& value) {
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_string())
+    return fail(ErrorCode::kInvalidConfig, "{} is no duration", dump_json(value));
+  return parse_duration_ms(value.get<std::string>());
+}
+
+Status apply_resources(const Json& resources, TaskSettings& settings) {
+  if (resources.is_null()) return {};
+  for (const auto& [key, value] : resources.items()) {
+    if (key == "threads" && value.is_number_integer()) {
+      settings.limits.threads = value.get<int64_t>();
+    } else if (key == "memory_limit") {
+      WEIR_ASSIGN(settings.limits.memory_bytes,
+                  parse_bytes(value.is_string() ? value.get<std::string>() : dump_json(value)));
+    } else if (key == "timeout") {
+      WEIR_ASSIGN(settings.timeout_ms, duration_ms(value));
+    } else if (key == "threads") {
+      return fail(ErrorCode::kInvalidConfig, "resource 'threads' is {}, no number", dump_json(value));
+    }
+  }
+  return {};
+}
+
+Status apply_defaults(const Json& defaults, TaskSettings& settings) {
+  if (!defaults.is_object()) return {};
+  for (const auto& [key, value] : defaults.items()) {
+    if (key == "engine" && value.is_string()) {
+      settings.engine = value.get<std::string>();
+    } else if (key == "resources") {
+      WEIR_TRY(apply_resources(value, settings));
+    } else if (key == "retries" && value.is_number_integer()) {
+      settings.retries = value.get<int64_t>();
+    } else if (key == "retry_delay") {
+      WEIR_ASSIGN(settings.retry_delay_ms, duration_ms(value));
+    } else if (key == "timeout") {
+      WEIR_ASSIGN(settings.timeout_ms, duration_ms(value));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<int64_t> parse_bytes(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    int64_t bytes;
+  };
+  constexpr std::array kUnits = {
+      Unit{"kib", 1 << 10},       Unit{"mib", 1 << 20}, Unit{"gib", 1 << 30},
+      Unit{"kb", 1'000},          Unit{"mb", 1'000'000}, Unit{"gb", 1'000'000'000},
+      Unit{"b", 1},               Unit{"", 1}};
+  size_t digits = 0;
+  int64_t number = 0;
+  while (digits < text.size() && digits < 15 && text[digits] >= '0' && text[digits] <= '9')
+    number = number * 10 + (text[digits++] - '0');
+  std::string unit;
+  for (const char c : text.substr(digits)) {
+    if (c != ' ') unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  for (const auto& each : kUnits) {
+    if (digits > 0 && unit == each.name && number <= (int64_t{1} << 50) / each.bytes)
+      return number * each.bytes;
+  }
+  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("'{}' is no size", text),
+                        "write 512MB, 2GiB or a number of bytes");
+}
+
+Result<TaskSettings> task_settings(const model::Configuration& configuration,
+                                   const model::Flow& flow, const model::Task& task) {
+  TaskSettings settings;
+  WEIR_TRY(while_doing(apply_defaults(configuration.defaults, settings), "reading the project's defaults"));
+  WEIR_TRY(while_doing(apply_defaults(flow.defaults, settings),
+                       fmt::format("reading the defaults of flow '{}'", flow.flow_id)));
+  if (!task.engine.empty()) settings.engine = task.engine;
+  WEIR_TRY(while_doing(apply_resources(task.resources, settings),
+                       fmt::format("reading the resources of task '{}'", task.task_id)));
+  if (task.retries) settings.retries = *task.retries;
+  if (task.retry_delay_ms) settings.retry_delay_ms = *task.retry_delay_ms;
+  if (task.timeout_ms) settings.timeout_ms = *task.timeout_ms;
+  return settings;
+}
+
+}  // namespace weir::orchestrate

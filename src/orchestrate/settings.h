@@ -1,0 +1,28 @@
+#pragma once
+
+/// How a task runs: engine, resources, retries, inherited from project, flow and task. Pure.
+
+#include <string>
+
+#include "base/result.h"
+#include "model/configuration.h"
+#include "model/operation.h"
+
+namespace weir::orchestrate {
+
+struct TaskSettings {
+  std::string engine = "embedded";
+  model::Limits limits;
+  int64_t retries = 0;
+  int64_t retry_delay_ms = 10'000;
+  int64_t timeout_ms = 0;  ///< 0: none
+};
+
+/// kInvalidConfig names the key where a value does not read.
+Result<TaskSettings> task_settings(const model::Configuration& configuration,
+                                   const model::Flow& flow, const model::Task& task);
+
+/// `512MB`, `2GiB`, `1500000`: bytes. kInvalidConfig.
+Result<int64_t> parse_bytes(std::string_view text);
+
+}  // namespace weir::orchestrate
