@@ -16,6 +16,7 @@ namespace local {
 namespace {
 
 constexpr size_t kPageEntries = 10'000;
+constexpr int kReadFlags = O_RDONLY | O_NONBLOCK;  // a FIFO without a writer must not hold us
 
 /// An object that is open for reading.
 struct Opened {
@@ -32,7 +33,7 @@ class LocalStorage final : public Storage {
 
   Result<std::string> read(std::string_view name, Range range) override {
     WEIR_CHECK(range.offset_bytes >= 0 && range.size_bytes >= 0);
-    WEIR_ASSIGN(const Opened object, open_object(name, O_RDONLY));
+    WEIR_ASSIGN(const Opened object, open_object(name, kReadFlags));
     const int64_t there = std::max<int64_t>(0, object.entry.size_bytes - range.offset_bytes);
     std::string bytes(static_cast<size_t>(std::min(range.size_bytes, there)), '\0');
     size_t done = 0;
@@ -113,8 +114,7 @@ class LocalStorage final : public Storage {
     const Descriptor root = folders_.open_root();
     if (!root.is_open() && errno == ENOENT) return absent();
     if (!root.is_open()) return file_failure(errno, "open the folder", folders_.root());
-    // O_NONBLOCK: a FIFO with no writer must not hold us.
-    Opened object{open_beneath(root.get(), std::string(name), flags | O_NONBLOCK), {}};
+    Opened object{open_beneath(root.get(), std::string(name), flags), {}};
     if (!object.file.is_open()) {
       if (errno == ENOENT || errno == ENOTDIR) return absent();
       return file_failure(errno, "open", folders_.path_of(name));
