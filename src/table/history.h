@@ -33,34 +33,46 @@ struct HistoryColumns {
 enum class Deletes { kIgnore, kByAbsence };
 
 struct HistoryOptions {
-  std::vector<std::string> key;             ///< Business key columns.
-  std::vector<std::string> untracked;       ///< Columns whose change updates in place (type 1).
+  std::vector<std::string> key;        ///< Business key columns.
+  std::vector<std::string> untracked;  ///< Columns whose change updates in place (type 1).
   Deletes deletes = Deletes::kIgnore;
-  double max_deleted_percent = 20.0;        ///< Of the open keys; more is held.
+  double max_deleted_percent = 20.0;  ///< Of the open keys; more is held.
   std::optional<double> max_changed_percent;
   HistoryColumns columns;
   int64_t target_file_bytes = int64_t{120} << 20;
-  /// Once: the guard does not hold this merge (a person approved it).
+  /// Once: the delete guard does not hold this merge (a person approved it). A stale snapshot is
+  /// held all the same: only a rebuild can take it in.
   bool is_approved = false;
+  /// Where rows go that cannot be merged (NULL in the key, one key with different rows). Without it
+  /// such a row is kInvalidConfig.
+  storage::Storage* rejected_store = nullptr;
 };
 
 /// One snapshot to merge.
 struct HistorySource {
-  std::vector<std::string> files;           ///< engine_uri of raw Parquet objects; may be empty
+  std::vector<std::string> files;  ///< engine_uri of raw Parquet objects; may be empty
   /// Files of quarantined rows of the same snapshot: their keys are present, not absent.
   std::vector<std::string> rejected_files;
-  model::Schema schema;                     ///< Business columns of the snapshot, without load columns.
+  model::Schema schema;  ///< Business columns of the snapshot, without load columns.
   int64_t as_of_us = 0;
-  int64_t rows = 0;                         ///< From the footers: what custody must account for.
+  int64_t rows = 0;  ///< From the footers: what custody must account for.
   std::vector<std::string> input_identities;
 };
 
 /// Merges one snapshot in one commit, or holds it, or finds its token and does nothing.
-/// The table is created where it is missing. kCheckFailed where the counts do not close.
-/// kSchemaDrift where a column's type does not widen the table's.
+/// The table is created where it is missing; `table.schema` may be left empty. Nothing is written
+/// where it is held (`too_many_deletes`, `too_many_changes`, `empty_snapshot`, `stale_snapshot`).
+/// kCheckFailed where the counts do not close: nothing is visible then. kSchemaDrift where a
+/// column's type does not widen the table's; kInvalidConfig where key or untracked columns are not
+/// those that the table's history was made with.
 Result<model::Outcome> merge_snapshot(const TableContext& context, const TableOptions& table,
                                       const HistoryOptions& options, const HistorySource& source,
                                       const model::Operation& operation, const Cancel& cancel);
+
+/// The outcome of the operation's token where the table has it: whatever became of its inputs
+/// since.
+Result<std::optional<model::Outcome>> find_merge(const TableContext& context,
+                                                 const model::Operation& operation);
 
 /// SHA-256 over the sorted canonical hashes of business columns and valid_from, valid_to,
 /// is_current, is_deleted: what "equal" means between engines, runs and restarts. For a table
