@@ -1,0 +1,60 @@
+#pragma once
+
+/// Runs flows: a state machine over the catalog. Every change of state is compare-and-set, so two
+/// processes may work on one catalog; a run whose process is gone is found by its lease.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "orchestrate/services.h"
+
+namespace weir::orchestrate {
+
+struct RunRequest {
+  std::string flow_id;
+  std::string run_key;     ///< Empty: `manual:<uuid>`.
+  Json params = Json::object();
+  std::string trigger = "manual";
+  std::string rerun_of;
+  int64_t max_parallel_tasks = 4;
+};
+
+struct RunReport {
+  catalog::FlowRun run;
+  std::vector<catalog::TaskRun> tasks;
+};
+
+/// The exit status of a run: the most severe of its tasks (design: one table of errors).
+int exit_status(const RunReport& report);
+
+/// Starts a run of a flow and brings it to its end. An overlap word may end it at once: `skip` gives
+/// a run in state skipped, `fail` kConflict. A run_key that is known gives the run that has it, run
+/// on where it did not end. kInvalidConfig for an unknown or disabled flow.
+Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
+                           const RunRequest& request, Cancel& cancel);
+
+/// Brings what did not succeed of a run to its end, with the inputs that were pinned. The same
+/// configuration as then: `pinned` is that of run.config_hash. kConflict while a living process runs
+/// it; kInvalidConfig where it succeeded already.
+Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
+                            const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel);
+
+/// One task of a run by itself, for an outside scheduler: the run is made by whoever comes first
+/// with the key. kConflict (the caller retries) where tasks it needs have not succeeded.
+struct TaskRequest {
+  std::string flow_id;
+  std::string task_id;
+  std::string run_key;
+  int64_t attempt = 1;
+  Json params = Json::object();
+};
+/// `pin` gives the configuration for a new run, or that of a hash.
+Result<catalog::TaskRun> run_task(const Services& services,
+                                  const std::function<Result<Pinned>(const std::string& hash)>& pin,
+                                  const TaskRequest& request, Cancel& cancel);
+
+}  // namespace weir::orchestrate
