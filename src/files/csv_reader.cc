@@ -1,0 +1,501 @@
+// The file passes once: blocks are hashed as they come, decoded, and appended to a window of text.
+// The splitter takes records off the window's front, the scanner counts over the same window by
+// itself; what neither needs any more is dropped before the next block.
+
+#include "files/csv_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <arrow/array.h>
+#include <arrow/buffer_builder.h>
+
+
+namespace weir::files {
+namespace {
+
+constexpr size_t kSlack = 16;  // readable bytes behind the window, so that copies may go by 16
+constexpr int64_t kFirstLook = 1 << 20;
+
+// The texts of one column on their way into an Arrow array.
+class TextColumn {
+ public:
+  void start(size_t rows) {
+    offsets_.clear();
+    offsets_.reserve(rows + 1);
+    offsets_.push_back(0);
+    nulls_.clear();
+  }
+
+  arrow::Status add(std::string_view text) {
+    const auto size = static_cast<int64_t>(text.size());
+    ARROW_RETURN_NOT_OK(data_.Reserve(size));
+    std::memcpy(data_.mutable_data() + data_.length(), text.data(), text.size());
+    return done(size);
+  }
+  // The same where kSlack bytes behind the text may be read.
+  arrow::Status add_from_window(std::string_view text) {
+    const auto size = static_cast<int64_t>(text.size());
+    ARROW_RETURN_NOT_OK(data_.Reserve(size + static_cast<int64_t>(kSlack)));
+    uint8_t* to = data_.mutable_data() + data_.length();
+    const char* from = text.data();
+    for (size_t i = 0; i < text.size(); i += kSlack) std::memcpy(to + i, from + i, kSlack);
+    return done(size);
+  }
+  void add_null() {
+    nulls_.push_back(static_cast<int32_t>(offsets_.size() - 1));
+    offsets_.push_back(static_cast<int32_t>(data_.length()));
+  }
+  int64_t nulls() const { return static_cast<int64_t>(nulls_.size()); }
+
+  arrow::Result<std::shared_ptr<arrow::Array>> finish() {
+    const auto rows = static_cast<int64_t>(offsets_.size()) - 1;
+    std::shared_ptr<arrow::Buffer> validity;
+    if (!nulls_.empty()) {
+      arrow::TypedBufferBuilder<bool> bits;
+      ARROW_RETURN_NOT_OK(bits.Append(rows, true));
+      for (const int32_t row : nulls_) {
+        uint8_t& byte = bits.mutable_data()[row / 8];
+        byte = static_cast<uint8_t>(byte & ~(1U << (row % 8)));
+      }
+      ARROW_ASSIGN_OR_RAISE(validity, bits.Finish());
+    }
+    ARROW_ASSIGN_OR_RAISE(auto data, data_.Finish());
+    auto offsets = arrow::Buffer::FromVector(std::move(offsets_));
+    offsets_ = {};
+    return arrow::MakeArray(arrow::ArrayData::Make(arrow::utf8(), rows,
+                                                   {validity, std::move(offsets), std::move(data)},
+                                                   static_cast<int64_t>(nulls_.size())));
+  }
+
+ private:
+  arrow::Status done(int64_t size) {
+    data_.UnsafeAdvance(size);
+    offsets_.push_back(static_cast<int32_t>(data_.length()));
+    return arrow::Status::OK();
+  }
+
+  arrow::BufferBuilder data_;
+  std::vector<int32_t> offsets_;
+  std::vector<int32_t> nulls_;
+};
+
+Status no_memory(const arrow::Status& status) {
+  if (status.ok()) return {};
+  return fail(ErrorCode::kResourceExhausted, "no memory for a batch of text: {}",
+              status.ToString());
+}
+
+Json field_object(const ColumnPlan& plan, const RecordSplitter& splitter, const Record& record) {
+  Json values = Json::object();
+  std::string buffer;
+  for (size_t i = 0; i < record.fields.size() && i < 4096; ++i) {
+    const std::string name = i < plan.fields.size()
+                                 ? plan.fields[i]
+                                 : fmt::format("+{}", i - plan.fields.size() + 1);
+    values[name] = splitter.field_text(record, record.fields[i], buffer);
+  }
+  return values;
+}
+
+Reject fault(std::string reason, std::string message) {
+  return {std::move(reason), "", std::move(message), {}, "", ""};
+}
+
+}  // namespace
+
+std::string values_of(const ColumnPlan& plan, const RecordSplitter& splitter,
+                      const Record& record) {
+  return dump_json(field_object(plan, splitter, record));
+}
+
+std::string values_of(const ColumnPlan& plan, const Dialect& dialect, std::string_view raw) {
+  std::string text;
+  Decoder decoder(dialect.encoding.value_or(Encoding::kUtf8));
+  decoder.decode(raw, text);
+  decoder.finish(text);
+  RecordSplitter splitter(dialect);
+  splitter.set_window(text, true);
+  Record record;
+  if (splitter.next(record) != RecordSplitter::Found::kRecord) return "{}";
+  return values_of(plan, splitter, record);
+}
+
+// The batch that is being filled.
+class CsvReader::Batch {
+ public:
+  explicit Batch(const ColumnPlan& plan) : columns_(plan.schema.size()) {
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      fields_.push_back(arrow::field("c" + std::to_string(i), arrow::utf8()));
+    }
+    start();
+  }
+
+  TextColumn& column(size_t i) { return columns_[i]; }
+  void row_is_done(int64_t bytes) {
+    ++rows_;
+    bytes_ += bytes;
+  }
+  int64_t rows() const { return rows_; }
+  int64_t bytes() const { return bytes_; }
+
+  Status flush(Chunk& chunk) {
+    if (rows_ == 0) return {};
+    std::vector<std::shared_ptr<arrow::Array>> arrays;
+    chunk.nulls.resize(columns_.size());
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      chunk.nulls[i] += columns_[i].nulls();
+      auto array = columns_[i].finish();
+      WEIR_TRY(no_memory(array.status()));
+      arrays.push_back(*std::move(array));
+    }
+    chunk.batches.push_back(
+        arrow::RecordBatch::Make(arrow::schema(fields_), rows_, std::move(arrays)));
+    start();
+    return {};
+  }
+
+ private:
+  void start() {
+    for (TextColumn& column : columns_) column.start(static_cast<size_t>(rows_) + 64);
+    rows_ = 0;
+    bytes_ = 0;
+  }
+
+  std::vector<TextColumn> columns_;
+  arrow::FieldVector fields_;
+  int64_t rows_ = 0;
+  int64_t bytes_ = 0;
+};
+
+CsvReader::CsvReader(storage::Storage& store, std::string name, ReadOptions options)
+    : store_(store), name_(std::move(name)), options_(std::move(options)) {
+  for (const std::string& text : options_.dialect.nulls) {
+    if (text.empty()) {
+      empty_is_null_ = true;
+    } else {
+      other_nulls_.push_back(text);
+    }
+  }
+}
+
+Result<std::unique_ptr<CsvReader>> CsvReader::open(storage::Storage& store, std::string name,
+                                                   ReadOptions options) {
+  const std::string step = fmt::format("reading '{}'", name);
+  std::unique_ptr<CsvReader> reader(new CsvReader(store, std::move(name), std::move(options)));
+  WEIR_TRY(while_doing(reader->start(), step));
+  return reader;
+}
+
+// Settles encoding and line ends by the first look, then reads preamble and header.
+Status CsvReader::start() {
+  WEIR_ASSIGN(std::string first, store_.read(name_, {0, std::max(kFirstLook, options_.block_bytes)}));
+  const ByteOrderMark mark = byte_order_mark(first);
+  const std::string_view sample =
+      std::string_view(first).substr(0, std::min<size_t>(first.size(), kFirstLook));
+  const auto declared = options_.dialect.encoding;
+  encoding_ = declared.value_or(Encoding::kUtf8);
+  const Encoding guess = guess_encoding(sample);
+  const bool is_wide = guess == Encoding::kUtf16Le || guess == Encoding::kUtf16Be;
+  if (!declared && is_wide) {
+    return fail_with_hint(ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", name_),
+                          fmt::format("it looks like {0}: declare `encoding: {0}`",
+                                      to_text(guess)));
+  }
+  // `utf-16` leaves the order of bytes to the mark.
+  if (encoding_ == Encoding::kUtf16Le && mark.length > 0) encoding_ = mark.encoding;
+  const bool has_mark = mark.length > 0 && mark.encoding == encoding_;
+  options_.dialect.encoding = encoding_;
+  decoder_ = Decoder(encoding_);
+  std::string text;
+  Decoder(encoding_).decode(sample.substr(has_mark ? static_cast<size_t>(mark.length) : 0), text);
+  options_.dialect.ends_at_cr =
+      text.find('\n') == std::string::npos && text.find('\r') != std::string::npos;
+  splitter_ = RecordSplitter(options_.dialect);
+  scanner_ = RecordScanner(options_.dialect);
+  digest_.update(first);
+  read_at_ = static_cast<int64_t>(first.size());
+  is_last_ = read_at_ < std::max(kFirstLook, options_.block_bytes);
+  place_ = has_mark ? mark.length : 0;
+  summary_.skipped_bytes = place_;
+  window_.clear();
+  decoder_.decode(std::string_view(first).substr(static_cast<size_t>(place_)), window_);
+  take_window();
+  WEIR_TRY(skip_preamble());
+  return read_header();
+}
+
+// Hands the text to the splitter and lets the scanner count over it.
+void CsvReader::take_window() {
+  if (is_last_) decoder_.finish(window_);
+  window_size_ = window_.size();
+  window_.append(kSlack, '\0');
+  const std::string_view text(window_.data(), window_size_);
+  is_ascii_ = is_ascii(text);
+  splitter_.set_window(text, is_last_);
+  scanned_ += static_cast<size_t>(scanner_.scan(text.substr(scanned_), is_last_));
+}
+
+Status CsvReader::refill() {
+  const size_t done = std::min(splitter_.position(), scanned_);
+  // Both stop at a record's start; they differ only where their grammars would.
+  if (splitter_.position() != scanned_) {
+    return fail(ErrorCode::kInternal,
+                "record scanner and splitter disagree in '{}' after line {}", name_, line_);
+  }
+  WEIR_ASSIGN(const std::string block, store_.read(name_, {read_at_, options_.block_bytes}));
+  digest_.update(block);
+  read_at_ += static_cast<int64_t>(block.size());
+  is_last_ = static_cast<int64_t>(block.size()) < options_.block_bytes;
+  window_.resize(window_size_);
+  window_.erase(0, done);
+  scanned_ = 0;
+  decoder_.decode(block, window_);
+  take_window();
+  return {};
+}
+
+Status CsvReader::too_long() const {
+  return fail_with_hint(
+      ErrorCode::kInvalidData,
+      fmt::format("the record at line {} of '{}' is longer than {} bytes", line_, name_,
+                  options_.dialect.max_record_bytes),
+      "are delimiter and quote right? The limit is the csv option max_record_bytes");
+}
+
+void CsvReader::pass_over(const Record& record) {
+  const int64_t text = encoded_size(encoding_, record.text);
+  const int64_t line_end = record.line_end * (encoded_size(encoding_, "\n"));
+  place_ += text + line_end;
+  summary_.skipped_bytes += text + line_end;
+  line_ += 1 + record.inner_lines;
+}
+
+RecordPlace CsvReader::place_of(const Record& record) {
+  RecordPlace place;
+  place.record = ++record_;
+  place.line = line_;
+  place.byte_offset = place_;
+  place.byte_length = encoded_size(encoding_, record.text);
+  place_ += place.byte_length + record.line_end * encoded_size(encoding_, "\n");
+  line_ += 1 + record.inner_lines;
+  return place;
+}
+
+Status CsvReader::skip_preamble() {
+  using Found = RecordSplitter::Found;
+  for (int64_t left = options_.dialect.skip_lines; left > 0;) {
+    switch (splitter_.skip_line(record_buffer_)) {
+      case Found::kNeedMore: WEIR_TRY(refill()); break;
+      case Found::kTooLong: return too_long();
+      case Found::kEnd: return {};
+      default:
+        pass_over(record_buffer_);
+        ++summary_.skipped_lines;
+        --left;
+    }
+  }
+  return {};
+}
+
+Status CsvReader::read_header() {
+  using Found = RecordSplitter::Found;
+  Found found = splitter_.next(record_buffer_);
+  while (found != Found::kRecord) {
+    if (found == Found::kTooLong) return too_long();
+    if (found == Found::kEnd) {
+      return fail_with_hint(ErrorCode::kInvalidData, fmt::format("'{}' is an empty file", name_),
+                            "a file without rows still has a header");
+    }
+    if (found == Found::kNeedMore) {
+      WEIR_TRY(refill());
+    } else {
+      pass_over(record_buffer_);
+      ++summary_.skipped_lines;
+    }
+    found = splitter_.next(record_buffer_);
+  }
+  std::vector<std::string> names;
+  if (options_.dialect.has_header) {
+    if (!is_utf8(record_buffer_.text)) {
+      const auto guess = guess_encoding(record_buffer_.text);
+      return fail_with_hint(ErrorCode::kInvalidData,
+                            fmt::format("the header of '{}' is no {}", name_, to_text(encoding_)),
+                            guess == Encoding::kUtf8
+                                ? "declare the file's `encoding`"
+                                : fmt::format("it looks like {0}: declare `encoding: {0}`",
+                                              to_text(guess)));
+    }
+    if (record_buffer_.fault != RecordFault::kNone) {
+      return fail(ErrorCode::kInvalidData, "the header of '{}' has a quote that does not close",
+                  name_);
+    }
+    for (const Field& field : record_buffer_.fields) {
+      names.emplace_back(splitter_.field_text(record_buffer_, field, text_buffer_));
+    }
+    WEIR_ASSIGN(names, check_header(std::move(names)));
+    pass_over(record_buffer_);
+  } else {
+    for (const auto& column : options_.declared) names.push_back(column.name);
+    for (size_t i = names.size(); options_.declared.empty() && i < record_buffer_.fields.size(); ++i) {
+      names.push_back("column" + std::to_string(i));
+    }
+    // The record comes again as the first of the data.
+    const size_t here = splitter_.position() - record_buffer_.text.size() -
+                        static_cast<size_t>(record_buffer_.line_end);
+    splitter_.go_back_to(here);
+  }
+  WEIR_ASSIGN(plan_, plan_columns(std::move(names), options_.declared, options_.columns));
+  for (const auto& column : plan_.schema) {
+    forms_.emplace_back(column.type, !options_.dialect.timezone.empty(),
+                        options_.dialect.decimal_separator);
+  }
+  return {};
+}
+
+std::optional<Reject> CsvReader::check_structure(const Record& record) const {
+  if (record.fault == RecordFault::kUnclosedQuote) {
+    return fault("unclosed_quote", "a quoted field opens here and does not close");
+  }
+  if (record.fault == RecordFault::kInvalidQuote) {
+    return fault("invalid_quote", "text stands between a closing quote and the next delimiter");
+  }
+  if (record.fields.size() != plan_.fields.size()) {
+    const bool is_short = record.fields.size() < plan_.fields.size();
+    return fault(is_short ? "too_few_fields" : "too_many_fields",
+                 fmt::format("{} field{}, expected {}", record.fields.size(),
+                             record.fields.size() == 1 ? "" : "s", plan_.fields.size()));
+  }
+  return std::nullopt;
+}
+
+bool CsvReader::is_null(const Field& field, std::string_view text) const {
+  if (field.is_quoted && options_.dialect.quoted_is_text) return false;
+  if (text.empty()) return empty_is_null_;
+  return !other_nulls_.empty() &&
+         std::ranges::find(other_nulls_, text) != other_nulls_.end();
+}
+
+// The first value that would be altered by its cast.
+Result<std::optional<Reject>> CsvReader::check_values(const Record& record, RecordPlace place) {
+  for (size_t i = 0; i < forms_.size(); ++i) {
+    if (plan_.field_of_column[i] < 0 || forms_[i].takes_anything()) continue;
+    const Field& field = record.fields[static_cast<size_t>(plan_.field_of_column[i])];
+    const std::string_view text = splitter_.field_text(record, field, text_buffer_);
+    const Form form = is_null(field, text) ? Form::kFine : forms_[i].check(text);
+    if (form == Form::kFine) continue;
+    const model::Column& column = plan_.schema[i];
+    if (form == Form::kNoZone) {
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("column '{}' has a timestamp without a zone, \"{}\", at line {} of '{}'",
+                      column.name, text, place.line, name_),
+          "declare the csv option `timezone` (like UTC or Europe/Berlin), or the column as varchar");
+    }
+    Reject reject = fault(std::string(to_text(form)), message_of(to_text(form), text, column.type));
+    reject.column = column.name;
+    return reject;
+  }
+  return std::nullopt;
+}
+
+Reject CsvReader::reject_of(const Record& record, const RecordPlace& place, Reject what) const {
+  what.place = place;
+  what.raw = encode(encoding_, record.text);
+  what.values = values_of(plan_, splitter_, record);
+  return what;
+}
+
+Status CsvReader::take_record(const Record& record, Chunk& chunk, Batch& batch) {
+  const int64_t before = place_;
+  const RecordPlace place = place_of(record);
+  std::optional<Reject> reject;
+  if (!is_ascii_ && !is_ascii(record.text)) {
+    if (is_utf8(record.text)) {
+      has_good_text_ = true;
+    } else {
+      ++bad_text_;
+      looks_western_ = looks_western_ && guess_encoding(record.text) == Encoding::kWindows1252;
+      reject = fault("invalid_utf8", fmt::format("the record is no {}", to_text(encoding_)));
+    }
+  }
+  if (!reject) reject = check_structure(record);
+  if (!reject) {
+    WEIR_ASSIGN(reject, check_values(record, place));
+  }
+  if (reject) {
+    chunk.rejects.push_back(reject_of(record, place, *std::move(reject)));
+    ++summary_.rejected;
+    summary_.rejected_bytes += place_ - before;
+    return {};
+  }
+  for (size_t i = 0; i < forms_.size(); ++i) {
+    TextColumn& column = batch.column(i);
+    if (plan_.field_of_column[i] < 0) {
+      column.add_null();
+      continue;
+    }
+    const Field& field = record.fields[static_cast<size_t>(plan_.field_of_column[i])];
+    std::string_view text = splitter_.field_text(record, field, text_buffer_);
+    if (is_null(field, text)) {
+      column.add_null();
+    } else if (options_.dialect.decimal_separator != '.' && forms_[i].is_numeric()) {
+      std::string number(text);
+      std::ranges::replace(number, options_.dialect.decimal_separator, '.');
+      WEIR_TRY(no_memory(column.add(number)));
+    } else if (field.has_escapes) {
+      WEIR_TRY(no_memory(column.add(text)));
+    } else {
+      WEIR_TRY(no_memory(column.add_from_window(text)));
+    }
+  }
+  batch.row_is_done(static_cast<int64_t>(record.text.size()));
+  chunk.rows.push_back(place);
+  ++summary_.loaded;
+  summary_.loaded_bytes += place_ - before;
+  return {};
+}
+
+Result<std::optional<Chunk>> CsvReader::next() {
+  using Found = RecordSplitter::Found;
+  if (is_finished_) return std::nullopt;
+  Chunk chunk;
+  Batch batch(plan_);
+  while (static_cast<int64_t>(chunk.batches.size()) < options_.chunk_batches) {
+    const Found found = splitter_.next(record_buffer_);
+    if (found == Found::kRecord) {
+      WEIR_TRY(take_record(record_buffer_, chunk, batch));
+      if (batch.rows() < options_.batch_rows && batch.bytes() < options_.batch_bytes &&
+          chunk.rejects.size() < static_cast<size_t>(options_.batch_rows)) {
+        continue;
+      }
+      WEIR_TRY(batch.flush(chunk));
+      if (chunk.rejects.size() >= static_cast<size_t>(options_.batch_rows)) break;
+    } else if (found == Found::kSkipped) {
+      pass_over(record_buffer_);
+      ++summary_.skipped_lines;
+    } else if (found == Found::kNeedMore) {
+      WEIR_TRY(refill());
+    } else if (found == Found::kTooLong) {
+      return std::unexpected(std::move(too_long()).error());
+    } else {
+      WEIR_TRY(finish());
+      break;
+    }
+  }
+  WEIR_TRY(batch.flush(chunk));
+  chunk.nulls.resize(plan_.schema.size());
+  if (is_finished_ && chunk.batches.empty() && chunk.rejects.empty()) return std::nullopt;
+  return chunk;
+}
+
+Status CsvReader::finish() {
+  is_finished_ = true;
+  summary_.size_bytes = read_at_;
+  summary_.sha256 = digest_.finish_hex();
+  summary_.records = scanner_.records();
+  if (bad_text_ > 1 && !has_good_text_ && looks_western_) summary_.guess = Encoding::kWindows1252;
+  return {};
+}
+
+}  // namespace weir::files

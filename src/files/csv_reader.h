@@ -1,0 +1,139 @@
+#pragma once
+
+/// Reads one delimited file of a store, once, from its first byte to its last: records that keep the
+/// structure become Arrow batches of text, one column for each that is loaded; the others become
+/// rejects with their place and bytes. The same bytes are hashed and counted on the way, so what was
+/// loaded is what the hash says. Casting text to types is the engine's business.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "files/dialect.h"
+#include "files/header.h"
+#include "files/record_scanner.h"
+#include "files/record_splitter.h"
+#include "files/reject.h"
+#include "files/value_form.h"
+#include "model/configuration.h"
+#include "storage/storage.h"
+
+namespace weir::files {
+
+struct ReadOptions {
+  Dialect dialect;
+  model::Schema declared;     ///< Empty: all columns as varchar.
+  model::ColumnPolicy columns = model::ColumnPolicy::kEvolve;
+  int64_t block_bytes = 4 << 20;   ///< Read at a time.
+  int64_t batch_bytes = 2 << 20;   ///< Of text in a batch.
+  int64_t batch_rows = 32 * 1024;
+  int64_t chunk_batches = 8;
+};
+
+/// Part of the file: whole records, in order.
+struct Chunk {
+  /// Columns `c0`, `c1`, … of text (NULL as declared) in the plan's order.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  std::vector<RecordPlace> rows;   ///< Of the batches' rows, in order.
+  std::vector<int64_t> nulls;      ///< For each column.
+  std::vector<Reject> rejects;
+};
+
+/// Known once next() has said that nothing follows.
+struct ReadSummary {
+  int64_t size_bytes = 0;
+  std::string sha256;
+  int64_t records = 0;        ///< By the record scanner.
+  int64_t loaded = 0;         ///< Rows handed out, by the splitter.
+  int64_t rejected = 0;
+  // Where each byte went; together they are size_bytes.
+  int64_t loaded_bytes = 0;
+  int64_t rejected_bytes = 0;
+  int64_t skipped_bytes = 0;  ///< Byte order mark, preamble, header, blank lines, comments.
+  int64_t skipped_lines = 0;  ///< Preamble, blank lines and comments.
+  Encoding guess = Encoding::kUtf8;  ///< Other than UTF-8 where rejects for encoding look like it.
+
+  bool accounts_for_every_byte() const {
+    return loaded_bytes + rejected_bytes + skipped_bytes == size_bytes;
+  }
+};
+
+/// Not for use from several threads at once.
+class CsvReader {
+ public:
+  /// Reads up to the header. kNotFound; kInvalidData for an empty file, a header that cannot be, an
+  /// encoding that was not declared; kSchemaDrift by contract.
+  static Result<std::unique_ptr<CsvReader>> open(storage::Storage& store, std::string name,
+                                                 ReadOptions options);
+
+  const ColumnPlan& plan() const { return plan_; }
+  const Dialect& dialect() const { return options_.dialect; }
+  /// The next chunk; nothing at the end. kInvalidData for a record that never ends; kInvalidConfig
+  /// for a timestamp without a zone where none is declared.
+  Result<std::optional<Chunk>> next();
+  const ReadSummary& summary() const { return summary_; }
+
+ private:
+  class Batch;
+
+  CsvReader(storage::Storage& store, std::string name, ReadOptions options);
+  Status start();
+  Status read_header();
+  Status skip_preamble();
+  Status refill();
+  Status finish();
+  void take_window();
+  void pass_over(const Record& record);
+  RecordPlace place_of(const Record& record);
+  Status take_record(const Record& record, Chunk& chunk, Batch& batch);
+  std::optional<Reject> check_structure(const Record& record) const;
+  Result<std::optional<Reject>> check_values(const Record& record, RecordPlace place);
+  Reject reject_of(const Record& record, const RecordPlace& place, Reject what) const;
+  bool is_null(const Field& field, std::string_view text) const;
+  Status too_long() const;
+
+  storage::Storage& store_;
+  std::string name_;
+  ReadOptions options_;
+  Encoding encoding_ = Encoding::kUtf8;
+  Decoder decoder_{Encoding::kUtf8};
+  RecordSplitter splitter_{Dialect{}};
+  RecordScanner scanner_{Dialect{}};
+  ColumnPlan plan_;
+  std::vector<ValueForm> forms_;
+  bool empty_is_null_ = false;
+  std::vector<std::string> other_nulls_;
+
+  std::string window_;        // decoded text, and some bytes of slack behind it
+  size_t window_size_ = 0;
+  size_t scanned_ = 0;        // of the window, by the scanner
+  bool is_ascii_ = true;
+  bool is_last_ = false;
+  bool is_finished_ = false;
+  int64_t read_at_ = 0;       // in the file
+  Sha256 digest_;
+
+  int64_t place_ = 0;         // of the next record, in the file's own bytes
+  int64_t line_ = 1;
+  int64_t record_ = 0;
+  Record record_buffer_;
+  std::string text_buffer_;
+  int64_t bad_text_ = 0;      // records that are no UTF-8
+  bool has_good_text_ = false;  // a record with characters beyond ASCII that are UTF-8
+  bool looks_western_ = true;
+  ReadSummary summary_;
+};
+
+/// `records` as text columns of the raw bytes of one record: the JSON of `values` in the rejected
+/// dataset, as far as it could be split.
+std::string values_of(const ColumnPlan& plan, const RecordSplitter& splitter, const Record& record);
+/// The same for a record that is at hand only as its original bytes.
+std::string values_of(const ColumnPlan& plan, const Dialect& dialect, std::string_view raw);
+
+}  // namespace weir::files
