@@ -14,7 +14,7 @@ find_library(soci_core soci_core REQUIRED)
 find_library(soci_sqlite3 soci_sqlite3 REQUIRED)
 find_library(soci_postgresql soci_postgresql REQUIRED)
 find_library(sqlite3_library sqlite3 REQUIRED)
-find_library(pq_library pq REQUIRED)
+find_package(PostgreSQL REQUIRED)
 
 function(weir_imported name location include)
   if(NOT EXISTS ${location})
