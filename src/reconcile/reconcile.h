@@ -72,6 +72,8 @@ struct Hop {
   int64_t input_rows_counted = -1;
   /// Whether `counts.in` is the sum over the inputs; not so where a query computes something new.
   bool takes_every_row = true;
+  /// Whether a commit without counts is a fault; not so where only objects are looked at.
+  bool must_have_counts = true;
   std::vector<Control> controls = {};
 };
 

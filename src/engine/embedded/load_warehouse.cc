@@ -1,0 +1,61 @@
+// One dataset at its pinned version goes into a warehouse table. Custody: `in` are the rows of the
+// footers, read by Arrow; the others are read back from the warehouse, in the transaction that
+// publishes.
+
+#include "base/instant.h"
+#include "engine/embedded/executors.h"
+#include "engine/embedded/pinned.h"
+#include "warehouse/warehouse.h"
+
+namespace weir::engine::embedded {
+namespace {
+
+/// The record key of tables without one means nothing outside the lake.
+constexpr std::string_view kRowKey = "_row_key";
+
+Result<warehouse::Load> load_of(const Operation& operation, const Reading& reading) {
+  warehouse::Load load;
+  load.token = operation.token;
+  WEIR_ASSIGN(load.table, warehouse::parse_table_name(operation.target.table));
+  load.mode = operation.target.mode;
+  load.key = operation.target.key;
+  load.files = reading.view.files;
+  for (const auto& column : reading.view.schema)
+    if (column.name != kRowKey) load.columns.push_back(column);
+  load.rows = reading.rows;
+  load.run_id = operation.origin.run_id;
+  load.attempt = operation.origin.attempt;
+  load.loaded_at_us = operation.origin.logical_time_us;
+  return load;
+}
+
+}  // namespace
+
+Result<Outcome> load_warehouse(const Operation& operation, const Context& context) {
+  if (operation.inputs.size() != 1)
+    return fail(ErrorCode::kInternal, "a warehouse load has one input, not {}",
+                operation.inputs.size());
+  WEIR_ASSIGN(const auto reading, open_reading(operation.inputs[0], operation, context));
+  WEIR_ASSIGN(const auto load, load_of(operation, reading));
+  warehouse::OpenOptions options;
+  options.connection = operation.target.connection_options;
+  options.session = session_options(operation.limits);
+  if (!operation.origin.run_id.empty()) options.holder = "run " + operation.origin.run_id;
+  options.clock = context.clock;
+  options.cancel = context.cancel;
+  WEIR_ASSIGN(const auto warehouse, warehouse::open_warehouse(options));
+  WEIR_ASSIGN(const auto loaded, warehouse::run_load(*warehouse, load));
+
+  Outcome outcome;
+  outcome.was_already_done = loaded.was_already_done;
+  outcome.counts = loaded.receipt.counts;
+  outcome.details = {{"table", loaded.receipt.table_name},
+                     {"connection", operation.target.connection_id},
+                     {"rows", loaded.receipt.rows},
+                     {"digest", loaded.receipt.digest},
+                     {"loaded_at", format_instant(loaded.receipt.loaded_at_us)},
+                     {"lineage", lineage_of(operation.inputs)}};
+  return outcome;
+}
+
+}  // namespace weir::engine::embedded

@@ -1,0 +1,368 @@
+// A SELECT over pinned versions becomes the next version of a table, whole.
+//
+// Its rows come in a total order (by key, or by all columns), so the same inputs give the same rows
+// at the same places whatever the number of threads; `_row_key` of a table without a key is the
+// digest of token and place. Custody: `in` are the rows that the engine's result stream delivered,
+// `inserted` those that the footers of the written objects say when they are read back. A query
+// computes something new, so its input rows are no side of the equation; they are lineage.
+
+#include <algorithm>
+
+#include <arrow/api.h>
+
+#include "engine/embedded/commit_extra.h"
+#include "engine/embedded/executors.h"
+#include "engine/embedded/guard.h"
+#include "engine/embedded/pinned.h"
+#include "model/canonical.h"
+#include "parquet/parquet.h"
+#include "table/hudi.h"
+
+namespace weir::engine::embedded {
+namespace {
+
+using model::quote_name;
+
+constexpr const char* kQuery = "_weir_query";
+constexpr const char* kKeyText = "_weir_key";
+constexpr const char* kRowKey = "_row_key";
+constexpr const char* kRunId = "_run_id";
+constexpr const char* kLoadedAt = "_loaded_at";
+constexpr const char* kHint = "every column of the result needs a name of its own: use AS";
+
+/// The hop makes these itself, so a `SELECT *` over another table may bring them along.
+bool is_own_column(std::string_view name) {
+  return name == kRowKey || name == kRunId || name == kLoadedAt || name == kKeyText ||
+         name.starts_with("_hoodie_");
+}
+
+// ---- What is asked of the engine
+
+Result<sql::UserQuery> read_query(const Operation& operation) {
+  WEIR_ASSIGN(const auto text, json_field<std::string>(operation.params, "sql"));
+  WEIR_ASSIGN(const auto dialect,
+              json_field_or<std::string>(operation.params, "dialect", "duckdb"));
+  if (dialect != "duckdb")
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("the embedded engine has no SQL dialect '{}'", dialect),
+                          "write the SQL in dialect duckdb, or choose another engine");
+  WEIR_ASSIGN(auto query, sql::read_user_query(text));
+  for (const auto& dataset : query.datasets)
+    if (std::ranges::find(operation.inputs, dataset, &model::PinnedInput::dataset) ==
+        operation.inputs.end())
+      return fail(ErrorCode::kInternal, "the SQL reads {}, which the operation has not pinned",
+                  dataset.text());
+  return query;
+}
+
+/// The columns of the target that come from the query, with their types where they are declared.
+Result<model::Schema> columns_of(const Operation& operation, const model::Schema& from_query) {
+  const auto& declared = operation.target.schema;
+  model::Schema columns;
+  for (const auto& column : declared) {
+    if (is_own_column(column.name)) continue;
+    if (model::find_column(from_query, column.name) == nullptr)
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("the SQL gives no column '{}', which {} declares",
+                                        column.name, operation.target.dataset.text()),
+                            "add it to the SELECT, or take it out of the dataset's columns");
+    columns.push_back(column);
+  }
+  for (const auto& column : from_query) {
+    if (is_own_column(column.name) || model::find_column(columns, column.name) != nullptr) continue;
+    if (!declared.empty() && operation.target.contract.columns == model::ColumnPolicy::kFreeze)
+      return fail_with_hint(ErrorCode::kSchemaDrift,
+                            fmt::format("the SQL gives column '{}', which {} does not declare",
+                                        column.name, operation.target.dataset.text()),
+                            "declare it, or set `contract: {columns: evolve}`");
+    if (!declared.empty() && operation.target.contract.columns == model::ColumnPolicy::kDiscardValue)
+      continue;
+    columns.push_back(column);
+  }
+  if (columns.empty())
+    return fail_with_hint(ErrorCode::kInvalidConfig, "the SQL gives no columns", kHint);
+  return columns;
+}
+
+/// Hudi's text of a record key: the bare value, or `a:1,b:2` for several columns; NULL where one is.
+std::string key_text(const std::vector<std::string>& key) {
+  if (key.size() == 1) return fmt::format("CAST({} AS VARCHAR)", quote_name(key[0]));
+  std::vector<std::string> parts;
+  for (const auto& name : key)
+    parts.push_back(fmt::format(
+        "{} || CASE WHEN CAST({} AS VARCHAR) = '' THEN '__empty__' ELSE CAST({} AS VARCHAR) END",
+        model::quote_text(name + ":"), quote_name(name), quote_name(name)));
+  return fmt::format("{}", fmt::join(parts, " || ',' || "));
+}
+
+Result<std::string> statement_of(const Operation& operation, const model::Schema& columns) {
+  const auto& key = operation.target.key;
+  for (const auto& name : key)
+    if (model::find_column(columns, name) == nullptr)
+      return fail(ErrorCode::kInvalidConfig, "the SQL gives no column '{}', the key of {}", name,
+                  operation.target.dataset.text());
+  std::vector<std::string> parts;
+  for (const auto& column : columns)
+    parts.push_back(fmt::format("CAST({0} AS {1}) AS {0}", quote_name(column.name),
+                                model::to_duckdb(column.type)));
+  const auto rows = fmt::format("SELECT {} FROM {}", fmt::join(parts, ", "), kQuery);
+  if (key.empty()) return rows + " ORDER BY ALL";
+  std::vector<std::string> order;
+  for (const auto& name : key) order.push_back(quote_name(name));
+  return fmt::format("SELECT *, {} AS {} FROM ({}) ORDER BY {}", key_text(key), kKeyText, rows,
+                     fmt::join(order, ", "));
+}
+
+/// The running query. Its text is a view, so whatever stands around the SELECT (comments, a
+/// semicolon) ends with it.
+Result<std::unique_ptr<sql::BatchReader>> start(const Operation& operation,
+                                                const sql::UserQuery& query,
+                                                sql::Session& session) {
+  WEIR_TRY(session.run(fmt::format("CREATE TEMP VIEW {} AS {}", kQuery, query.text)));
+  WEIR_ASSIGN(const auto from_query, session.describe(fmt::format("SELECT * FROM {}", kQuery)));
+  WEIR_ASSIGN(const auto columns, columns_of(operation, from_query));
+  WEIR_ASSIGN(const auto statement, statement_of(operation, columns));
+  return session.stream(statement);
+}
+
+// ---- What is written
+
+/// Columns of the table: those of the query, then the hop's own.
+model::Schema table_schema(const Operation& operation, const model::Schema& from_query) {
+  model::Schema schema;
+  for (const auto& column : from_query)
+    if (column.name != kKeyText) schema.push_back(column);
+  const auto add = [&](const char* name, model::TypeKind kind) {
+    schema.push_back({name, {kind, 0, 0, {}}, true});
+  };
+  if (operation.target.key.empty()) add(kRowKey, model::TypeKind::kVarchar);
+  add(kRunId, model::TypeKind::kVarchar);
+  add(kLoadedAt, model::TypeKind::kTimestamp);
+  return schema;
+}
+
+/// Turns batches of the query into batches of the table.
+class RowMaker {
+ public:
+  RowMaker(const Operation& operation, std::shared_ptr<arrow::Schema> schema)
+      : operation_(operation), schema_(std::move(schema)) {}
+
+  struct Made {
+    std::shared_ptr<arrow::RecordBatch> data;
+    std::shared_ptr<arrow::Array> keys;
+  };
+
+  Result<Made> make(const arrow::RecordBatch& batch) {
+    auto columns = batch.columns();
+    Made made;
+    if (operation_.target.key.empty()) {
+      WEIR_ASSIGN(made.keys, row_keys(batch.num_rows()));
+      columns.push_back(made.keys);
+    } else {
+      made.keys = columns.back();
+      columns.pop_back();
+      WEIR_TRY(check_keys(static_cast<const arrow::StringArray&>(*made.keys)));
+    }
+    WEIR_TRY(add_constant(arrow::StringScalar(operation_.origin.run_id), batch.num_rows(), columns));
+    WEIR_TRY(add_constant(arrow::TimestampScalar(operation_.origin.logical_time_us,
+                                                 arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                          batch.num_rows(), columns));
+    made.data = arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
+    rows_ += batch.num_rows();
+    return made;
+  }
+
+  int64_t rows() const { return rows_; }
+
+ private:
+  Result<std::shared_ptr<arrow::Array>> row_keys(int64_t count) const {
+    arrow::StringBuilder builder;
+    model::CanonicalWriter writer;
+    for (int64_t i = 1; i <= count; ++i) {
+      writer.clear();
+      writer.row();
+      writer.name("ordinal");
+      writer.integer(rows_ + i);
+      writer.name("token");
+      writer.text(operation_.token);
+      if (auto status = builder.Append(model::canonical_hash(writer.bytes())); !status.ok())
+        return std::unexpected(parquet::to_error(status));
+    }
+    auto array = builder.Finish();
+    if (!array.ok()) return std::unexpected(parquet::to_error(array.status()));
+    return *array;
+  }
+
+  /// Rows come in the order of the key, so an equal one is the one before.
+  Status check_keys(const arrow::StringArray& keys) {
+    const auto dataset = operation_.target.dataset.text();
+    for (int64_t i = 0; i < keys.length(); ++i) {
+      if (keys.IsNull(i))
+        return fail(ErrorCode::kInvalidData, "the SQL gives a row for {} whose key ({}) is NULL",
+                    dataset, fmt::join(operation_.target.key, ", "));
+      const auto key = keys.GetView(i);
+      if (last_key_ && *last_key_ == key)
+        return fail_with_hint(ErrorCode::kInvalidData,
+                              fmt::format("the SQL gives several rows for {} with the key '{}'",
+                                          dataset, key),
+                              "group by the key, or declare another key");
+      last_key_ = key;
+    }
+    return {};
+  }
+
+  static Status add_constant(const arrow::Scalar& value, int64_t count, arrow::ArrayVector& to) {
+    auto array = arrow::MakeArrayFromScalar(value, count);
+    if (!array.ok()) return std::unexpected(parquet::to_error(array.status()));
+    to.push_back(*array);
+    return {};
+  }
+
+  const Operation& operation_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::optional<std::string> last_key_;
+  int64_t rows_ = 0;
+};
+
+/// Streams the query into new file groups. The slices that were written.
+Result<std::vector<table::FileSlice>> write_rows(sql::BatchReader& reader, RowMaker& maker,
+                                                 table::Commit& commit, int64_t target_file_bytes,
+                                                 const Context& context) {
+  std::vector<table::FileSlice> slices;
+  std::unique_ptr<table::GroupWriter> writer;
+  const auto finish = [&]() -> Status {
+    WEIR_ASSIGN(slices.emplace_back(), writer->finish(0, 0));
+    writer.reset();
+    return {};
+  };
+  while (true) {
+    WEIR_TRY(context.cancel->check());
+    WEIR_ASSIGN(const auto batch, reader.next());
+    if (!batch) break;
+    if (batch->num_rows() == 0) continue;
+    WEIR_ASSIGN(const auto made, maker.make(*batch));
+    if (!writer) {
+      WEIR_ASSIGN(writer, commit.new_group(table::Role::kCurrent, ""));
+    }
+    WEIR_TRY(writer->write_changed(*made.data, *made.keys));
+    if (context.on_progress)
+      context.on_progress(
+          {.step = "transform", .rows = maker.rows(), .bytes = writer->bytes_so_far()});
+    if (writer->bytes_so_far() >= target_file_bytes) WEIR_TRY(finish());
+  }
+  if (writer) WEIR_TRY(finish());
+  return slices;
+}
+
+/// Rows of the written objects, by their footers.
+Result<int64_t> rows_delivered(storage::Storage& store, const std::vector<table::FileSlice>& slices) {
+  int64_t rows = 0;
+  for (const auto& slice : slices) {
+    WEIR_ASSIGN(const auto info, parquet::read_info(store, slice.name));
+    rows += info.rows;
+  }
+  return rows;
+}
+
+// ---- The hop
+
+Result<std::unique_ptr<table::HudiTable>> open_if_there(const table::TableContext& context) {
+  auto table = table::open_table(context);
+  if (!table && table.error().code == ErrorCode::kNotFound) return nullptr;
+  return table;
+}
+
+std::vector<std::string> record_key(const Operation& operation) {
+  return operation.target.key.empty() ? std::vector<std::string>{kRowKey} : operation.target.key;
+}
+
+/// A table is written under one key for ever.
+Status check_record_key(const Operation& operation, const table::HudiTable& table) {
+  const auto found = table.properties().find("hoodie.table.recordkey.fields");
+  const auto has = found == table.properties().end() ? std::string() : found->second;
+  const auto wants = fmt::format("{}", fmt::join(record_key(operation), ","));
+  if (has == wants) return {};
+  return fail_with_hint(ErrorCode::kConflict,
+                        fmt::format("table {} has the record key '{}', not '{}'",
+                                    operation.target.dataset.text(), has, wants),
+                        "declare that key, or write to a dataset of another name");
+}
+
+Result<std::unique_ptr<table::HudiTable>> create(const Operation& operation,
+                                                 const table::TableContext& context,
+                                                 const model::Schema& schema) {
+  table::TableOptions options;
+  options.name = operation.target.dataset.name;
+  options.record_key = record_key(operation);
+  options.ordering_field = kLoadedAt;
+  options.schema = schema;
+  return table::create_table(context, options);
+}
+
+/// Writes the query's rows as the one commit of this hop.
+Result<Outcome> replace_rows(const Operation& operation, const Context& context,
+                             table::HudiTable& table, sql::BatchReader& reader) {
+  table::BeginOptions options;
+  options.action = table::Action::kReplaceCommit;
+  options.operation_type = "INSERT_OVERWRITE_TABLE";
+  options.schema = table_schema(operation, reader.columns());
+  options.token = operation.token;
+  options.write_token = fmt::format("{}-0-{}", operation.origin.attempt, operation.guard.epoch);
+  WEIR_ASSIGN(const auto arrow_schema, parquet::to_arrow(options.schema));
+  WEIR_ASSIGN(const auto before, table.snapshot());
+  WEIR_ASSIGN(auto commit, table.begin(options));
+
+  RowMaker maker(operation, arrow_schema);
+  WEIR_ASSIGN(const auto slices,
+              write_rows(reader, maker, *commit, options.target_file_bytes, context));
+  for (const auto& slice : before.slices) commit->replace(slice);
+
+  model::Counts counts;
+  counts.in = maker.rows();
+  WEIR_ASSIGN(counts.out, rows_delivered(table.store(), slices));
+  counts.inserted = counts.out;
+  if (!counts.is_closed())
+    return fail(ErrorCode::kCheckFailed,
+                "the query gave {} rows and the objects of {} have {}; nothing was published",
+                counts.in, operation.target.dataset.text(), counts.out);
+  const Json details = {{"lineage", lineage_of(operation.inputs)}};
+  WEIR_ASSIGN(const auto info,
+              commit->complete(extra_of(operation, counts, options.schema, details)));
+  return outcome_of(operation.target.dataset, info);
+}
+
+}  // namespace
+
+Result<Outcome> transform(const Operation& operation, const Context& context) {
+  WEIR_ASSIGN(const auto query, read_query(operation));
+  WEIR_ASSIGN(auto* store, context.stores->open(operation.target.uri));
+  const auto guard = make_guard(operation.guard, *context.stores);
+  const table::TableContext table_context{.store = store,
+                                          .clock = context.clock,
+                                          .random = context.random,
+                                          .guard = guard.get(),
+                                          .threads = std::max<int64_t>(operation.limits.threads, 1)};
+  WEIR_ASSIGN(auto table, open_if_there(table_context));
+  if (table) {
+    WEIR_ASSIGN(const auto done, table->find_token(operation.token));
+    if (done) {
+      WEIR_ASSIGN(auto outcome, outcome_of(operation.target.dataset, *done));
+      outcome.was_already_done = true;
+      return outcome;
+    }
+    WEIR_TRY(check_record_key(operation, *table));
+    WEIR_ASSIGN(const int64_t left, table->roll_back_leftovers());
+    if (left > 0 && context.log != nullptr)
+      context.log->info("{}: rolled back {} unfinished commits", operation.target.dataset.text(),
+                        left);
+  }
+
+  WEIR_ASSIGN(const auto readings, open_readings(operation, context));
+  WEIR_ASSIGN(const auto reader, start(operation, query, *readings.session));
+  if (!table) {
+    WEIR_ASSIGN(table, create(operation, table_context, table_schema(operation, reader->columns())));
+  }
+  return replace_rows(operation, context, *table, *reader);
+}
+
+}  // namespace weir::engine::embedded
