@@ -23,7 +23,8 @@ namespace weir::catalog {
 
 // ---- configuration -------------------------------------------------------------------------
 
-/// One row of a configuration table as columns and values: what plan shows and apply writes.
+/// One row of a configuration table as columns and values: what plan shows and apply writes. See
+/// catalog/config_rows.h for the tables, the normal form and the way from and to a Configuration.
 struct ConfigRow {
   std::string table;                           ///< `layer`, `dataset`, `flow`, `task`, …
   std::vector<std::string> key;                ///< Values of the primary key, in order.
@@ -165,8 +166,12 @@ class Catalog {
   // -- configuration: the head
   /// The head as values. A row that cannot be read is kInvalidConfig with table, key and column.
   virtual Result<model::Configuration> load_configuration() = 0;
+  /// All rows of the configuration tables in normal form, in the order of config_tables().
   virtual Result<std::vector<ConfigRow>> config_rows() = 0;
-  /// All changes in one transaction, with a line each in audit_log.
+  /// All changes in one transaction, with a line each in audit_log. An update writes the whole row:
+  /// a column that is not in `values` gets its default. kAlreadyExists for an insert of a row that
+  /// stands there, kConflict for an update or delete of one that does not; kInvalidConfig for what
+  /// is no valid row. The order does not matter: parents come and go around their children.
   virtual Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) = 0;
   /// Keeps it if the hash is new. True if it was new.
   virtual Result<bool> add_config_version(const ConfigVersion& version) = 0;
@@ -185,15 +190,21 @@ class Catalog {
                                                   const std::string& run_key) = 0;
   /// Newest first; empty flow_id: all flows.
   virtual Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) = 0;
+  /// Runs that are queued or running, oldest first; empty flow_id: all flows. What overlap asks, and
+  /// what finds runs whose process is gone (is_lease_alive says so).
+  virtual Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) = 0;
   virtual Result<std::vector<TaskRun>> task_runs(const std::string& run_id) = 0;
   virtual Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) = 0;
 
   /// Queued → running where fewer than `max_active` runs of the flow are running and no older run is
-  /// queued. False where it must wait. One transaction under the flow's lock.
+  /// queued. False where it must wait. One transaction under the flow's lock. True also where it is
+  /// running already; kConflict where it is final.
   virtual Result<bool> admit_run(const std::string& run_id, int64_t max_active) = 0;
-  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times.
+  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times; a run that
+  /// goes back to queued or running loses its end, its error and the wish to cancel it.
   virtual Status move_run(const std::string& run_id, RunState from, RunState to,
                           const std::string& error_code, const std::string& error_text) = 0;
+  /// kConflict where the run is final.
   virtual Status request_cancel(const std::string& run_id) = 0;
 
   /// Compare-and-set on (state, attempt, epoch) of the stored row; writes all other columns of
@@ -207,6 +218,8 @@ class Catalog {
 
   /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
   /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.
+  /// A held outcome writes its hold alone. A watermark never goes back. The watermark of a load into
+  /// a warehouse stands under DatasetName{"connection:<connection_id>", "<table>"}.
   virtual Status record_operation(const OperationRecord& record) = 0;
 
   /// Appends to the log of a task attempt, and reads it back in order.
@@ -231,7 +244,8 @@ class Catalog {
                       const std::vector<Watermark>& watermarks) = 0;
   virtual Result<std::vector<Reconciliation>> reconciliations(const std::string& run_id) = 0;
   virtual Result<std::vector<Hold>> holds(const std::string& state) = 0;  ///< Empty: all.
-  /// Open holds for a target, by token; and closing them.
+  /// An open hold becomes `approved`, `rejected` or `superseded`. kNotFound for no such hold,
+  /// kConflict for one that is closed already.
   virtual Status close_hold(const std::string& token, const std::string& state,
                             const std::string& author) = 0;
   /// The schema recorded for a dataset, newest; nothing where there is none.
@@ -242,7 +256,7 @@ class Catalog {
   // -- leases
   /// Takes the lease where it is free, ran out, or its holder is certainly gone (same host and
   /// may_be_alive() says no). Nothing where somebody holds it. `least_epoch` lifts the epoch (a
-  /// lake may remember more than a fresh catalog).
+  /// lake may remember more than a fresh catalog): the new one is max(old + 1, least_epoch).
   virtual Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,
                                                   int64_t duration_ms, int64_t least_epoch) = 0;
   /// kConflict where it was lost.
@@ -262,6 +276,7 @@ struct CatalogOptions {
   std::string url;             ///< `sqlite:path` or `postgresql://…`
   std::string base_folder;     ///< Relative SQLite paths count from it.
   bool may_create = true;      ///< False: kNotFound where there is none yet.
+  int64_t busy_timeout_ms = 30'000;  ///< How long to wait for a lock of another process.
 };
 
 /// Opens the database and brings its schema up to date (numbered migrations, one transaction each).

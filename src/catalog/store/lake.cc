@@ -1,0 +1,224 @@
+#include "catalog/store/lake.h"
+
+#include <algorithm>
+
+#include "catalog/store/store.h"
+
+namespace weir::catalog {
+namespace {
+
+constexpr std::string_view kPublicationColumns =
+    "dataset, token, object_name, instant, row_count, size_bytes, sha256, as_of_us, "
+    "input_identities, source_name, source_sha256, counts, schema";
+
+Result<model::Publication> read_publication(const Row& row, const model::DatasetName& dataset) {
+  RowReader reader("publication", row, fmt::format("{}/{}", dataset.text(), row.at("token").value_or("")));
+  model::Publication publication;
+  publication.dataset = dataset;
+  publication.token = reader.text("token");
+  publication.object_name = reader.text("object_name");
+  publication.instant = reader.text("instant");
+  publication.rows = reader.integer("row_count");
+  publication.size_bytes = reader.integer("size_bytes");
+  publication.sha256 = reader.text("sha256");
+  publication.as_of_us = reader.maybe_integer("as_of_us");
+  for (const Json& identity : reader.json("input_identities"))
+    publication.input_identities.push_back(identity.is_string() ? identity.get<std::string>() : "");
+  publication.source_name = reader.text("source_name");
+  publication.source_sha256 = reader.text("source_sha256");
+  publication.counts = reader.take("counts", model::counts_from_json(reader.json("counts")));
+  publication.schema = reader.json("schema");
+  WEIR_TRY(reader.status());
+  return publication;
+}
+
+/// `ON CONFLICT (…) DO NOTHING`, or an update of every other column.
+std::string on_conflict(const std::string& key, const Binds& values, IfThere if_there) {
+  if (if_there == IfThere::kKeep) return fmt::format("ON CONFLICT ({}) DO NOTHING", key);
+  std::string sets;
+  for (const Bind& bind : values)
+    sets += fmt::format("{}{} = excluded.{}", sets.empty() ? "" : ", ", bind.name, bind.name);
+  return fmt::format("ON CONFLICT ({}) DO UPDATE SET {}", key, sets);
+}
+
+struct NewestSchema {
+  int64_t version = 0;  ///< 0: there is none.
+  Json columns;
+};
+
+Result<NewestSchema> newest_schema(Session& session, const std::string& dataset) {
+  WEIR_ASSIGN(const auto rows,
+              session.select("version, columns",
+                             "FROM schema_history WHERE dataset = :dataset ORDER BY version DESC LIMIT 1",
+                             {{"dataset", dataset}}));
+  if (rows.empty()) return NewestSchema{};
+  RowReader reader("schema_history", rows.front(), dataset);
+  NewestSchema newest{.version = reader.integer("version"), .columns = reader.json("columns")};
+  WEIR_TRY(reader.status());
+  return newest;
+}
+
+}  // namespace
+
+Result<bool> write_publication(Session& session, const model::Publication& publication,
+                               const std::string& run_id, int64_t at_us, IfThere if_there) {
+  const Binds values = {{"dataset", publication.dataset.text()},
+                        {"token", publication.token},
+                        {"object_name", publication.object_name},
+                        {"instant", publication.instant},
+                        {"row_count", publication.rows},
+                        {"size_bytes", publication.size_bytes},
+                        {"sha256", publication.sha256},
+                        {"as_of_us", or_null(publication.as_of_us)},
+                        {"input_identities", json_value(publication.input_identities)},
+                        {"source_name", publication.source_name},
+                        {"source_sha256", publication.source_sha256},
+                        {"counts", json_value(model::to_json(publication.counts))},
+                        {"schema", json_value(publication.schema)},
+                        {"run_id", run_id},
+                        {"recorded_at_us", at_us}};
+  WEIR_ASSIGN(const int64_t rows,
+              session.insert("publication", values,
+                             on_conflict("dataset, token, object_name, instant", values, if_there)));
+  return rows == 1;
+}
+
+Status write_ledger(Session& session, const LedgerEntry& entry, int64_t at_us, IfThere if_there) {
+  const Binds values = {{"target", entry.target.text()},
+                        {"identity", entry.identity},
+                        {"source_name", entry.source_name},
+                        {"source_sha256", entry.source_sha256},
+                        {"size_bytes", entry.size_bytes},
+                        {"as_of_us", or_null(entry.as_of_us)},
+                        {"token", entry.token},
+                        {"recorded_at_us", at_us}};
+  WEIR_TRY(session.insert("file_ledger", values, on_conflict("target, identity", values, if_there)));
+  return {};
+}
+
+Status write_watermark(Session& session, const Watermark& watermark, int64_t at_us,
+                       IfThere if_there) {
+  const Binds values = {{"target", watermark.target.text()},
+                        {"source", watermark.source.text()},
+                        {"as_of_us", or_null(watermark.as_of_us)},
+                        {"instant", watermark.instant},
+                        {"token", watermark.token},
+                        {"recorded_at_us", at_us}};
+  std::string suffix = on_conflict("target, source", values, IfThere::kReplace);
+  if (if_there == IfThere::kKeep) {
+    suffix += " WHERE (watermark.as_of_us IS NULL OR excluded.as_of_us >= watermark.as_of_us)"
+              " AND excluded.instant >= watermark.instant";
+  }
+  WEIR_TRY(session.insert("watermark", values, suffix));
+  return {};
+}
+
+Status write_schema(Session& session, const model::DatasetName& dataset,
+                    const model::Schema& schema, const std::string& token, int64_t at_us) {
+  WEIR_TRY(session.lock("weir schema of " + dataset.text()));
+  WEIR_ASSIGN(const NewestSchema newest, newest_schema(session, dataset.text()));
+  const Json columns = model::to_json(schema);
+  if (newest.version > 0 && newest.columns == columns) return {};
+  WEIR_TRY(session.insert("schema_history", {{"dataset", dataset.text()},
+                                             {"version", newest.version + 1},
+                                             {"columns", json_value(columns)},
+                                             {"token", token},
+                                             {"recorded_at_us", at_us}}));
+  return {};
+}
+
+Result<std::vector<model::Publication>> SqlCatalog::publications(
+    const model::DatasetName& dataset) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select(kPublicationColumns, "FROM publication WHERE dataset = :dataset",
+                          {{"dataset", dataset.text()}});
+  }));
+  std::vector<model::Publication> publications;
+  for (const Row& row : rows) {
+    WEIR_ASSIGN(auto publication, read_publication(row, dataset));
+    publications.push_back(std::move(publication));
+  }
+  std::ranges::sort(publications, [](const auto& a, const auto& b) {
+    return std::tie(a.as_of_us, a.instant, a.object_name, a.token) <
+           std::tie(b.as_of_us, b.instant, b.object_name, b.token);
+  });
+  return publications;
+}
+
+Result<std::vector<LedgerEntry>> SqlCatalog::ledger(const model::DatasetName& target) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("identity, source_name, source_sha256, size_bytes, as_of_us, token",
+                          "FROM file_ledger WHERE target = :target", {{"target", target.text()}});
+  }));
+  std::vector<LedgerEntry> entries;
+  for (const Row& row : rows) {
+    RowReader reader("file_ledger", row, target.text());
+    entries.push_back({.target = target,
+                       .identity = reader.text("identity"),
+                       .source_name = reader.text("source_name"),
+                       .source_sha256 = reader.text("source_sha256"),
+                       .size_bytes = reader.integer("size_bytes"),
+                       .as_of_us = reader.maybe_integer("as_of_us"),
+                       .token = reader.text("token")});
+    WEIR_TRY(reader.status());
+  }
+  std::ranges::sort(entries, {}, &LedgerEntry::identity);
+  return entries;
+}
+
+Result<std::vector<Watermark>> SqlCatalog::watermarks(const model::DatasetName& target) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("source, as_of_us, instant, token",
+                          "FROM watermark WHERE target = :target", {{"target", target.text()}});
+  }));
+  std::vector<Watermark> watermarks;
+  for (const Row& row : rows) {
+    RowReader reader("watermark", row, target.text());
+    watermarks.push_back(
+        {.target = target,
+         .source = reader.take("source", model::parse_dataset_name(reader.text("source"))),
+         .as_of_us = reader.maybe_integer("as_of_us"),
+         .instant = reader.text("instant"),
+         .token = reader.text("token")});
+    WEIR_TRY(reader.status());
+  }
+  std::ranges::sort(watermarks, {}, &Watermark::source);
+  return watermarks;
+}
+
+Status SqlCatalog::heal(const std::vector<model::Publication>& publications,
+                        const std::vector<LedgerEntry>& ledger,
+                        const std::vector<Watermark>& watermarks) {
+  return database_->write([&](Session& session) -> Status {
+    const int64_t at_us = clock_.now_us();
+    for (const auto& publication : publications)
+      WEIR_TRY(write_publication(session, publication, "", at_us, IfThere::kReplace));
+    for (const auto& entry : ledger) WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kReplace));
+    for (const auto& watermark : watermarks)
+      WEIR_TRY(write_watermark(session, watermark, at_us, IfThere::kReplace));
+    return {};
+  });
+}
+
+Result<std::optional<model::Schema>> SqlCatalog::recorded_schema(
+    const model::DatasetName& dataset) {
+  WEIR_ASSIGN(const NewestSchema newest, database_->read([&](Session& session) {
+    return newest_schema(session, dataset.text());
+  }));
+  if (newest.version == 0) return std::nullopt;
+  auto schema = model::schema_from_json(newest.columns);
+  if (schema) return *std::move(schema);
+  Error error = std::move(schema).error();
+  error.code = ErrorCode::kCorrupt;
+  return std::unexpected(
+      std::move(error).while_doing("reading schema_history of dataset " + dataset.text()));
+}
+
+Status SqlCatalog::record_schema(const model::DatasetName& dataset, const model::Schema& schema,
+                                 const std::string& token) {
+  return database_->write([&](Session& session) {
+    return write_schema(session, dataset, schema, token, clock_.now_us());
+  });
+}
+
+}  // namespace weir::catalog

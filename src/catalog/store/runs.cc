@@ -1,0 +1,205 @@
+#include <algorithm>
+
+#include "catalog/store/store.h"
+#include "catalog/store/tasks.h"
+
+namespace weir::catalog {
+namespace {
+
+constexpr std::string_view kColumns =
+    "run_id, flow_id, run_key, state, config_hash, params, trigger_kind, rerun_of, "
+    "logical_time_us, created_at_us, started_at_us, finished_at_us, error_code, error_text, "
+    "cancel_requested";
+
+Result<FlowRun> read_run(const Row& row) {
+  RowReader reader("flow_run", row, row.at("run_id").value_or(""));
+  FlowRun run{.run_id = reader.text("run_id"),
+              .flow_id = reader.text("flow_id"),
+              .run_key = reader.text("run_key"),
+              .state = reader.take("state", run_state_from_text(reader.text("state"))),
+              .config_hash = reader.text("config_hash"),
+              .params = reader.json("params"),
+              .trigger = reader.text("trigger_kind"),
+              .rerun_of = reader.text("rerun_of"),
+              .logical_time_us = reader.integer("logical_time_us"),
+              .created_at_us = reader.integer("created_at_us"),
+              .started_at_us = reader.integer("started_at_us"),
+              .finished_at_us = reader.integer("finished_at_us"),
+              .error_code = reader.text("error_code"),
+              .error_text = reader.text("error_text"),
+              .cancel_requested = reader.boolean("cancel_requested")};
+  WEIR_TRY(reader.status());
+  return run;
+}
+
+Result<std::vector<FlowRun>> select_runs(Session& session, const std::string& rest,
+                                         const Binds& binds) {
+  WEIR_ASSIGN(const auto rows, session.select(kColumns, "FROM flow_run " + rest, binds));
+  std::vector<FlowRun> runs;
+  for (const Row& row : rows) {
+    WEIR_ASSIGN(auto run, read_run(row));
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+Result<FlowRun> run_by_id(Session& session, const std::string& run_id, std::string_view suffix = "") {
+  WEIR_ASSIGN(auto runs, select_runs(session, fmt::format("WHERE run_id = :run_id{}", suffix),
+                                     {{"run_id", run_id}}));
+  if (runs.empty()) return fail(ErrorCode::kNotFound, "there is no run {}", run_id);
+  return std::move(runs.front());
+}
+
+Result<std::optional<FlowRun>> run_by_key(Session& session, const std::string& flow_id,
+                                          const std::string& run_key) {
+  WEIR_ASSIGN(auto runs, select_runs(session, "WHERE flow_id = :flow_id AND run_key = :run_key",
+                                     {{"flow_id", flow_id}, {"run_key", run_key}}));
+  if (runs.empty()) return std::nullopt;
+  return std::move(runs.front());
+}
+
+Result<int64_t> insert_run(Session& session, const FlowRun& run) {
+  return session.insert("flow_run",
+                        {{"run_id", run.run_id},
+                         {"flow_id", run.flow_id},
+                         {"run_key", run.run_key},
+                         {"state", std::string(to_text(run.state))},
+                         {"config_hash", run.config_hash},
+                         {"params", json_value(run.params)},
+                         {"trigger_kind", run.trigger.empty() ? "manual" : run.trigger},
+                         {"rerun_of", null_if_empty(run.rerun_of)},
+                         {"logical_time_us", run.logical_time_us},
+                         {"created_at_us", run.created_at_us},
+                         {"started_at_us", null_if_zero(run.started_at_us)},
+                         {"finished_at_us", null_if_zero(run.finished_at_us)},
+                         {"error_code", run.error_code},
+                         {"error_text", storable(run.error_text)},
+                         {"cancel_requested", run.cancel_requested}},
+                        "ON CONFLICT (flow_id, run_key) DO NOTHING");
+}
+
+std::unexpected<Error> wrong_state(const FlowRun& run, std::string_view wanted) {
+  return fail_with_hint(ErrorCode::kConflict,
+                        fmt::format("run {} of flow '{}' is {}, not {}", run.run_id, run.flow_id,
+                                    to_text(run.state), wanted),
+                        "another process moved it: read it again");
+}
+
+Result<int64_t> count(Session& session, const std::string& what, const Binds& binds) {
+  WEIR_ASSIGN(const auto rows, session.select("count(*) AS runs", "FROM flow_run WHERE " + what, binds));
+  RowReader reader("flow_run", rows.front(), "count");
+  return reader.integer("runs");
+}
+
+}  // namespace
+
+Result<Catalog::Started> SqlCatalog::start_run(const FlowRun& run,
+                                               const std::vector<TaskRun>& tasks) {
+  FlowRun row = run;
+  if (row.created_at_us == 0) row.created_at_us = clock_.now_us();
+  return database_->write([&](Session& session) -> Result<Started> {
+    WEIR_ASSIGN(const int64_t rows, insert_run(session, row));
+    for (const TaskRun& task : tasks) {
+      if (rows == 0) break;
+      Binds values = {{"run_id", row.run_id}, {"task_id", task.task_id}};
+      const Binds rest = task_values(task);
+      values.insert(values.end(), rest.begin(), rest.end());
+      WEIR_TRY(session.insert("task_run", values));
+    }
+    WEIR_ASSIGN(auto there, run_by_key(session, run.flow_id, run.run_key));
+    if (!there) return fail(ErrorCode::kConflict, "run '{}' of flow '{}' vanished", run.run_key, run.flow_id);
+    return Started{.run = *std::move(there), .is_new = rows == 1};
+  });
+}
+
+Result<FlowRun> SqlCatalog::flow_run(const std::string& run_id) {
+  return database_->read([&](Session& session) { return run_by_id(session, run_id); });
+}
+
+Result<std::optional<FlowRun>> SqlCatalog::find_run(const std::string& flow_id,
+                                                    const std::string& run_key) {
+  return database_->read([&](Session& session) { return run_by_key(session, flow_id, run_key); });
+}
+
+Result<std::vector<FlowRun>> SqlCatalog::flow_runs(const std::string& flow_id, int64_t limit) {
+  Binds binds = {{"how_many", limit}};
+  if (!flow_id.empty()) binds.push_back({"flow_id", flow_id});
+  return database_->read([&](Session& session) {
+    return select_runs(session,
+                       fmt::format("{} ORDER BY created_at_us DESC, run_id DESC LIMIT :how_many",
+                                   flow_id.empty() ? "" : "WHERE flow_id = :flow_id"),
+                       binds);
+  });
+}
+
+Result<std::vector<FlowRun>> SqlCatalog::active_runs(const std::string& flow_id) {
+  Binds binds;
+  if (!flow_id.empty()) binds.push_back({"flow_id", flow_id});
+  return database_->read([&](Session& session) {
+    return select_runs(session,
+                       fmt::format("WHERE state IN ('queued', 'running') {} "
+                                   "ORDER BY created_at_us, run_id",
+                                   flow_id.empty() ? "" : "AND flow_id = :flow_id"),
+                       binds);
+  });
+}
+
+Result<bool> SqlCatalog::admit_run(const std::string& run_id, int64_t max_active) {
+  return database_->write([&](Session& session) -> Result<bool> {
+    WEIR_ASSIGN(const FlowRun seen, run_by_id(session, run_id));
+    WEIR_TRY(session.lock("weir flow " + seen.flow_id));
+    // Read again under the lock: who waited for it may have been overtaken.
+    WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id, session.words().for_update));
+    if (run.state == RunState::kRunning) return true;
+    if (run.state != RunState::kQueued) return wrong_state(run, "queued");
+    WEIR_ASSIGN(const int64_t running, count(session, "flow_id = :flow_id AND state = 'running'",
+                                             {{"flow_id", run.flow_id}}));
+    WEIR_ASSIGN(const int64_t older,
+                count(session,
+                      "flow_id = :flow_id AND state = 'queued' AND (created_at_us < :created_at_us "
+                      "OR (created_at_us = :created_at_us AND run_id < :run_id))",
+                      {{"flow_id", run.flow_id},
+                       {"created_at_us", run.created_at_us},
+                       {"run_id", run.run_id}}));
+    if (running >= max_active || older > 0) return false;
+    WEIR_ASSIGN(const int64_t rows,
+                session.update("flow_run",
+                               {{"state", std::string(to_text(RunState::kRunning))},
+                                {"started_at_us", clock_.now_us()}},
+                               "WHERE run_id = :run_id AND state = 'queued'", {{"run_id", run_id}}));
+    if (rows != 1) return wrong_state(run, "queued any more");
+    return true;
+  });
+}
+
+Status SqlCatalog::move_run(const std::string& run_id, RunState from, RunState to,
+                            const std::string& error_code, const std::string& error_text) {
+  Binds values = {{"state", std::string(to_text(to))},
+                  {"error_code", error_code},
+                  {"error_text", storable(error_text)}};
+  if (to == RunState::kRunning) values.push_back({"started_at_us", clock_.now_us()});
+  values.push_back({"finished_at_us", is_final(to) ? Value(clock_.now_us()) : Value(nullptr)});
+  if (is_final(from) && !is_final(to)) values.push_back({"cancel_requested", false});
+  return database_->write([&](Session& session) -> Status {
+    WEIR_ASSIGN(const int64_t rows,
+                session.update("flow_run", values, "WHERE run_id = :run_id AND state = :old_state",
+                               {{"run_id", run_id}, {"old_state", std::string(to_text(from))}}));
+    if (rows == 1) return {};
+    WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id));
+    return wrong_state(run, to_text(from));
+  });
+}
+
+Status SqlCatalog::request_cancel(const std::string& run_id) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_ASSIGN(const int64_t rows,
+                session.update("flow_run", {{"cancel_requested", true}},
+                               "WHERE run_id = :run_id AND state IN ('queued', 'running')",
+                               {{"run_id", run_id}}));
+    if (rows == 1) return {};
+    WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id));
+    return wrong_state(run, "queued or running");
+  });
+}
+
+}  // namespace weir::catalog

@@ -1,0 +1,86 @@
+#pragma once
+
+/// The catalog over a Database. One class; its methods stand in one file for each concern.
+
+#include <memory>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "catalog/database/database.h"
+
+namespace weir::catalog {
+
+/// Safe to use from many threads at once.
+class SqlCatalog : public Catalog {
+ public:
+  SqlCatalog(std::unique_ptr<Database> database, Clock& clock)
+      : database_(std::move(database)), clock_(clock) {}
+
+  const std::string& url() const override { return database_->dialect().url(); }
+
+  // configuration.cc
+  Result<model::Configuration> load_configuration() override;
+  Result<std::vector<ConfigRow>> config_rows() override;
+  Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) override;
+  Result<bool> add_config_version(const ConfigVersion& version) override;
+  Result<ConfigVersion> config_version(const std::string& hash) override;
+  Result<std::vector<ConfigVersion>> config_versions() override;
+  Status audit(const std::string& author, const std::string& action, const Json& details) override;
+
+  // runs.cc
+  Result<Started> start_run(const FlowRun& run, const std::vector<TaskRun>& tasks) override;
+  Result<FlowRun> flow_run(const std::string& run_id) override;
+  Result<std::optional<FlowRun>> find_run(const std::string& flow_id,
+                                          const std::string& run_key) override;
+  Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) override;
+  Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) override;
+  Result<bool> admit_run(const std::string& run_id, int64_t max_active) override;
+  Status move_run(const std::string& run_id, RunState from, RunState to,
+                  const std::string& error_code, const std::string& error_text) override;
+  Status request_cancel(const std::string& run_id) override;
+
+  // tasks.cc
+  Result<std::vector<TaskRun>> task_runs(const std::string& run_id) override;
+  Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) override;
+  Status move_task(const TaskRun& next, const TaskKey& expected) override;
+  Status add_log(const std::string& run_id, const std::string& task_id, int64_t attempt,
+                 const std::string& level, const std::string& message) override;
+  Result<std::vector<LogLine>> logs(const std::string& run_id, const std::string& task_id) override;
+
+  // outcomes.cc
+  Status record_operation(const OperationRecord& record) override;
+  Result<std::vector<Reconciliation>> reconciliations(const std::string& run_id) override;
+  Result<std::vector<Hold>> holds(const std::string& state) override;
+  Status close_hold(const std::string& token, const std::string& state,
+                    const std::string& author) override;
+
+  // lake.cc
+  Result<std::vector<model::Publication>> publications(const model::DatasetName& dataset) override;
+  Result<std::vector<LedgerEntry>> ledger(const model::DatasetName& target) override;
+  Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) override;
+  Status heal(const std::vector<model::Publication>& publications,
+              const std::vector<LedgerEntry>& ledger,
+              const std::vector<Watermark>& watermarks) override;
+  Result<std::optional<model::Schema>> recorded_schema(const model::DatasetName& dataset) override;
+  Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
+                       const std::string& token) override;
+
+  // leases.cc
+  Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,
+                                          int64_t duration_ms, int64_t least_epoch) override;
+  Status renew_lease(const Lease& lease, int64_t duration_ms) override;
+  Status release_lease(const Lease& lease) override;
+  Result<bool> holds_lease(const Lease& lease) override;
+  Result<std::string> lease_holder(const std::string& name) override;
+  Result<bool> is_lease_alive(const std::string& name) override;
+
+ private:
+  const std::unique_ptr<Database> database_;
+  Clock& clock_;
+};
+
+/// open_catalog with a hook before each statement, for tests.
+Result<std::unique_ptr<Catalog>> open_catalog_with(const CatalogOptions& options, Clock& clock,
+                                                   StatementHook hook);
+
+}  // namespace weir::catalog

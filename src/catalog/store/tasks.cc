@@ -1,0 +1,166 @@
+#include "catalog/store/tasks.h"
+
+#include <algorithm>
+
+#include "catalog/store/counts.h"
+#include "catalog/store/store.h"
+
+namespace weir::catalog {
+namespace {
+
+const std::string& columns() {
+  static const std::string kColumns = fmt::format(
+      "run_id, task_id, template_id, state, attempt, epoch, engine, pinned, operations, {}, "
+      "details, error_code, error_text, error_hint, held_reason, started_at_us, finished_at_us, "
+      "not_before_us, cpu_ms, peak_memory_bytes",
+      kCountColumns);
+  return kColumns;
+}
+
+Result<TaskRun> read_task(const Row& row) {
+  RowReader reader("task_run", row,
+                   fmt::format("{}/{}", row.at("run_id").value_or(""), row.at("task_id").value_or("")));
+  TaskRun task{.run_id = reader.text("run_id"),
+               .task_id = reader.text("task_id"),
+               .template_id = reader.text("template_id"),
+               .state = reader.take("state", task_state_from_text(reader.text("state"))),
+               .attempt = reader.integer("attempt"),
+               .epoch = reader.integer("epoch"),
+               .engine = reader.text("engine"),
+               .pinned = reader.json("pinned"),
+               .operations = reader.json("operations"),
+               .counts = read_counts(reader),
+               .details = reader.json("details"),
+               .error_code = reader.text("error_code"),
+               .error_text = reader.text("error_text"),
+               .error_hint = reader.text("error_hint"),
+               .held_reason = reader.text("held_reason"),
+               .started_at_us = reader.integer("started_at_us"),
+               .finished_at_us = reader.integer("finished_at_us"),
+               .not_before_us = reader.integer("not_before_us"),
+               .cpu_ms = reader.integer("cpu_ms"),
+               .peak_memory_bytes = reader.integer("peak_memory_bytes")};
+  WEIR_TRY(reader.status());
+  return task;
+}
+
+std::string describe_task(const std::string& run_id, const std::string& task_id) {
+  return fmt::format("task '{}' of run {}", task_id, run_id);
+}
+
+/// Why a compare-and-set found nothing: the row is another, or there is none.
+Status explain_lost(Session& session, const TaskRun& next, const Catalog::TaskKey& expected) {
+  WEIR_ASSIGN(const auto rows,
+              session.select(columns(), "FROM task_run WHERE run_id = :run_id AND task_id = :task_id",
+                             {{"run_id", next.run_id}, {"task_id", next.task_id}}));
+  const std::string name = describe_task(next.run_id, next.task_id);
+  if (rows.empty()) return fail(ErrorCode::kNotFound, "there is no {}", name);
+  WEIR_ASSIGN(const TaskRun there, read_task(rows.front()));
+  return fail_with_hint(
+      ErrorCode::kConflict,
+      fmt::format("{} is {} (attempt {}, epoch {}), not {} (attempt {}, epoch {})", name,
+                  to_text(there.state), there.attempt, there.epoch, to_text(expected.state),
+                  expected.attempt, expected.epoch),
+      "another process moved it: read it again");
+}
+
+}  // namespace
+
+Binds task_values(const TaskRun& task) {
+  Binds values = {{"template_id", task.template_id},
+                  {"state", std::string(to_text(task.state))},
+                  {"attempt", task.attempt},
+                  {"epoch", task.epoch},
+                  {"engine", task.engine},
+                  {"pinned", task.pinned.is_null() ? Value(nullptr) : json_value(task.pinned)},
+                  {"operations", json_value(task.operations)},
+                  {"details", json_value(task.details)},
+                  {"error_code", task.error_code},
+                  {"error_text", storable(task.error_text)},
+                  {"error_hint", storable(task.error_hint)},
+                  {"held_reason", storable(task.held_reason)},
+                  {"started_at_us", null_if_zero(task.started_at_us)},
+                  {"finished_at_us", null_if_zero(task.finished_at_us)},
+                  {"not_before_us", null_if_zero(task.not_before_us)},
+                  {"cpu_ms", task.cpu_ms},
+                  {"peak_memory_bytes", task.peak_memory_bytes}};
+  add_counts(values, task.counts);
+  return values;
+}
+
+Result<std::vector<TaskRun>> SqlCatalog::task_runs(const std::string& run_id) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select(columns(), "FROM task_run WHERE run_id = :run_id", {{"run_id", run_id}});
+  }));
+  std::vector<TaskRun> tasks;
+  for (const Row& row : rows) {
+    WEIR_ASSIGN(auto task, read_task(row));
+    tasks.push_back(std::move(task));
+  }
+  std::ranges::sort(tasks, {}, &TaskRun::task_id);
+  return tasks;
+}
+
+Result<TaskRun> SqlCatalog::task_run(const std::string& run_id, const std::string& task_id) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select(columns(), "FROM task_run WHERE run_id = :run_id AND task_id = :task_id",
+                          {{"run_id", run_id}, {"task_id", task_id}});
+  }));
+  if (rows.empty())
+    return fail(ErrorCode::kNotFound, "there is no {}", describe_task(run_id, task_id));
+  return read_task(rows.front());
+}
+
+Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_ASSIGN(const int64_t rows,
+                session.update("task_run", task_values(next),
+                               "WHERE run_id = :run_id AND task_id = :task_id AND state = :old_state "
+                               "AND attempt = :old_attempt AND epoch = :old_epoch",
+                               {{"run_id", next.run_id},
+                                {"task_id", next.task_id},
+                                {"old_state", std::string(to_text(expected.state))},
+                                {"old_attempt", expected.attempt},
+                                {"old_epoch", expected.epoch}}));
+    if (rows == 1) return {};
+    return explain_lost(session, next, expected);
+  });
+}
+
+Status SqlCatalog::add_log(const std::string& run_id, const std::string& task_id, int64_t attempt,
+                           const std::string& level, const std::string& message) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_TRY(session.insert("task_log", {{"run_id", run_id},
+                                         {"task_id", task_id},
+                                         {"attempt", attempt},
+                                         {"at_us", clock_.now_us()},
+                                         {"level", level},
+                                         {"message", storable(message)}}));
+    return {};
+  });
+}
+
+Result<std::vector<Catalog::LogLine>> SqlCatalog::logs(const std::string& run_id,
+                                                       const std::string& task_id) {
+  Binds binds = {{"run_id", run_id}};
+  if (!task_id.empty()) binds.push_back({"task_id", task_id});
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("at_us, task_id, attempt, level, message",
+                          fmt::format("FROM task_log WHERE run_id = :run_id {} ORDER BY task_log_id",
+                                      task_id.empty() ? "" : "AND task_id = :task_id"),
+                          binds);
+  }));
+  std::vector<LogLine> lines;
+  for (const Row& row : rows) {
+    RowReader reader("task_log", row, run_id);
+    lines.push_back({.at_us = reader.integer("at_us"),
+                     .task_id = reader.text("task_id"),
+                     .attempt = reader.integer("attempt"),
+                     .level = reader.text("level"),
+                     .message = reader.text("message")});
+    WEIR_TRY(reader.status());
+  }
+  return lines;
+}
+
+}  // namespace weir::catalog
