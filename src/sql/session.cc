@@ -39,6 +39,17 @@ class InterruptOnCancel {
   int handle_;
 };
 
+/// A stream in Arrow's C form, as long as DuckDB may pull from it.
+struct ArrowStream {
+  ArrowArrayStream stream = {};
+  ArrowStream() = default;
+  ~ArrowStream() {
+    if (stream.release != nullptr) stream.release(&stream);
+  }
+  ArrowStream(const ArrowStream&) = delete;
+  ArrowStream& operator=(const ArrowStream&) = delete;
+};
+
 class StreamReader final : public BatchReader {
  public:
   explicit StreamReader(const Cancel& cancel) : cancel_(cancel) {}
@@ -126,6 +137,8 @@ class DuckSession final : public Session {
   Result<model::Schema> describe(const std::string& statement) override;
   Status add_arrow_table(const std::string& name, std::shared_ptr<arrow::Schema> schema,
                          std::vector<std::shared_ptr<arrow::RecordBatch>> batches) override;
+  Status scan_arrow_once(const std::string& name, std::shared_ptr<arrow::Schema> schema,
+                         std::vector<std::shared_ptr<arrow::RecordBatch>> batches) override;
   Status lock(const std::vector<std::string>& allowed_paths) override;
 
  private:
@@ -135,6 +148,7 @@ class DuckSession final : public Session {
                         const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches);
 
   const Cancel& cancel_;
+  std::map<std::string, std::unique_ptr<ArrowStream>> scans_;  // outlives the connection
   std::string temp_folder_;
   Database database_;
   Connection connection_;
@@ -320,6 +334,20 @@ Status DuckSession::add_arrow_table(const std::string& name, std::shared_ptr<arr
   }
   duckdb_appender_destroy(&appender);
   return while_doing(std::move(status), fmt::format("filling the table '{}'", name));
+}
+
+Status DuckSession::scan_arrow_once(const std::string& name, std::shared_ptr<arrow::Schema> schema,
+                                    std::vector<std::shared_ptr<arrow::RecordBatch>> batches) {
+  auto scan = std::make_unique<ArrowStream>();
+  auto reader = arrow::RecordBatchReader::Make(std::move(batches), std::move(schema));
+  if (!reader.ok()) return std::unexpected(parquet::to_error(reader.status()));
+  const auto exported = arrow::ExportRecordBatchReader(*std::move(reader), &scan->stream);
+  if (!exported.ok()) return std::unexpected(parquet::to_error(exported));
+  if (duckdb_arrow_scan(connection_.get(), name.c_str(),
+                        reinterpret_cast<duckdb_arrow_stream>(&scan->stream)) == DuckDBError)
+    return fail(ErrorCode::kInternal, "DuckDB takes no Arrow stream as '{}'", name);
+  scans_[name] = std::move(scan);
+  return {};
 }
 
 Status DuckSession::lock(const std::vector<std::string>& allowed_paths) {

@@ -20,8 +20,8 @@ namespace weir::sql {
 struct SessionOptions {
   int64_t memory_bytes = 0;  ///< DuckDB's share (not the process's); 0: DuckDB's default.
   int64_t threads = 0;       ///< 0: all
-  std::string temp_folder;   ///< A private 0700 folder is made in it and removed with the session.
-  std::string database;      ///< A database file to open; empty: in memory.
+  std::string temp_folder = {};  ///< A private 0700 folder is made in it and removed with the session.
+  std::string database = {};     ///< A database file to open; empty: in memory.
   bool is_read_only = false;
   bool preserves_order = true;
 };
@@ -64,6 +64,11 @@ class Session {
 
   /// Makes `name` a view over Arrow batches that `pull` hands out (nullptr ends); scanned once.
   virtual Status add_arrow_table(const std::string& name, std::shared_ptr<arrow::Schema> schema,
+                                 std::vector<std::shared_ptr<arrow::RecordBatch>> batches) = 0;
+
+  /// The same as a view, without a copy: the batches are scanned in place, by one query, once. They
+  /// live until the name is given again or the session ends. Schema of text, numbers and the like.
+  virtual Status scan_arrow_once(const std::string& name, std::shared_ptr<arrow::Schema> schema,
                                  std::vector<std::shared_ptr<arrow::RecordBatch>> batches) = 0;
 
   /// From now on only these files can be opened by anybody, and no setting can be changed.

@@ -1,0 +1,262 @@
+#include "sql/user_query.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/json.h"
+#include "base/nearest.h"
+
+namespace weir::sql {
+namespace {
+
+// Functions that tell of the machine or the session, wait, or bind SQL out of a text.
+constexpr std::array<std::string_view, 20> kRefusedFunctions = {
+    "current_connection_id", "current_query", "current_query_id", "current_setting",
+    "current_transaction_id", "currval", "getenv", "getvariable", "in_search_path",
+    "json_execute_serialized_sql", "json_serialize_plan", "nextval", "parse_duckdb_log_message",
+    "pg_sleep", "setseed", "set_config", "sleep_ms", "stats", "txid_current", "write_log"};
+
+// Functions (and bare words) whose value is another in the next run. A test compares this list with
+// DuckDB's own.
+constexpr std::array<std::string_view, 20> kVolatile = {
+    "ago", "current_date", "current_localtime", "current_localtimestamp", "current_time",
+    "current_timestamp", "gen_random_uuid", "get_current_time", "get_current_timestamp",
+    "localtime", "localtimestamp", "now", "pg_conf_load_time", "pg_postmaster_start_time",
+    "random", "today", "transaction_timestamp", "uuid", "uuidv4", "uuidv7"};
+
+constexpr std::array<std::string_view, 5> kTableFunctions = {"generate_series", "json_each",
+                                                             "json_tree", "range", "unnest"};
+
+// Kinds of things to read from that need no look of their own: their parts are walked.
+constexpr std::array<std::string_view, 7> kRefusedRelations = {
+    "SHOW_REF", "COLUMN_DATA", "DELIM_GET", "BOUND_TABLE_REF", "CTE", "TABLE", "CATALOG_ENTRY"};
+
+// Schemas and catalogs of DuckDB itself: their views tell of files and settings.
+constexpr std::array<std::string_view, 6> kReservedLayers = {
+    "information_schema", "main", "memory", "pg_catalog", "system", "temp"};
+
+constexpr std::string_view kHowTo =
+    "write one SELECT over datasets: SELECT … FROM layer.dataset";
+
+template <size_t N>
+bool is_in(const std::array<std::string_view, N>& list, std::string_view word) {
+  return std::ranges::find(list, word) != list.end();
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  return text;
+}
+
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::unexpected<Error> refuse(std::string message, std::string hint = std::string(kHowTo)) {
+  return fail_with_hint(ErrorCode::kInvalidConfig, std::move(message), std::move(hint));
+}
+
+/// Walks the tree that DuckDB's own parser made of the statement. Whatever has a `type` of
+/// BASE_TABLE reads a table, wherever it stands; names of CTEs count only inside their node.
+class QueryWalker {
+ public:
+  using Scope = std::set<std::string>;  ///< Names of CTEs in lower case
+
+  Status walk(const Json& value, const Scope& scope) {
+    if (value.is_array()) {
+      for (const Json& each : value) WEIR_TRY(walk(each, scope));
+    } else if (value.is_object()) {
+      WEIR_TRY(walk_object(value, scope));
+    }
+    return {};
+  }
+
+  std::set<model::DatasetName> datasets;
+  bool is_volatile = false;
+
+ private:
+  Status walk_object(const Json& object, const Scope& scope) {
+    const std::string kind = text_of(object, "class");
+    const std::string type = text_of(object, "type");
+    if (kind == "CONSTANT") return {};
+    if (kind == "PARAMETER") return refuse("the query has a parameter without a value");
+    if (kind == "COLUMN_REF") return walk_column(object);
+    if (object.contains("function_name") && type != "TABLE_FUNCTION")
+      WEIR_TRY(walk_function(text_of(object, "function_name")));
+    if (const auto sample = object.find("sample"); sample != object.end() && sample->is_object())
+      is_volatile = is_volatile || sample->value("seed", Json(-1)) == Json(-1);
+    if (type == "BASE_TABLE") return walk_table(object, scope);
+    if (type == "TABLE_FUNCTION") WEIR_TRY(walk_table_function(object));
+    if (is_in(kRefusedRelations, type) && object.contains("query_location"))
+      return refuse(fmt::format("the query reads from {}", lower(type)));
+    return walk_parts(object, scope, type);
+  }
+
+  Status walk_parts(const Json& object, Scope scope, const std::string& type) {
+    WEIR_TRY(walk_ctes(object, scope));
+    for (const auto& [key, part] : object.items()) {
+      if (key == "cte_map") continue;
+      Scope inside = scope;
+      // Only the second half of a recursive CTE sees the CTE itself.
+      if (type == "RECURSIVE_CTE_NODE" && key == "right")
+        inside.insert(lower(text_of(object, "cte_name")));
+      WEIR_TRY(walk(part, inside));
+    }
+    return {};
+  }
+
+  Status walk_ctes(const Json& object, Scope& scope) {
+    const auto ctes = object.find("cte_map");
+    if (ctes == object.end() || !ctes->is_object()) return {};
+    for (const Json& entry : ctes->value("map", Json::array())) {
+      WEIR_TRY(walk(entry.value("value", Json()), scope));
+      scope.insert(lower(text_of(entry, "key")));
+    }
+    return {};
+  }
+
+  Status walk_column(const Json& object) {
+    const Json names = object.value("column_names", Json::array());
+    if (names.size() == 1 && names[0].is_string()) {
+      const std::string name = lower(names[0].get<std::string>());
+      is_volatile = is_volatile || is_in(kVolatile, name);
+    }
+    return {};
+  }
+
+  Status walk_function(const std::string& name) {
+    const std::string word = lower(name);
+    if (is_in(kRefusedFunctions, word))
+      return refuse(fmt::format("the function '{}' is not for queries over datasets", name),
+                    "a query may use its datasets only, not the session or the machine");
+    // age(x) counts from today; age(x, y) does not. Telling them apart is not worth a mistake.
+    is_volatile = is_volatile || is_in(kVolatile, word) || word == "age";
+    return {};
+  }
+
+  Status walk_table_function(const Json& object) {
+    const std::string name = text_of(object.value("function", Json::object()), "function_name");
+    if (is_in(kTableFunctions, lower(name))) return {};
+    return refuse(fmt::format("the query reads from the table function '{}'", name),
+                  fmt::format("{}; of table functions unnest, range and generate_series may stand "
+                              "there",
+                              kHowTo));
+  }
+
+  Status walk_table(const Json& object, const Scope& scope) {
+    const std::string catalog = text_of(object, "catalog_name");
+    const std::string layer = text_of(object, "schema_name");
+    const std::string name = text_of(object, "table_name");
+    if (const auto at = object.find("at_clause"); at != object.end() && !at->is_null())
+      return refuse(fmt::format("'{}' is read AT another time", name),
+                    "a query reads the pinned version of a dataset");
+    if (!catalog.empty())
+      return refuse(fmt::format("the query reads from '{}.{}.{}'", catalog, layer, name));
+    if (layer.empty()) {
+      if (scope.contains(lower(name))) return {};
+      return refuse(fmt::format("the query reads from '{}', which is no dataset", name),
+                    did_you_mean(name, {scope.begin(), scope.end()}) + std::string(kHowTo));
+    }
+    if (is_in(kReservedLayers, lower(layer)))
+      return refuse(fmt::format("the query reads from '{}.{}', which is DuckDB's own", layer, name));
+    WEIR_TRY(model::check_name(layer, "layer"));
+    WEIR_TRY(model::check_name(name, "dataset"));
+    datasets.insert({layer, name});
+    // A sample of a table without a seed is another one each time; walk_object saw to that.
+    return {};
+  }
+};
+
+Result<Json> syntax_tree(const std::string& text) {
+  if (text.find('\0') != std::string::npos) return refuse("the query holds a NUL character");
+  const Cancel never;
+  WEIR_ASSIGN(const auto session, open_session({.threads = 1}, never));
+  WEIR_ASSIGN(const TextResult result, session->query(fmt::format("SELECT json_serialize_sql({})",
+                                                                  model::quote_text(text))));
+  if (result.rows.size() != 1 || !result.rows[0][0])
+    return fail(ErrorCode::kInternal, "DuckDB made no tree of the query");
+  // DuckDB's own text: its nesting is bounded by its parser, not by our limit for users' JSON.
+  Json tree = Json::parse(*result.rows[0][0], nullptr, false);
+  if (tree.is_discarded()) return fail(ErrorCode::kInternal, "DuckDB's tree is no JSON");
+  return tree;
+}
+
+std::string view_columns(const ViewSource& source, const std::set<std::string>& present) {
+  std::string list;
+  for (const model::Column& column : source.schema) {
+    const std::string name = model::quote_name(column.name);
+    const bool is_there = present.contains(lower(column.name));
+    list += fmt::format("{}CAST({} AS {}) AS {}", list.empty() ? "" : ", ",
+                        is_there ? name : "NULL", model::to_duckdb(column.type), name);
+  }
+  return list;
+}
+
+Result<std::string> view_body(Session& session, const ViewSource& source) {
+  if (source.files.empty()) {
+    if (source.schema.empty())
+      return fail(ErrorCode::kInvalidConfig, "dataset '{}' has no columns yet",
+                  source.dataset.text());
+    return fmt::format("SELECT {} WHERE false", view_columns(source, {}));
+  }
+  std::string files;
+  for (const std::string& file : source.files)
+    files += fmt::format("{}{}", files.empty() ? "" : ", ", model::quote_text(file));
+  const std::string scan = fmt::format(
+      "read_parquet([{}], union_by_name = true, hive_partitioning = false)", files);
+  if (source.schema.empty())
+    return fmt::format("SELECT COLUMNS(c -> NOT starts_with(c, '_hoodie_')) FROM {}", scan);
+  WEIR_ASSIGN(const TextResult described,
+              session.query(fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", scan)));
+  std::set<std::string> present;
+  for (const Row& row : described.rows) present.insert(lower(row[0].value_or("")));
+  return fmt::format("SELECT {} FROM {}", view_columns(source, present), scan);
+}
+
+Status add_view(Session& session, const ViewSource& source) {
+  WEIR_ASSIGN(const std::string body, view_body(session, source));
+  return session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS {0}; CREATE VIEW {0}.{1} AS {2}",
+                                 model::quote_name(source.dataset.layer),
+                                 model::quote_name(source.dataset.name), body));
+}
+
+}  // namespace
+
+Result<UserQuery> read_user_query(const std::string& text) {
+  WEIR_ASSIGN(const Json tree, syntax_tree(text));
+  if (tree.value("error", true)) {
+    const std::string message = text_of(tree, "error_message");
+    if (text_of(tree, "error_type") == "not implemented")
+      return refuse("the query is no plain SELECT",
+                    fmt::format("{}; a PIVOT needs its IN list", kHowTo));
+    return refuse(fmt::format("the query cannot be read: {}", message));
+  }
+  const Json statements = tree.value("statements", Json::array());
+  if (statements.size() != 1)
+    return refuse(fmt::format("the query has {} statements, not one", statements.size()));
+  QueryWalker walker;
+  WEIR_TRY(walker.walk(statements[0], {}));
+  return UserQuery{text, {walker.datasets.begin(), walker.datasets.end()}, walker.is_volatile};
+}
+
+Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options,
+                                                   const std::vector<ViewSource>& sources,
+                                                   const Cancel& cancel) {
+  WEIR_ASSIGN(auto session, open_session(options, cancel));
+  // The files are pinned: their footers do not change while this session reads them.
+  WEIR_TRY(session->run("SET parquet_metadata_cache = true"));
+  std::vector<std::string> allowed;
+  for (const ViewSource& source : sources) {
+    WEIR_TRY(while_doing(add_view(*session, source),
+                         fmt::format("making the view '{}'", source.dataset.text())));
+    allowed.insert(allowed.end(), source.files.begin(), source.files.end());
+  }
+  WEIR_TRY(session->lock(allowed));
+  return session;
+}
+
+}  // namespace weir::sql
