@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Tables that weir writes, read by hudi-rs and compared row by row: now, at each instant, and what
+changed since each. The expected values are made here from (id, version) alone."""
+import datetime as dt
+import decimal
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import pyarrow as pa
+from hudi import HudiQueryType, HudiReadOptions, HudiTable
+
+TOOL = sys.argv.pop(1)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+META = ["_hoodie_commit_time", "_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path",
+        "_hoodie_file_name"]
+
+
+def flat_row(id, version):
+    row = {"id": id, "version": version}
+    names = ["name", "price", "huge", "day", "at", "is_even", "ratio", "small", "bytes"]
+    if id % 5 == 0:
+        return row | dict.fromkeys(names)
+    name = f"næme {id} of version {version}"
+    values = [name, decimal.Decimal(id * 100 + version - 500).scaleb(-2), decimal.Decimal((version << 64) + id),
+              dt.date(1970, 1, 1) + dt.timedelta(days=id - 100),
+              EPOCH + dt.timedelta(microseconds=id * 1_000_003 - version), id % 2 == 0, id / 8.0, version / 4.0,
+              bytes([id % 256]) + name.encode()]
+    return row | dict(zip(names, values))
+
+
+def nested_row(id, version):
+    row = {"id": id, "version": version}
+    if id % 5 == 0:
+        return row | {"tags": None, "place": None, "prices": None}
+    return row | {"tags": [f"t{i}.{version}" for i in range(id % 4)],
+                  "place": {"city": f"city {id}", "spot": {"lat": id / 2.0, "lon": float(version)}},
+                  "prices": [("net", decimal.Decimal(id).scaleb(-2))]}
+
+
+def rows_of(batches):
+    """Rows by id, Hudi's columns apart; two rows of one id are an error."""
+    found = {}
+    for batch in batches:
+        for row in batch.to_pylist():
+            meta = {name: row.pop(name) for name in META if name in row}
+            assert row["id"] not in found, f"id {row['id']} comes twice"
+            found[row["id"]] = (row, meta)
+    return found
+
+
+class HudiRs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        made = subprocess.run([TOOL, "write", cls.folder.name], capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise RuntimeError(made.stderr)
+        cls.tables = {table["table"]: table for table in json.loads(made.stdout)}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def open(self, name):
+        return HudiTable(os.path.join(self.folder.name, name))
+
+    def expected(self, table, at):
+        make = nested_row if table == "nested" else flat_row
+        return {id: make(id, version) for id, version in self.tables[table]["instants"][at]["rows"]}
+
+    def compare(self, table, batches, at):
+        found = rows_of(batches)
+        expected = self.expected(table, at)
+        self.assertEqual(sorted(found), sorted(expected))
+        for id, row in expected.items():
+            self.assertEqual(found[id][0], row)
+        return found
+
+    def test_snapshot_is_the_last_commit(self):
+        for table, story in self.tables.items():
+            with self.subTest(table):
+                found = self.compare(table, self.open(table).read(), -1)
+                for id, (_, meta) in found.items():
+                    self.assertEqual(meta["_hoodie_record_key"], str(id))
+                    self.assertEqual(meta["_hoodie_partition_path"], "")
+                    self.assertIn(meta["_hoodie_file_name"], story["slices"])
+                    self.assertTrue(meta["_hoodie_commit_seqno"].startswith(meta["_hoodie_commit_time"] + "_"))
+                numbers = [meta["_hoodie_commit_seqno"] for _, meta in found.values()]
+                self.assertEqual(len(numbers), len(set(numbers)), "sequence numbers are unique")
+
+    def test_every_instant_is_read_as_it_was(self):
+        for table, story in self.tables.items():
+            for at, instant in enumerate(story["instants"]):
+                with self.subTest(table, instant=instant["instant"]):
+                    options = (HudiReadOptions().with_query_type(HudiQueryType.Snapshot)
+                               .with_as_of_timestamp(instant["instant"]))
+                    self.compare(table, self.open(table).read(options), at)
+
+    def test_incremental_reads_give_what_changed(self):
+        story = self.tables["flat"]
+        # Before the first replacement: deletes leave no trace, the rest is the rows of later commits.
+        since, until = story["instants"][1]["instant"], story["instants"][4]["instant"]
+        options = (HudiReadOptions().with_query_type(HudiQueryType.Incremental)
+                   .with_start_timestamp(since).with_end_timestamp(until))
+        found = rows_of(self.open("flat").read(options))
+        before, after = self.expected("flat", 1), self.expected("flat", 4)
+        changed = {id: row for id, row in after.items() if before.get(id) != row}
+        self.assertEqual({id: row for id, (row, _) in found.items()}, changed)
+
+    def test_timeline_lists_what_was_committed(self):
+        for table, story in self.tables.items():
+            completed = [i.timestamp for i in self.open(table).get_timeline().get_completed_commits()]
+            replaced = [i.timestamp for i in self.open(table).get_timeline().get_completed_replacecommits()]
+            self.assertEqual(sorted(completed + replaced) if set(completed).isdisjoint(replaced) else completed,
+                             [instant["instant"] for instant in story["instants"]])
+
+    def test_both_name_the_same_files(self):
+        for table, story in self.tables.items():
+            slices = [s.base_file_relative_path() for s in self.open(table).get_file_slices()]
+            self.assertEqual(sorted(slices), story["slices"])
+
+    def test_schema_has_the_exact_types(self):
+        schema = self.open("flat").get_schema()
+        self.assertEqual(schema.field("price").type, pa.decimal128(10, 2))
+        self.assertEqual(schema.field("huge").type, pa.decimal128(38, 0))
+        self.assertEqual(schema.field("at").type, pa.timestamp("us", "UTC"))
+        self.assertEqual(schema.field("day").type, pa.date32())
+        self.assertEqual(schema.names, list(flat_row(1, 1)))
+
+    def test_decimals_are_stored_as_fixed_bytes(self):
+        import pyarrow.parquet as pq
+        for name in self.tables["flat"]["slices"]:
+            schema = pq.ParquetFile(os.path.join(self.folder.name, "flat", name)).schema
+            kinds = {schema.column(i).name: schema.column(i).physical_type for i in range(len(schema))}
+            self.assertEqual(kinds["price"], "FIXED_LEN_BYTE_ARRAY")
+            self.assertEqual(kinds["at"], "INT64")
+
+    def test_crash_left_files_that_nobody_sees(self):
+        files = list(pathlib.Path(self.folder.name, "crashed").glob("*.parquet"))
+        self.assertGreater(len(files), len(self.tables["crashed"]["slices"]), "the test has its crash")
+
+
+if __name__ == "__main__":
+    unittest.main()
