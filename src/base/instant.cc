@@ -88,7 +88,8 @@ std::optional<int64_t> read_offset_us(Cursor& cursor) {
   if (!is_minus && !cursor.take('+')) return std::nullopt;
   const auto hours = cursor.digits(2);
   cursor.take(':');
-  const auto minutes = cursor.digits(2);
+  // An offset in whole hours may stand alone, as databases print it.
+  const auto minutes = cursor.is_done() ? std::optional<int64_t>(0) : cursor.digits(2);
   if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
   const int64_t offset = (*hours * 60 + *minutes) * 60 * kSecondUs;
   return is_minus ? -offset : offset;

@@ -52,34 +52,6 @@ std::string footer_text(const std::map<std::string, std::string>& footer, const 
   return found == footer.end() ? "" : found->second;
 }
 
-/// Reads what weir put into the footer; nothing where the object is not weir's.
-Result<std::optional<Publication>> publication_from_footer(storage::Storage& store,
-                                                           const storage::Entry& entry,
-                                                           const model::DatasetName& dataset) {
-  auto info = parquet::read_info(store, entry.name);
-  if (!info)
-    return std::unexpected(std::move(info).error().while_doing(
-        fmt::format("reading what {} holds", dataset.text())));
-  Publication publication;
-  publication.token = footer_text(info->footer, "weir.token");
-  if (publication.token.empty()) return std::nullopt;
-  publication.dataset = dataset;
-  publication.object_name = entry.name;
-  publication.rows = info->rows;
-  publication.size_bytes = entry.size_bytes;
-  WEIR_ASSIGN(const auto digest, storage::digest_of(store, entry.name));
-  publication.sha256 = digest.sha256;
-  publication.source_name = footer_text(info->footer, "weir.source_name");
-  publication.source_sha256 = footer_text(info->footer, "weir.source_sha256");
-  publication.input_identities = {footer_text(info->footer, "weir.identity")};
-  if (const std::string as_of = footer_text(info->footer, "weir.as_of"); !as_of.empty()) {
-    WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
-  }
-  WEIR_ASSIGN(publication.counts, model::counts_from_json(footer_json(info->footer, "weir.counts")));
-  publication.schema = footer_json(info->footer, "weir.schema");
-  return publication;
-}
-
 }  // namespace
 
 Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
@@ -111,6 +83,33 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
   return files;
 }
 
+Result<std::optional<Publication>> read_object(storage::Storage& store,
+                                               const storage::Entry& entry,
+                                               const model::DatasetName& dataset) {
+  auto info = parquet::read_info(store, entry.name);
+  if (!info)
+    return std::unexpected(std::move(info).error().while_doing(
+        fmt::format("reading what {} holds", dataset.text())));
+  Publication publication;
+  publication.token = footer_text(info->footer, "weir.token");
+  if (publication.token.empty()) return std::nullopt;
+  publication.dataset = dataset;
+  publication.object_name = entry.name;
+  publication.rows = info->rows;
+  publication.size_bytes = entry.size_bytes;
+  WEIR_ASSIGN(const auto digest, storage::digest_of(store, entry.name));
+  publication.sha256 = digest.sha256;
+  publication.source_name = footer_text(info->footer, "weir.source_name");
+  publication.source_sha256 = footer_text(info->footer, "weir.source_sha256");
+  publication.input_identities = {footer_text(info->footer, "weir.identity")};
+  if (const std::string as_of = footer_text(info->footer, "weir.as_of"); !as_of.empty()) {
+    WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
+  }
+  WEIR_ASSIGN(publication.counts, model::counts_from_json(footer_json(info->footer, "weir.counts")));
+  publication.schema = footer_json(info->footer, "weir.schema");
+  return publication;
+}
+
 Result<std::vector<Publication>> read_raw(storage::Storage& store, const model::DatasetName& dataset,
                                           const std::vector<Publication>& known) {
   std::map<std::string_view, const Publication*> by_name;
@@ -124,7 +123,7 @@ Result<std::vector<Publication>> read_raw(storage::Storage& store, const model::
       publications.push_back(*found->second);
       continue;
     }
-    WEIR_ASSIGN(auto publication, publication_from_footer(store, entry, dataset));
+    WEIR_ASSIGN(auto publication, read_object(store, entry, dataset));
     if (publication) publications.push_back(*std::move(publication));
   }
   std::ranges::sort(publications, [](const Publication& a, const Publication& b) {

@@ -46,6 +46,12 @@ Result<std::vector<model::Publication>> read_raw(
     storage::Storage& store, const model::DatasetName& dataset,
     const std::vector<model::Publication>& known);
 
+/// One object of a raw dataset by its footer; nothing where weir did not write it. kCorrupt where it
+/// is no Parquet file.
+Result<std::optional<model::Publication>> read_object(storage::Storage& store,
+                                                      const storage::Entry& entry,
+                                                      const model::DatasetName& dataset);
+
 /// Objects that `known` says are there and that are gone or have another size. Empty: all is well.
 /// kCorrupt names the first.
 Status verify_presence(storage::Storage& store, const std::vector<model::Publication>& known);

@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "engine/lock_object.h"
 #include "inputs/discover.h"
+#include "inputs/locations.h"
 #include "orchestrate/resolve.h"
 
 namespace weir::orchestrate {
@@ -115,6 +116,9 @@ class AttemptRun {
     context.engine = engine_context();
     context.configuration = &attempt_.pinned->configuration;
     context.origin = origin();
+    context.layer_uri = [this](const std::string& layer) {
+      return inputs::layer_uri(attempt_.pinned->configuration, services_.base_folder, layer);
+    };
     auto outcome = made_->run(params_, context);
     if (!outcome) return std::unexpected(std::move(outcome).error());
     take_in(*outcome);

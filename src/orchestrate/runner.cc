@@ -108,8 +108,7 @@ class RunLease {
 /// Runs of this flow that say running or queued while their process is gone: they end here, so that
 /// nothing waits for them.
 Status bury_the_dead(const Services& services, const std::string& flow_id, const std::string& own) {
-  constexpr int64_t kLook = 200;
-  WEIR_ASSIGN(const auto runs, services.catalog->flow_runs(flow_id, kLook));
+  WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow_id));
   for (const auto& run : runs) {
     if (catalog::is_final(run.state) || run.run_id == own || run.trigger == "task") continue;
     WEIR_ASSIGN(const bool is_alive, services.catalog->is_lease_alive("flow_run:" + run.run_id));
@@ -401,7 +400,7 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
         return false;
       case model::Overlap::kCancel: {
         if (has_asked) break;
-        WEIR_ASSIGN(const auto runs, services.catalog->flow_runs(flow.flow_id, 200));
+        WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow.flow_id));
         for (const auto& other : runs) {
           if (other.run_id < run.run_id && !is_final(other.state)) {
             WEIR_TRY(services.catalog->request_cancel(other.run_id));

@@ -83,7 +83,8 @@ struct Context {
   engine::Context engine;
   const model::Configuration* configuration = nullptr;
   model::Origin origin;
-  std::function<std::string(const std::string& layer)> layer_uri;
+  /// The root of a layer; kInvalidConfig where there is none of that name.
+  std::function<Result<std::string>(const std::string& layer)> layer_uri;
 };
 
 struct Template {

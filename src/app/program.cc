@@ -1,0 +1,87 @@
+#include "app/program.h"
+
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "cli/command_line.h"
+#include "engine/engine.h"
+#include "sql/session.h"
+#include "storage/storage.h"
+#include "templates/templates.h"
+
+#ifndef WEIR_VERSION
+#define WEIR_VERSION "0.1.0"
+#endif
+
+namespace weir::app {
+namespace {
+
+/// Turns SIGINT and SIGTERM into a cancellation. A thread waits for them, because a handler may do
+/// next to nothing; a second signal ends the process the hard way.
+class SignalWatch {
+ public:
+  explicit SignalWatch(Cancel& cancel) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::thread([signals, &cancel] {
+      int signal = 0;
+      if (sigwait(&signals, &signal) != 0) return;
+      cancel.cancel(signal == SIGINT ? "interrupted" : "terminated by a signal");
+      if (sigwait(&signals, &signal) == 0) _exit(130);
+    }).detach();
+  }
+};
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  // It must outlive the thread that waits for signals.
+  static Cancel cancel;
+  const SignalWatch signals(cancel);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const auto environment = make_process_environment();
+  const auto clock = make_system_clock();
+  const auto random = make_system_random();
+  const auto embedded = engine::make_embedded_engine();
+  const auto subprocess = engine::make_subprocess_engine(this_program());
+
+  cli::Wiring wiring;
+  wiring.environment = environment.get();
+  wiring.clock = clock.get();
+  wiring.random = random.get();
+  wiring.cancel = &cancel;
+  wiring.templates = templates::all();
+  wiring.make_stores = [](const std::string& base) { return storage::make_local_stores(base); };
+  wiring.engine = [&](const std::string& name) -> Result<engine::Engine*> {
+    for (auto* each : {embedded.get(), subprocess.get()}) {
+      if (each->name() == name) return each;
+    }
+    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no engine '{}'", name),
+                          "engines are: embedded, subprocess");
+  };
+  wiring.program = this_program();
+  wiring.version = WEIR_VERSION;
+  wiring.engine_version = sql::engine_version();
+  std::error_code error;
+  wiring.working_directory = std::filesystem::current_path(error).string();
+  wiring.in = &std::cin;
+  wiring.out = &std::cout;
+  wiring.err = &std::cerr;
+  wiring.is_terminal = isatty(STDERR_FILENO) == 1;
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const int status = cli::run_command_line(words, wiring);
+  std::cout.flush();
+  return status;
+}
+
+}  // namespace weir::app

@@ -1,0 +1,46 @@
+#pragma once
+
+/// The command line: a thin skin that reads words, calls the use cases of config, orchestrate and
+/// lake, and shows what they give, as text for people or as JSON for programs.
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/environment.h"
+#include "base/ids.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "storage/storage.h"
+#include "task/template.h"
+
+namespace weir::cli {
+
+/// What app/ hands in. Everything outlives the call.
+struct Wiring {
+  Environment* environment = nullptr;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  Cancel* cancel = nullptr;                  ///< Set by signals.
+  std::span<const task::Template> templates;
+  std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder)> make_stores;
+  std::function<Result<engine::Engine*>(const std::string& name)> engine;
+  std::string program;                       ///< Path of this program.
+  std::string version;
+  std::string engine_version;
+  std::string working_directory;
+  std::istream* in = nullptr;
+  std::ostream* out = nullptr;
+  std::ostream* err = nullptr;
+  bool is_terminal = false;                  ///< Standard error is a terminal.
+};
+
+/// Runs one command; the exit status as the table of errors says.
+int run_command_line(const std::vector<std::string>& words, const Wiring& wiring);
+
+}  // namespace weir::cli

@@ -1,0 +1,102 @@
+#include "cli/session.h"
+
+#include <filesystem>
+#include <ostream>
+
+#include "config/project.h"
+#include "inputs/locations.h"
+
+namespace weir::cli {
+namespace {
+
+std::string absolute_folder(const std::string& working_directory, const std::string& folder) {
+  auto path = std::filesystem::path(working_directory) / folder;
+  std::string text = path.lexically_normal().string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+Session::Session(const Wiring& wiring, const Flags& flags)
+    : wiring_(wiring), flags_(flags),
+      folder_(absolute_folder(wiring.working_directory, flags.project)),
+      stores_(wiring.make_stores(folder_)),
+      log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
+                                                                           : LogLevel::kWarning)) {}
+
+bool Session::has_yaml() const {
+  std::error_code error;
+  return std::filesystem::exists(folder_ + "/weir.yaml", error);
+}
+
+Result<std::string> Session::catalog_url() {
+  if (!flags_.catalog.empty()) return flags_.catalog;
+  if (const auto url = wiring_.environment->get("WEIR_CATALOG"); url && !url->empty()) return *url;
+  if (has_yaml()) {
+    WEIR_ASSIGN(const std::string url, project_catalog(*this));
+    if (!url.empty()) return url;
+  }
+  return std::string("sqlite:weir.db");
+}
+
+Result<catalog::Catalog*> Session::catalog(bool may_create) {
+  if (catalog_ != nullptr) return catalog_.get();
+  WEIR_ASSIGN(const std::string url, catalog_url());
+  catalog::CatalogOptions options;
+  options.url = url;
+  options.base_folder = folder_;
+  options.may_create = may_create;
+  WEIR_ASSIGN(catalog_, catalog::open_catalog(options, *wiring_.clock, *wiring_.random));
+  return catalog_.get();
+}
+
+Result<std::map<std::string, std::string>> Session::variables() const {
+  std::map<std::string, std::string> values;
+  for (const auto& each : flags_.variables) {
+    const auto equals = each.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("--var '{}' has no value", each),
+                            "write --var name=value");
+    values[each.substr(0, equals)] = each.substr(equals + 1);
+  }
+  return values;
+}
+
+orchestrate::Services Session::services() {
+  orchestrate::Services services;
+  services.catalog = catalog_.get();
+  services.stores = stores_.get();
+  services.clock = wiring_.clock;
+  services.random = wiring_.random;
+  services.log = log_.get();
+  services.templates = wiring_.templates;
+  services.engine = wiring_.engine;
+  services.base_folder = folder_;
+  services.temp_folder = wiring_.environment->get("TMPDIR").value_or("/tmp");
+  services.holder = fmt::format("{}, process {}", host_name(), this_process().pid);
+  return services;
+}
+
+void Session::say(const std::string& line) {
+  if (!wants_json() && !flags_.is_quiet) *wiring_.out << line << "\n";
+}
+
+void Session::give(Json object) {
+  if (!wants_json()) return;
+  object["format"] = 1;
+  *wiring_.out << dump_json(object) << "\n";
+}
+
+int Session::give_error(const Error& error) {
+  if (wants_json()) {
+    Json json = {{"code", to_text(error.code)}, {"message", error.message}, {"trail", error.trail}, {"hint", error.hint}};
+    if (error.place)
+      json["place"] = {{"file", error.place->file}, {"line", error.place->line}, {"column", error.place->column}};
+    *wiring_.out << dump_json({{"format", 1}, {"event", "error"}, {"error", std::move(json)}}) << "\n";
+  }
+  *wiring_.err << to_terminal(error);
+  return exit_status(error.code);
+}
+
+}  // namespace weir::cli

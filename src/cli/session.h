@@ -1,0 +1,67 @@
+#pragma once
+
+/// What every command shares: the flags in front, the project that they name, and the way out.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "model/configuration.h"
+#include "orchestrate/services.h"
+
+namespace weir::cli {
+
+struct Flags {
+  std::string project = ".";
+  std::string catalog;
+  std::string environment;
+  std::vector<std::string> variables;  ///< `k=v`
+  std::string output = "text";
+  bool is_quiet = false;
+  bool no_color = false;
+};
+
+/// One command under way. Opened lazily: `weir template list` needs no catalog.
+class Session {
+ public:
+  Session(const Wiring& wiring, const Flags& flags);
+
+  const Wiring& wiring() const { return wiring_; }
+  const Flags& flags() const { return flags_; }
+  bool wants_json() const { return flags_.output == "json"; }
+
+  /// The project folder, absolute.
+  const std::string& folder() const { return folder_; }
+  bool has_yaml() const;
+  storage::Stores& stores() { return *stores_; }
+  Log& log() { return *log_; }
+
+  /// The catalog that --catalog, WEIR_CATALOG or weir.yaml names; opened once.
+  Result<catalog::Catalog*> catalog(bool may_create = true);
+  Result<std::string> catalog_url();
+
+  /// Values of `--var` over the environment.
+  Result<std::map<std::string, std::string>> variables() const;
+
+  orchestrate::Services services();
+
+  /// Prints a line of text, or nothing with --output json or --quiet.
+  void say(const std::string& line);
+  /// Prints one JSON object (with `"format": 1`) where JSON is wanted.
+  void give(Json object);
+  /// Prints an error as text on stderr, or as JSON; gives its exit status.
+  int give_error(const Error& error);
+
+ private:
+  const Wiring& wiring_;
+  Flags flags_;
+  std::string folder_;
+  std::unique_ptr<storage::Stores> stores_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+};
+
+}  // namespace weir::cli
