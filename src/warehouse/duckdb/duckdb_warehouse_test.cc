@@ -276,6 +276,20 @@ TEST_F(DuckdbWarehouse, ViewIsNotReplaced) {
   const auto loaded = run_load(warehouse(), replace(kAnnAndBob, 2));
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_THAT(loaded.error().message, HasSubstr("'airports' is a view"));
+}
+
+TEST_F(DuckdbWarehouse, CountsThatDoNotCloseRollThePublicationBack) {
+  ASSERT_TRUE(run_load(warehouse(), replace(kAnnAndBob, 2)));
+  auto more = load(model::WriteMode::kAppend, "SELECT 3 AS id, 'Bonn' AS city", 1);
+  const auto staged = warehouse().stage(more);
+  ASSERT_TRUE(staged);
+  more.rows = 2;  // somebody counted two in the files
+  const auto published = warehouse().publish(more, *staged);
+  ASSERT_FALSE(published);
+  EXPECT_EQ(published.error().code, ErrorCode::kCheckFailed);
+  EXPECT_THAT(see("SELECT count(*) FROM airports"), ElementsAre("2"));
+  EXPECT_THAT(see("SELECT count(*) FROM _weir_load"), ElementsAre("1"));
 }
 
 TEST_F(DuckdbWarehouse, SecondHolderInThisProcessWaitsAndHearsWhoHoldsIt) {
