@@ -255,6 +255,6 @@ OperationRecord ingestion(const FlowRun& run, const std::string& token) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalog, Conformance, ::testing::ValuesIn(all_places()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace weir::catalog

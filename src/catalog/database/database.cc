@@ -7,13 +7,13 @@
 namespace weir::catalog {
 namespace {
 
-/// The names of "a, b, max(c) AS c".
+/// The names of "a, b, max(c) AS c": what follows the last AS.
 std::vector<std::string> names_of(std::string_view columns) {
   std::vector<std::string> names;
   while (!columns.empty()) {
     const auto comma = columns.find(", ");
     std::string_view one = columns.substr(0, comma);
-    if (const auto as = one.find(" AS "); as != std::string_view::npos) one.remove_prefix(as + 4);
+    if (const auto as = one.rfind(" AS "); as != std::string_view::npos) one.remove_prefix(as + 4);
     names.emplace_back(one);
     columns.remove_prefix(comma == std::string_view::npos ? columns.size() : comma + 2);
   }

@@ -90,7 +90,7 @@ class SqliteDialect : public Dialect {
       if (word == "identity") return "INTEGER PRIMARY KEY AUTOINCREMENT";
       const std::string_view column = word.substr(word.find(':') + 1);
       if (word.starts_with("int:")) return fmt::format("typeof({}) IN ('integer', 'null')", column);
-      return fmt::format("json_valid({})", column);
+      return fmt::format("({0} IS NULL OR json_valid({0}))", column);
     });
   }
 
@@ -127,9 +127,12 @@ class SqliteDialect : public Dialect {
     session << "PRAGMA foreign_keys=ON";
   }
 
+  /// SQLite's own words, without the name of SOCI's function before them.
   static std::string brief(const std::exception& problem) {
     const auto* fault = dynamic_cast<const soci::soci_error*>(&problem);
-    return fault != nullptr ? fault->get_error_message() : problem.what();
+    std::string text = fault != nullptr ? fault->get_error_message() : problem.what();
+    if (text.starts_with("sqlite3_")) text.erase(0, std::min(text.find(": ") + 2, text.size()));
+    return text;
   }
 
   Error say(ErrorCode code, const std::string& what, std::string hint) const {
