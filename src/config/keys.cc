@@ -57,15 +57,19 @@ Node number_node(int64_t value) { return node_of(Json(value)); }
 }  // namespace
 
 std::string Reader::where() const {
-  std::string path;
+  // Named things from the innermost outwards, then the keys below the innermost.
+  std::string things;
+  std::string keys;
   for (const auto& scope : scopes_) {
     if (scope.empty()) continue;
-    // A new thing with a name of its own says where we are; what was before it is in the file.
-    if (!scope.starts_with('\'') && !path.empty()) path += ", ";
-    else if (!path.empty()) path += ": ";
-    path += scope;
+    if (scope.starts_with('\'')) {
+      keys += (keys.empty() ? "" : ": ") + scope;
+    } else {
+      things = things.empty() ? scope : scope + " of " + things;
+      keys.clear();
+    }
   }
-  return path;
+  return things.empty() || keys.empty() ? things + keys : things + ": " + keys;
 }
 
 void Reader::fault(const Node& at, std::string message, std::string hint) {

@@ -1,0 +1,340 @@
+#include "config/lint.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/nearest.h"
+#include "base/pattern.h"
+#include "config/user_templates.h"
+
+namespace weir::config {
+namespace {
+
+using model::Configuration;
+using model::Flow;
+using model::Task;
+using task::Param;
+using task::ParamType;
+
+bool is_open(std::string_view text) {
+  return text.find("${") != std::string_view::npos || text.find("{{") != std::string_view::npos;
+}
+
+template <typename T, typename Projection>
+std::vector<std::string> names_of(const std::vector<T>& items, Projection projection) {
+  std::vector<std::string> names;
+  for (const auto& item : items) names.push_back(std::invoke(projection, item));
+  return names;
+}
+
+std::string listed(std::string_view what, const std::vector<std::string>& names) {
+  constexpr size_t kMostListed = 12;
+  if (names.empty()) return fmt::format("there are no {}", what);
+  const size_t shown = std::min(names.size(), kMostListed);
+  std::string text = fmt::format("{}: {}", what, fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  return names.size() > shown ? text + ", …" : text;
+}
+
+std::string hint_for(std::string_view word, std::string_view what,
+                     const std::vector<std::string>& names) {
+  const std::string guess = did_you_mean(word, names);
+  return guess.empty() ? listed(what, names) : guess;
+}
+
+class Linter {
+ public:
+  Linter(const Configuration& configuration, const LintInputs& inputs, const Places& places)
+      : configuration_(configuration), inputs_(inputs), places_(places) {}
+
+  Faults faults;
+
+  void rows() {
+    for (const auto& layer : configuration_.layers) {
+      const Subject subject{"layer", {layer.name}, {"name"}};
+      if (layer.name.contains('.')) fault(subject, "a layer's name has no dot");
+    }
+    for (const auto& dataset : configuration_.datasets) lint_dataset(dataset);
+    for (const auto& row : configuration_.templates) lint_template(row);
+  }
+
+  void flow(const Flow& flow) {
+    lint_triggers(flow);
+    for (const auto& task : flow.tasks) {
+      lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
+      lint_needs(flow, task);
+    }
+    lint_cycles(flow);
+  }
+
+  /// What a composite became: faults are shown where the composite is used.
+  void expanded(const Flow& written, const Flow& flow) {
+    lint_cycles(flow);
+    for (const auto& task : flow.tasks) {
+      const auto dot = task.task_id.find('.');
+      const auto is_written = std::ranges::find(written.tasks, task.task_id, &Task::task_id);
+      if (is_written != written.tasks.end() || dot == std::string::npos) continue;
+      const Subject subject{"task", {flow.flow_id, parent_of(written, task.task_id)}, {"template"}};
+      as_ = fmt::format("as '{}': ", task.task_id);
+      is_expanded_ = true;
+      lint_task(task, subject);
+      as_.clear();
+      is_expanded_ = false;
+    }
+  }
+
+ private:
+  void fault(const Subject& subject, const std::string& message, std::string hint = {}) {
+    faults.push_back(fault_of(places_, subject, as_ + message, std::move(hint)));
+  }
+
+  /// Sub-tasks are `<task>.<sub>`, and a task's own name may have dots.
+  static std::string parent_of(const Flow& written, const std::string& task_id) {
+    for (auto dot = task_id.rfind('.'); dot != std::string::npos && dot > 0;
+         dot = task_id.rfind('.', dot - 1)) {
+      const std::string parent = task_id.substr(0, dot);
+      if (std::ranges::find(written.tasks, parent, &Task::task_id) != written.tasks.end())
+        return parent;
+    }
+    return task_id;
+  }
+
+  void lint_layer_name(const Subject& subject, const std::string& layer) {
+    if (is_open(layer) || configuration_.find_layer(layer) != nullptr) return;
+    fault(subject, fmt::format("unknown layer '{}'", layer),
+          hint_for(layer, "layers", names_of(configuration_.layers, &model::Layer::name)));
+  }
+
+  void lint_dataset(const model::Dataset& dataset) {
+    const Subject subject{"dataset", {dataset.name.text()}, {}};
+    lint_layer_name(subject.in("name"), dataset.name.layer);
+    if (dataset.columns.empty()) return;
+    const auto columns = names_of(dataset.columns, &model::Column::name);
+    for (const auto& key : dataset.key)
+      if (model::find_column(dataset.columns, key) == nullptr)
+        fault(subject.in("key"), fmt::format("key column '{}' is not declared", key),
+              hint_for(key, "columns", columns));
+    std::set<std::string> seen;
+    for (const auto& column : columns) {
+      std::string folded = column;
+      std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
+      if (!seen.insert(folded).second)
+        fault(subject.in("columns").in(column),
+              fmt::format("column '{}' stands twice but for the case of its letters", column),
+              "engines fold case: give it another name");
+    }
+  }
+
+  void lint_template(const model::TemplateRow& row) {
+    const Subject subject{"template", {row.template_id}, {}};
+    const bool is_builtin = std::ranges::find(inputs_.builtin, row.template_id,
+                                              &task::Template::name) != inputs_.builtin.end();
+    if (row.kind == "builtin" && !is_builtin)
+      fault(subject.in("template_id"), "there is no builtin template of that name");
+    if (row.kind != "builtin" && is_builtin)
+      fault(subject.in("template_id"), "a builtin template has that name", "give it another name");
+    const auto params = declared_params(row);
+    if (!params) fault(subject.in("params"), params.error().message, params.error().hint);
+    const bool has_file = row.kind == "sql" || row.kind == "spark_script" || row.kind == "command";
+    if (has_file && row.location.empty())
+      fault(subject, "'location' is missing", "the file of its body, from the project folder");
+    if (row.kind == "composite" && row.location.empty() && row.body.empty())
+      fault(subject, "'tasks' is missing", "name its tasks, or the file (location) that does");
+    if (params && row.kind == "sql" && row.body.contains("text")) lint_sql(row, *params, subject);
+  }
+
+  /// Every parameter of the SQL is declared and stands where a value may stand.
+  void lint_sql(const model::TemplateRow& row, const std::vector<Param>& params,
+                const Subject& subject) {
+    Json values = Json::object();
+    for (const auto& param : params)
+      values[param.name] = param.type == ParamType::kDataset ? Json("layer.name") : Json("x");
+    const auto sql = substitute_sql(row.body.value("text", ""), params, values);
+    if (!sql) fault(subject.in("location"), sql.error().message, sql.error().hint);
+  }
+
+  void lint_triggers(const Flow& flow) {
+    const Subject subject{"flow", {flow.flow_id}, {}};
+    if (flow.schedule.is_object()) {
+      const bool has_cron = flow.schedule.contains("cron");
+      const bool has_every = flow.schedule.contains("every");
+      if (has_cron == has_every)
+        fault(subject.in("schedule"), has_cron ? "a schedule says 'cron' and 'every'"
+                                               : "a schedule says neither 'cron' nor 'every'",
+              "write one of them");
+    }
+    if (flow.file_trigger.is_object()) {
+      const std::string pattern = flow.file_trigger.value("pattern", Json("")).is_string()
+                                      ? flow.file_trigger.value("pattern", "")
+                                      : "";
+      lint_glob(subject.in("file_trigger").in("pattern"), pattern);
+    }
+  }
+
+  void lint_needs(const Flow& flow, const Task& task) {
+    const Subject subject{"task", {flow.flow_id, task.task_id}, {"needs"}};
+    for (const auto& need : task.needs) {
+      if (need == task.task_id) {
+        fault(subject, "it needs itself");
+      } else if (std::ranges::find(flow.tasks, need, &Task::task_id) == flow.tasks.end()) {
+        std::vector<std::string> others;
+        for (const auto& other : flow.tasks)
+          if (other.task_id != task.task_id) others.push_back(other.task_id);
+        fault(subject, fmt::format("it needs task '{}', which is not there", need),
+              hint_for(need, "tasks", others));
+      }
+    }
+  }
+
+  /// One fault per cycle, with its tasks in order.
+  void lint_cycles(const Flow& flow) {
+    std::set<std::string> done;
+    for (const auto& task : flow.tasks) {
+      std::vector<std::string> path;
+      find_cycle(flow, task.task_id, path, done);
+    }
+  }
+
+  void find_cycle(const Flow& flow, const std::string& task_id, std::vector<std::string>& path,
+                  std::set<std::string>& done) {
+    const auto again = std::ranges::find(path, task_id);
+    if (again != path.end()) {
+      std::vector<std::string> cycle(again, path.end());
+      if (cycle.size() < 2) return;  // said by lint_needs
+      cycle.push_back(task_id);
+      fault({"task", {flow.flow_id, task_id}, {"needs"}},
+            fmt::format("tasks need each other: {}", fmt::join(cycle, " → ")),
+            "take one of these needs away");
+      return;
+    }
+    if (done.contains(task_id)) return;
+    const auto task = std::ranges::find(flow.tasks, task_id, &Task::task_id);
+    if (task == flow.tasks.end()) return;
+    path.push_back(task_id);
+    for (const auto& need : task->needs) find_cycle(flow, need, path, done);
+    path.pop_back();
+    done.insert(task_id);
+  }
+
+  void lint_task(const Task& task, const Subject& subject) {
+    if (!task.pool.empty() && !has_pool(task.pool))
+      fault(subject.in("pool"), fmt::format("unknown pool '{}'", task.pool),
+            hint_for(task.pool, "pools", names_of(configuration_.pools, &model::Pool::name)));
+    const auto params = params_of(configuration_, task.template_id, inputs_.builtin);
+    if (!params) {
+      fault(is_expanded_ ? subject : subject.in("template"), params.error().message,
+            params.error().hint);
+      return;
+    }
+    const auto* row = configuration_.find_template(task.template_id);
+    if (row != nullptr && (row->kind == "spark_script" || row->kind == "command")) {
+      fault(subject.in("template"), fmt::format("templates of kind '{}' cannot run here", row->kind));
+      faults.back().code = ErrorCode::kUnsupported;
+      return;
+    }
+    const size_t before = faults.size();
+    lint_params(task, *params, is_expanded_ ? subject : subject.in("with"));
+    if (faults.size() == before) lint_whole(task, is_expanded_ ? subject : subject.in("with"));
+  }
+
+  bool has_pool(const std::string& name) const {
+    return std::ranges::find(configuration_.pools, name, &model::Pool::name) !=
+           configuration_.pools.end();
+  }
+
+  void lint_params(const Task& task, const std::vector<Param>& params, const Subject& with) {
+    const std::string see =
+        fmt::format("`weir template show {}` lists the parameters", task.template_id);
+    if (!task.params.is_object()) return fault(with, "parameters are no map", see);
+    const auto names = names_of(params, &Param::name);
+    for (const auto& [name, value] : task.params.items()) {
+      const auto param = std::ranges::find(params, name, &Param::name);
+      if (param == params.end()) {
+        const std::string guess = did_you_mean(name, names);
+        Error unknown = fault_of(places_, with, fmt::format("{}unknown parameter '{}'", as_, name),
+                                 guess.empty() ? see : guess + " " + see);
+        if (!is_expanded_) unknown.place = places_.of_key(with.in(name));
+        faults.push_back(std::move(unknown));
+        continue;
+      }
+      lint_value(task, *param, value, is_expanded_ ? with : with.in(name));
+    }
+    for (const auto& param : params)
+      if (param.is_required && (!task.params.contains(param.name) || task.params[param.name].is_null()))
+        fault(with, fmt::format("parameter '{}' is missing", param.name), param.doc + " " + see);
+  }
+
+  void lint_value(const Task& task, const Param& param, const Json& value, const Subject& subject) {
+    const Status status =
+        task::lint_params(task.template_id, {param}, Json{{param.name, value}});
+    if (!status) return fault(subject, status.error().message, status.error().hint);
+    if (!value.is_string() || is_open(value.get_ref<const std::string&>())) return;
+    const auto text = value.get<std::string>();
+    switch (param.type) {
+      case ParamType::kDataset: lint_layer_name(subject, text.substr(0, text.find('.'))); break;
+      case ParamType::kGlob: lint_glob(subject, text); break;
+      case ParamType::kConnection: lint_connection(subject, text); break;
+      case ParamType::kSqlFile: lint_file(subject, text); break;
+      default: break;
+    }
+  }
+
+  void lint_glob(const Subject& subject, const std::string& glob) {
+    if (is_open(glob)) return;
+    const auto slash = glob.find('/');
+    if (slash == std::string::npos)
+      return fault(subject, fmt::format("'{}' names no layer", glob),
+                   "write layer/glob, such as landing/airports-*.csv");
+    lint_layer_name(subject, glob.substr(0, slash));
+  }
+
+  void lint_connection(const Subject& subject, const std::string& id) {
+    if (configuration_.find_connection(id) != nullptr) return;
+    fault(subject, fmt::format("unknown connection '{}'", id),
+          hint_for(id, "connections",
+                   names_of(configuration_.connections, &model::Connection::connection_id)));
+  }
+
+  void lint_file(const Subject& subject, const std::string& path) {
+    // What a `sql` template made has a '#' and is no file of the folder.
+    if (inputs_.folder == nullptr || is_expanded_) return;
+    const auto there = inputs_.folder->stat(path);
+    if (there) return;
+    if (there.error().code == ErrorCode::kNotFound)
+      fault(subject, fmt::format("no file '{}'", path), "paths count from the project folder");
+    else
+      fault(subject, there.error().message, there.error().hint);
+  }
+
+  /// Rules across parameters, which only the template itself knows.
+  void lint_whole(const Task& task, const Subject& subject) {
+    const auto made = std::ranges::find(inputs_.builtin, task.template_id, &task::Template::name);
+    if (made == inputs_.builtin.end() || made->lint == nullptr) return;
+    const Status status = made->lint(task.params);
+    if (!status) fault(subject, status.error().message, status.error().hint);
+  }
+
+  const Configuration& configuration_;
+  const LintInputs& inputs_;
+  const Places& places_;
+  std::string as_;            ///< Which part of a composite is looked at.
+  bool is_expanded_ = false;
+};
+
+}  // namespace
+
+Faults lint(const Configuration& configuration, const LintInputs& inputs, const Places& places) {
+  Linter linter(configuration, inputs, places);
+  linter.rows();
+  for (const auto& flow : configuration.flows) linter.flow(flow);
+  const bool has_bodies = std::ranges::all_of(configuration.templates, [](const auto& row) {
+    return row.location.empty() || !row.body.is_null();
+  });
+  if (!has_bodies || !linter.faults.empty()) return std::move(linter.faults);
+  auto expanded = expand(configuration, places);
+  if (!expanded) return std::move(expanded).error();
+  for (const auto& flow : configuration.flows)
+    linter.expanded(flow, *expanded->configuration.find_flow(flow.flow_id));
+  return std::move(linter.faults);
+}
+
+}  // namespace weir::config

@@ -1,0 +1,168 @@
+#include "config/version.h"
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "config/lint.h"
+#include "config/template_files.h"
+#include "config/user_templates.h"
+#include "config/yaml_scalar.h"
+
+namespace weir::config {
+namespace {
+
+constexpr int64_t kFormat = 1;
+constexpr int64_t kMostFileBytes = 4 << 20;
+
+/// Reads what tasks name; what `sql` templates made is there already.
+class FileCollector {
+ public:
+  FileCollector(const VersionInputs& inputs, const Places& places,
+                std::map<std::string, std::string>& files)
+      : inputs_(inputs), places_(places), files_(files) {}
+
+  Faults faults;
+
+  void task(const model::Task& task) {
+    const auto made = std::ranges::find(inputs_.builtin, task.template_id, &task::Template::name);
+    if (made == inputs_.builtin.end()) return;
+    for (const auto& param : made->params) {
+      if (param.type != task::ParamType::kSqlFile) continue;
+      const auto value = task.params.find(param.name);
+      if (value == task.params.end() || !value->is_string()) continue;
+      file(value->get<std::string>(),
+           {"task", {task.flow_id, task.task_id}, {"with", param.name}});
+    }
+  }
+
+  void file(const std::string& path, const Subject& subject) {
+    if (files_.contains(path)) return;
+    auto text = read(path);
+    if (text) {
+      files_[path] = *std::move(text);
+      return;
+    }
+    Error fault = fault_of(places_, subject, text.error().message, text.error().hint);
+    fault.code = text.error().code;
+    faults.push_back(std::move(fault));
+  }
+
+ private:
+  Result<std::string> read(const std::string& path) const {
+    auto text = inputs_.folder->read(path, {.offset_bytes = 0, .size_bytes = kMostFileBytes + 1});
+    if (!text && text.error().code == ErrorCode::kNotFound)
+      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("no file '{}'", path),
+                            "paths count from the project folder");
+    if (!text) return text;
+    if (std::ssize(*text) > kMostFileBytes)
+      return fail(ErrorCode::kInvalidConfig, "file '{}' is larger than {} bytes", path,
+                  kMostFileBytes);
+    if (first_invalid_utf8(*text))
+      return fail(ErrorCode::kInvalidConfig, "file '{}' is no UTF-8", path);
+    return text;
+  }
+
+  const VersionInputs& inputs_;
+  const Places& places_;
+  std::map<std::string, std::string>& files_;
+};
+
+Json files_json(const std::map<std::string, std::string>& files) {
+  Json json = Json::object();
+  for (const auto& [path, text] : files)
+    json[path] = {{"sha256", sha256_hex(text)}, {"text", text}};
+  return json;
+}
+
+/// Bodies of files stand under `files`, once.
+model::Configuration without_file_bodies(model::Configuration configuration) {
+  for (auto& row : configuration.templates)
+    if (!row.location.empty()) row.body = Json();
+  return configuration;
+}
+
+std::string hash_of(const Json& content) { return sha256_hex(dump_json(content)); }
+
+Result<Version> version_of(const Json& content) {
+  Version version;
+  WEIR_ASSIGN(const int64_t format, json_field<int64_t>(content, "format"));
+  if (format != kFormat)
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("configuration version of format {}", format),
+                          "a newer weir wrote it");
+  WEIR_ASSIGN(const Json configuration, json_field<Json>(content, "configuration"));
+  WEIR_ASSIGN(version.configuration, model::configuration_from_json(configuration));
+  WEIR_ASSIGN(const Json files, json_field<Json>(content, "files"));
+  for (const auto& [path, file] : files.items()) {
+    WEIR_ASSIGN(version.files[path], json_field<std::string>(file, "text"));
+  }
+  version.hash = hash_of(content);
+  version.content = content;
+  return version;
+}
+
+}  // namespace
+
+Checked<Version> make_version(const model::Configuration& head, const VersionInputs& inputs) {
+  const Places no_places;
+  const Places& places = inputs.places == nullptr ? no_places : *inputs.places;
+  auto read = read_templates(head, *inputs.folder, places);
+  if (!read) return std::unexpected(std::move(read).error());
+  auto stored = resolve(*std::move(read), inputs.variables, places, inputs.builtin,
+                        Scope::kAllButConnections);
+  if (!stored) return std::unexpected(std::move(stored).error());
+  auto usable = resolve(*stored, inputs.variables, places, inputs.builtin, Scope::kConnections);
+  if (!usable) return std::unexpected(std::move(usable).error());
+  auto faults = lint(*usable, {inputs.builtin, inputs.folder}, places);
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  auto expanded = expand(*stored, places);
+  if (!expanded) return std::unexpected(std::move(expanded).error());
+
+  std::map<std::string, std::string> files = std::move(expanded->files);
+  FileCollector collector(inputs, places, files);
+  for (const auto& row : expanded->configuration.templates)
+    if (!row.location.empty())
+      collector.file(row.location, {"template", {row.template_id}, {"location"}});
+  for (const auto& flow : expanded->configuration.flows)
+    for (const auto& task : flow.tasks) collector.task(task);
+  if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));
+
+  const auto configuration = without_file_bodies(std::move(expanded->configuration));
+  Version version;
+  version.content = {{"format", kFormat},
+                     {"configuration", model::to_json(configuration)},
+                     {"files", files_json(files)}};
+  version.hash = hash_of(version.content);
+  version.configuration = configuration;
+  version.configuration.connections = usable->connections;
+  version.files = std::move(files);
+  return version;
+}
+
+Status pin(catalog::Catalog& catalog, const Version& version, const std::string& author,
+           const std::string& reason) {
+  catalog::ConfigVersion row;
+  row.hash = version.hash;
+  row.author = author;
+  row.reason = reason;
+  row.content = version.content;
+  WEIR_TRY(while_doing(catalog.add_config_version(row), "pinning the configuration"));
+  return {};
+}
+
+Result<Version> read_version(catalog::Catalog& catalog, const std::string& hash,
+                             const Variables& variables) {
+  WEIR_ASSIGN(const catalog::ConfigVersion row, catalog.config_version(hash));
+  if (hash_of(row.content) != hash)
+    return fail(ErrorCode::kCorrupt, "configuration version {} holds the content of {}", hash,
+                hash_of(row.content));
+  auto version = while_doing(version_of(row.content),
+                             fmt::format("reading configuration version {}", hash));
+  if (!version) return version;
+  auto resolved = resolve(version->configuration, variables, {}, {}, Scope::kConnections);
+  if (!resolved) return std::unexpected(as_one(resolved.error()));
+  version->configuration = *std::move(resolved);
+  return version;
+}
+
+}  // namespace weir::config

@@ -1,0 +1,44 @@
+#pragma once
+
+/// Configuration versions: what a run sees, for ever. The head of the tables is resolved, expanded
+/// and taken together with the content of every file that it names; its hash is its name. A file
+/// that is edited in the middle of a run has no effect on it.
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "config/resolve.h"
+#include "storage/storage.h"
+
+namespace weir::config {
+
+struct Version {
+  std::string hash;
+  model::Configuration configuration;        ///< Resolved and expanded.
+  std::map<std::string, std::string> files;  ///< path → content
+  Json content;                              ///< As stored: connections with their `${}`.
+};
+
+struct VersionInputs {
+  storage::Storage* folder = nullptr;  ///< Of the project.
+  Variables variables;
+  std::span<const task::Template> builtin;
+  const Places* places = nullptr;      ///< Of the YAML, where there is one.
+};
+
+/// Pure but for reading the files. All faults: variables that are not set, what lint refuses, files
+/// that are not there, are no UTF-8 or larger than 4 MiB.
+Checked<Version> make_version(const model::Configuration& head, const VersionInputs& inputs);
+
+/// Keeps the version in the catalog unless it is there. `reason`: `apply` or `sql`.
+Status pin(catalog::Catalog& catalog, const Version& version, const std::string& author,
+           const std::string& reason);
+
+/// A version that was pinned. kNotFound; kCorrupt where its content is not what its hash says.
+/// Connections are resolved now: their secrets are not part of a version.
+Result<Version> read_version(catalog::Catalog& catalog, const std::string& hash,
+                             const Variables& variables);
+
+}  // namespace weir::config
