@@ -93,9 +93,14 @@ class CsvReader {
   RecordPlace place_of(const Record& record);
   Status take_record(const Record& record, Chunk& chunk, Batch& batch);
   std::optional<Reject> check_structure(const Record& record) const;
-  Result<std::optional<Reject>> check_values(const Record& record, RecordPlace place);
+  std::optional<Reject> check_text(const Record& record);
+  std::optional<Reject> take_values(const Record& record, Batch& batch);
   Reject reject_of(const Record& record, const RecordPlace& place, Reject what) const;
-  bool is_null(const Field& field, std::string_view text) const;
+  bool is_null(const Field& field, std::string_view text) const {
+    if (text.empty()) return empty_is_null_ && !(field.is_quoted && options_.dialect.quoted_is_text);
+    return !other_nulls_.empty() && is_other_null(field, text);
+  }
+  bool is_other_null(const Field& field, std::string_view text) const;
   Status too_long() const;
 
   storage::Storage& store_;

@@ -252,10 +252,9 @@ RecordSplitter::Found RecordSplitter::next(Record& record) {
   }
 }
 
-std::string_view RecordSplitter::field_text(const Record& record, const Field& field,
-                                            std::string& buffer) const {
+std::string_view RecordSplitter::unescaped(const Record& record, const Field& field,
+                                           std::string& buffer) const {
   const std::string_view raw = record.raw(field);
-  if (!field.has_escapes) return raw;
   buffer.clear();
   for (size_t i = 0; i < raw.size(); ++i) {
     if (raw[i] == escape_ && i + 1 < raw.size()) ++i;

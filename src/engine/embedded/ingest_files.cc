@@ -1,0 +1,257 @@
+// One landing file becomes one raw object. A thread reads, hashes, counts and splits the file into
+// chunks of text (files/csv_reader.h); this one casts them with DuckDB and writes Parquet. Nothing is
+// visible before all of it is right: the hash is the pinned one, every byte is loaded, rejected or
+// skipped, the scanner's count closes, and the limits for rejects hold.
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+#include "engine/embedded/executors.h"
+#include "engine/embedded/ingest_files_cast.h"
+#include "engine/embedded/ingest_files_objects.h"
+#include "engine/embedded/pinned.h"
+#include "files/inference.h"
+
+namespace weir::engine::embedded {
+namespace {
+
+using files::Chunk;
+using files::CsvReader;
+
+// Reads ahead in a thread of its own (allowed in an engine: one file, one reader, joined here).
+class ReadAhead {
+ public:
+  explicit ReadAhead(CsvReader& reader)
+      : reader_(reader), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+  /// The next chunk in order; nothing at the end. After that the reader is free again.
+  Result<std::optional<Chunk>> next() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !waiting_.empty(); });
+    auto chunk = std::move(waiting_.front());
+    waiting_.pop_front();
+    changed_.notify_all();
+    return chunk;
+  }
+
+ private:
+  static constexpr size_t kMostWaiting = 2;
+
+  void run(const std::stop_token& stop) {
+    while (true) {
+      auto chunk = reader_.next();
+      const bool is_last = !chunk || !*chunk;
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait(lock, stop, [this] { return waiting_.size() < kMostWaiting; })) return;
+      waiting_.push_back(std::move(chunk));
+      changed_.notify_all();
+      if (is_last) return;
+    }
+  }
+
+  CsvReader& reader_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Result<std::optional<Chunk>>> waiting_ WEIR_GUARDED_BY(mutex_);
+  std::jthread thread_;  // last: it uses the others
+};
+
+Status check_pinned_size(const Ingest& ingest) {
+  WEIR_ASSIGN(const auto entry, ingest.landing->stat(ingest.source.name));
+  if (entry.size_bytes == ingest.source.size_bytes) return {};
+  return fail_with_hint(ErrorCode::kCorrupt,
+                        fmt::format("'{}' has {} bytes, {} were pinned", ingest.source.name,
+                                    entry.size_bytes, ingest.source.size_bytes),
+                        "the file changed after it was found; a new run takes it as it is now");
+}
+
+// The bytes that were read are the ones that were pinned.
+Status check_bytes(const Ingest& ingest, const storage::Entry& before,
+                   const files::ReadSummary& summary) {
+  const auto& source = ingest.source;
+  const bool is_same = summary.size_bytes == source.size_bytes &&
+                       (source.sha256.empty() || summary.sha256 == source.sha256);
+  if (is_same) return {};
+  const auto now = ingest.landing->stat(source.name);
+  if (!now || *now != before) {
+    return fail_with_hint(ErrorCode::kUnavailable,
+                          fmt::format("'{}' changed while it was read; nothing was published",
+                                      source.name),
+                          "files must be complete before they are picked up");
+  }
+  return fail_with_hint(
+      ErrorCode::kCorrupt,
+      fmt::format("'{}' is not the file that was pinned: {} bytes with SHA-256 {}, expected {} "
+                  "bytes with {}",
+                  source.name, summary.size_bytes, summary.sha256, source.size_bytes,
+                  source.sha256),
+      "the file changed after it was found; a new run takes it as it is now");
+}
+
+Status check_custody(const Ingest& ingest, const Ingested& ingested) {
+  const auto& summary = ingested.summary;
+  if (!ingested.counts.is_closed()) {
+    return fail(ErrorCode::kCheckFailed,
+                "'{}' has {} records by the scanner, but {} were loaded and {} rejected",
+                ingest.source.name, ingested.counts.in, ingested.counts.inserted,
+                ingested.counts.rejected);
+  }
+  if (!summary.accounts_for_every_byte()) {
+    return fail(ErrorCode::kCheckFailed,
+                "'{}' has {} bytes, but {} were loaded, {} rejected and {} skipped",
+                ingest.source.name, summary.size_bytes, summary.loaded_bytes,
+                summary.rejected_bytes, summary.skipped_bytes);
+  }
+  return {};
+}
+
+Status check_limits(const Ingest& ingest, const Ingested& ingested) {
+  const int64_t rejected = ingested.counts.rejected;
+  if (rejected == 0) return {};
+  std::string worst;
+  for (const auto& item : ingested.rejects) {
+    worst += fmt::format("{}{} {}{}{}", worst.empty() ? "" : ", ", item.rows, item.reason,
+                         item.column.empty() ? "" : " in ", item.column);
+  }
+  const auto refuse = [&](const std::string& limit) {
+    return fail_with_hint(ErrorCode::kCheckFailed,
+                          fmt::format("{} of {} records of '{}' are refused, more than {}: {}",
+                                      rejected, ingested.counts.in, ingest.source.name, limit, worst),
+                          "nothing was published; mend the file, the columns or the limit");
+  };
+  const double percent =
+      100.0 * static_cast<double>(rejected) / static_cast<double>(ingested.counts.in);
+  if (ingest.max_rejected_rows && rejected > *ingest.max_rejected_rows) {
+    return refuse(fmt::format("max_rejected_rows {}", *ingest.max_rejected_rows));
+  }
+  if (ingest.max_rejected_percent && percent > *ingest.max_rejected_percent) {
+    return refuse(fmt::format("max_rejected_percent {}", *ingest.max_rejected_percent));
+  }
+  return {};
+}
+
+Status check_encoding(const Ingest& ingest, const files::ReadSummary& summary) {
+  if (summary.guess == files::Encoding::kUtf8) return {};
+  return fail_with_hint(
+      ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", ingest.source.name),
+      fmt::format("it looks like latin-1 or {0}: declare `encoding: {0}`",
+                  files::to_text(summary.guess)));
+}
+
+Status refuse_first(const Ingest& ingest, const std::vector<files::Reject>& rejects) {
+  if (rejects.empty() || ingest.operation.target.contract.rows != model::RowPolicy::kFail) return {};
+  const auto& first = rejects.front();
+  return fail_with_hint(
+      ErrorCode::kInvalidData,
+      fmt::format("line {} of '{}'{}{}: {}", first.place.line, ingest.source.name,
+                  first.column.empty() ? "" : ", column ", first.column, first.message),
+      "contract.rows is fail; quarantine keeps such rows beside the dataset");
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Everything that is to be told beside the counts.
+void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
+  const auto& plan = ingested.plan;
+  Json& details = ingested.details;
+  details["new_columns"] = is_inferred ? std::vector<std::string>() : plan.new_columns;
+  details["missing_columns"] = plan.missing_columns;
+  details["discarded_columns"] = plan.discarded_columns;
+  details["skipped_lines"] = ingested.summary.skipped_lines;
+  details["bytes"] = {{"loaded", ingested.summary.loaded_bytes},
+                      {"rejected", ingested.summary.rejected_bytes},
+                      {"skipped", ingested.summary.skipped_bytes}};
+  details["dialect"] = files::to_json(reader.dialect());
+  details["inferred_schema"] = is_inferred;
+  if (!plan.missing_columns.empty()) {
+    ingested.warnings.push_back(
+        fmt::format("the file lacks columns that are NULL now: {}", listed(plan.missing_columns)));
+  }
+  if (!plan.new_columns.empty() && !is_inferred) {
+    ingested.warnings.push_back(fmt::format("the file has new columns, loaded as varchar: {}",
+                                            listed(plan.new_columns)));
+  }
+  if (!plan.discarded_columns.empty()) {
+    ingested.warnings.push_back(fmt::format("columns of the file that are dropped: {}",
+                                            listed(plan.discarded_columns)));
+  }
+}
+
+// Everything through, chunk by chunk.
+Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& raw,
+                          RejectedObject& rejected) {
+  WEIR_ASSIGN(auto session,
+              sql::open_session(session_options(ingest.operation.limits), *ingest.context.cancel));
+  WEIR_ASSIGN(auto caster, ChunkCaster::open(std::move(session), reader, *ingest.landing,
+                                             ingest.source.name));
+  int64_t bytes = 0;
+  {
+    ReadAhead ahead(reader);
+    while (true) {
+      WEIR_TRY(ingest.context.cancel->check());
+      WEIR_ASSIGN(auto chunk, ahead.next());
+      if (!chunk) break;
+      WEIR_ASSIGN(const auto cast, caster->cast(*chunk));
+      for (const TypedRows& rows : cast.rows) WEIR_TRY(raw.write(rows));
+      WEIR_TRY(refuse_first(ingest, chunk->rejects));
+      WEIR_TRY(refuse_first(ingest, cast.rejects));
+      WEIR_TRY(rejected.write(chunk->rejects));
+      WEIR_TRY(rejected.write(cast.rejects));
+      if (!chunk->rows.empty()) {
+        bytes = chunk->rows.back().byte_offset + chunk->rows.back().byte_length;
+      }
+      if (ingest.context.on_progress) {
+        ingest.context.on_progress({"reading " + ingest.source.name, raw.rows(), bytes});
+      }
+    }
+  }
+  Ingested ingested;
+  ingested.summary = reader.summary();
+  ingested.plan = reader.plan();
+  ingested.counts.in = ingested.summary.records;
+  ingested.counts.inserted = raw.rows();
+  ingested.counts.rejected = rejected.rows();
+  ingested.counts.out = raw.rows();
+  ingested.rejects = rejected.summary();
+  return ingested;
+}
+
+}  // namespace
+
+Result<Outcome> ingest_files(const Operation& operation, const Context& context) {
+  WEIR_ASSIGN(const Ingest ingest, read_ingest(operation, context));
+  WEIR_ASSIGN(auto found, find_published(ingest));
+  if (found) return *std::move(found);
+  WEIR_TRY(check_pinned_size(ingest));
+  WEIR_ASSIGN(const auto before, ingest.landing->stat(ingest.source.name));
+
+  files::ReadOptions options;
+  options.dialect = ingest.dialect;
+  options.declared = operation.target.schema;
+  options.columns = operation.target.contract.columns;
+  const bool is_inferred = options.declared.empty();
+  if (is_inferred) {
+    WEIR_ASSIGN(options.declared,
+                files::infer_schema(*ingest.landing, ingest.source.name, ingest.dialect));
+  }
+  WEIR_ASSIGN(const auto reader,
+              CsvReader::open(*ingest.landing, ingest.source.name, std::move(options)));
+  WEIR_ASSIGN(const auto raw, RawObject::create(ingest, reader->plan().schema));
+  RejectedObject rejected(ingest);
+  WEIR_ASSIGN(Ingested ingested,
+              while_doing(transfer(ingest, *reader, *raw, rejected),
+                          fmt::format("ingesting '{}'", ingest.source.name)));
+  WEIR_TRY(check_bytes(ingest, before, ingested.summary));
+  WEIR_TRY(check_encoding(ingest, ingested.summary));
+  WEIR_TRY(check_custody(ingest, ingested));
+  WEIR_TRY(check_limits(ingest, ingested));
+  describe(*reader, is_inferred, ingested);
+  return publish(ingest, ingested, *raw, rejected);
+}
+
+}  // namespace weir::engine::embedded

@@ -1,0 +1,356 @@
+#include "engine/embedded/ingest_files_objects.h"
+
+#include <algorithm>
+#include <thread>
+
+#include <arrow/api.h>
+
+#include "base/instant.h"
+#include "engine/embedded/guard.h"
+
+namespace weir::engine::embedded {
+namespace {
+
+using model::TypeKind;
+
+constexpr size_t kNameDigits = 16;
+
+model::Column column(std::string name, TypeKind kind) {
+  return {std::move(name), {kind, 0, 0, {}}, true};
+}
+
+const model::Schema& load_columns() {
+  static const model::Schema kSchema = {
+      column("_source_file", TypeKind::kVarchar), column("_source_row", TypeKind::kBigint),
+      column("_run_id", TypeKind::kVarchar), column("_loaded_at", TypeKind::kTimestamp)};
+  return kSchema;
+}
+
+const model::Schema& rejected_columns() {
+  static const model::Schema kSchema = {
+      column("reason", TypeKind::kVarchar),      column("column", TypeKind::kVarchar),
+      column("message", TypeKind::kVarchar),     column("line", TypeKind::kBigint),
+      column("byte_offset", TypeKind::kBigint),  column("byte_length", TypeKind::kBigint),
+      column("raw", TypeKind::kBlob),            column("values", TypeKind::kVarchar),
+      column("source_file", TypeKind::kVarchar), column("source_sha256", TypeKind::kVarchar),
+      column("as_of", TypeKind::kTimestamp),     column("_run_id", TypeKind::kVarchar),
+      column("_loaded_at", TypeKind::kTimestamp)};
+  return kSchema;
+}
+
+parquet::WriteOptions write_options(const Ingest& ingest) {
+  parquet::WriteOptions options;
+  const int64_t asked = ingest.operation.limits.threads;
+  options.threads = asked > 0 ? asked : std::jthread::hardware_concurrency();
+  return options;
+}
+
+Status arrow_status(const arrow::Status& status) {
+  if (status.ok()) return {};
+  return std::unexpected(parquet::to_error(status));
+}
+
+template <typename Value>
+Result<std::shared_ptr<arrow::Array>> repeated(const Value& value, int64_t rows) {
+  auto array = arrow::MakeArrayFromScalar(value, rows);
+  WEIR_TRY(arrow_status(array.status()));
+  return *std::move(array);
+}
+
+std::shared_ptr<arrow::Scalar> instant_scalar(std::optional<int64_t> at_us) {
+  const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  if (!at_us) return arrow::MakeNullScalar(type);
+  return std::make_shared<arrow::TimestampScalar>(*at_us, type);
+}
+
+std::string text_of(const std::map<std::string, std::string>& footer, const std::string& key) {
+  const auto found = footer.find(key);
+  return found == footer.end() ? std::string() : found->second;
+}
+
+Json summary_json(const std::vector<model::RejectSummary>& rejects) {
+  Json list = Json::array();
+  for (const auto& item : rejects) {
+    list.push_back({{"reason", item.reason}, {"column", item.column}, {"rows", item.rows}});
+  }
+  return list;
+}
+
+// What both objects say of themselves.
+std::map<std::string, std::string> common_footer(const Ingest& ingest, const Ingested& ingested) {
+  std::map<std::string, std::string> footer = {
+      {"weir.token", ingest.operation.token},
+      {"weir.identity", ingest.identity},
+      {"weir.source_name", ingest.source.name},
+      {"weir.source_sha256", ingested.summary.sha256},
+      {"weir.counts", dump_json(model::to_json(ingested.counts))},
+      {"weir.canonical", "1"},
+      {"weir.run", ingest.operation.origin.run_id},
+  };
+  const auto as_of = ingest.operation.as_of_us ? ingest.operation.as_of_us : ingest.source.as_of_us;
+  if (as_of) footer["weir.as_of"] = format_instant(*as_of);
+  return footer;
+}
+
+// The outcome that the published objects tell of.
+Result<model::Outcome> outcome_of(const Ingest& ingest, const parquet::FileInfo& info,
+                                  const std::string& sha256) {
+  model::Outcome outcome;
+  WEIR_ASSIGN(const Json counts, parse_json(text_of(info.footer, "weir.counts")));
+  WEIR_ASSIGN(outcome.counts, model::counts_from_json(counts));
+  WEIR_ASSIGN(outcome.details, parse_json(text_of(info.footer, "weir.details")));
+  for (const Json& item : outcome.details.value("rejects", Json::array())) {
+    outcome.rejects.push_back({item.value("reason", ""), item.value("column", ""),
+                               item.value("rows", int64_t{0})});
+  }
+  outcome.warnings = outcome.details.value("warnings", std::vector<std::string>());
+  outcome.details.erase("rejects");
+  outcome.details.erase("warnings");
+  model::Publication raw;
+  raw.dataset = ingest.operation.target.dataset;
+  raw.token = ingest.operation.token;
+  raw.object_name = ingest.object_name;
+  raw.rows = info.rows;
+  raw.size_bytes = info.size_bytes;
+  raw.sha256 = sha256;
+  if (const std::string as_of = text_of(info.footer, "weir.as_of"); !as_of.empty()) {
+    WEIR_ASSIGN(raw.as_of_us, parse_instant(as_of));
+  }
+  raw.input_identities = {ingest.identity};
+  raw.source_name = text_of(info.footer, "weir.source_name");
+  raw.source_sha256 = text_of(info.footer, "weir.source_sha256");
+  raw.counts = outcome.counts;
+  WEIR_ASSIGN(raw.schema, parse_json(text_of(info.footer, "weir.schema")));
+  if (const std::string text = text_of(info.footer, "weir.rejected"); !text.empty()) {
+    WEIR_ASSIGN(const Json json, parse_json(text));
+    model::Publication rejected = raw;
+    rejected.dataset = raw.dataset.rejected();
+    WEIR_ASSIGN(rejected.object_name, json_field<std::string>(json, "name"));
+    WEIR_ASSIGN(rejected.rows, json_field<int64_t>(json, "rows"));
+    WEIR_ASSIGN(rejected.sha256, json_field<std::string>(json, "sha256"));
+    WEIR_ASSIGN(const auto entry, ingest.rejected->stat(rejected.object_name));
+    rejected.size_bytes = entry.size_bytes;
+    rejected.schema = model::to_json(rejected_columns());
+    outcome.publications.push_back(std::move(rejected));
+  }
+  outcome.publications.push_back(std::move(raw));
+  return outcome;
+}
+
+Result<files::Dialect> read_format(const Json& params) {
+  const Json format = params.value("format", Json::object());
+  if (!format.is_object() || format.size() > 1) {
+    return fail(ErrorCode::kInvalidConfig, "parameter 'format' is {}, expected one format",
+                dump_json(format));
+  }
+  if (format.empty()) return files::Dialect{};
+  if (!format.contains("csv")) {
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("format '{}' is not read yet", format.begin().key()),
+                          "use csv: {…}");
+  }
+  return files::dialect_from_json(format.at("csv"));
+}
+
+}  // namespace
+
+Result<Ingest> read_ingest(const model::Operation& operation, const Context& context) {
+  if (operation.inputs.size() != 1 || operation.inputs[0].objects.size() != 1) {
+    return fail(ErrorCode::kInvalidConfig, "ingest_files takes one file, not {} inputs",
+                operation.inputs.size());
+  }
+  Ingest ingest{.operation = operation, .context = context,
+                .source = operation.inputs[0].objects[0]};
+  WEIR_ASSIGN(ingest.landing, context.stores->open(ingest.source.uri));
+  WEIR_ASSIGN(ingest.raw, context.stores->open(operation.target.uri));
+  if (!operation.target.rejected_uri.empty()) {
+    WEIR_ASSIGN(ingest.rejected, context.stores->open(operation.target.rejected_uri));
+  }
+  WEIR_ASSIGN(ingest.dialect, read_format(operation.params));
+  WEIR_ASSIGN(ingest.identity, json_field<std::string>(operation.params, "input_identity"));
+  if (ingest.identity.size() < kNameDigits) {
+    return fail(ErrorCode::kInvalidConfig, "parameter 'input_identity' is '{}', expected 64 hex digits",
+                ingest.identity);
+  }
+  const Json percent = operation.params.value("max_rejected_percent", Json());
+  if (percent.is_number()) ingest.max_rejected_percent = percent.get<double>();
+  const Json rows = operation.params.value("max_rejected_rows", Json());
+  if (rows.is_number_integer()) ingest.max_rejected_rows = rows.get<int64_t>();
+  std::string stem = ingest.source.name.substr(ingest.source.name.rfind('/') + 1);
+  if (const size_t dot = stem.rfind('.'); dot != std::string::npos && dot > 0) stem.resize(dot);
+  ingest.object_name = fmt::format("{}-{}.parquet", stem, ingest.identity.substr(0, kNameDigits));
+  return ingest;
+}
+
+Result<std::optional<model::Outcome>> find_published(const Ingest& ingest) {
+  const auto info = parquet::read_info(*ingest.raw, ingest.object_name);
+  if (!info && info.error().code == ErrorCode::kNotFound) return std::nullopt;
+  if (!info) return std::unexpected(info.error());
+  if (const std::string token = text_of(info->footer, "weir.token");
+      token != ingest.operation.token) {
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("'{}' of {} is there already, loaded with another configuration (token {}…, now {}…)",
+                    ingest.object_name, ingest.operation.target.dataset.text(),
+                    token.substr(0, 12), ingest.operation.token.substr(0, 12)),
+        "the same file was ingested before its columns, format or template changed; to load it "
+        "anew, remove that object first");
+  }
+  WEIR_ASSIGN(const auto written, storage::digest_of(*ingest.raw, ingest.object_name));
+  WEIR_ASSIGN(auto outcome, outcome_of(ingest, *info, written.sha256));
+  outcome.was_already_done = true;
+  return outcome;
+}
+
+Result<std::unique_ptr<RawObject>> RawObject::create(const Ingest& ingest,
+                                                     const model::Schema& schema) {
+  std::unique_ptr<RawObject> object(new RawObject(ingest));
+  model::Schema whole = schema;
+  whole.insert(whole.end(), load_columns().begin(), load_columns().end());
+  WEIR_ASSIGN(object->schema_, parquet::to_arrow(whole));
+  WEIR_ASSIGN(object->writer_, parquet::create_file(*ingest.raw, ingest.object_name,
+                                                    object->schema_, write_options(ingest)));
+  return object;
+}
+
+// Load columns that are the same in every row: made once, sliced for each batch.
+Status RawObject::make_constants(int64_t rows) {
+  if (rows <= constant_rows_) return {};
+  const auto& origin = ingest_.operation.origin;
+  WEIR_ASSIGN(source_file_, repeated(arrow::StringScalar(ingest_.source.name), rows));
+  WEIR_ASSIGN(run_id_, repeated(arrow::StringScalar(origin.run_id), rows));
+  WEIR_ASSIGN(loaded_at_, repeated(*instant_scalar(origin.logical_time_us), rows));
+  constant_rows_ = rows;
+  return {};
+}
+
+Status RawObject::write(const TypedRows& rows) {
+  const int64_t count = rows.record_numbers->length();
+  WEIR_TRY(make_constants(count));
+  arrow::ArrayVector arrays = rows.columns;
+  arrays.push_back(source_file_->Slice(0, count));
+  arrays.push_back(rows.record_numbers);
+  arrays.push_back(run_id_->Slice(0, count));
+  arrays.push_back(loaded_at_->Slice(0, count));
+  return writer_->write(*arrow::RecordBatch::Make(schema_, count, std::move(arrays)));
+}
+
+Result<parquet::WrittenFile> RawObject::publish(const std::map<std::string, std::string>& footer) {
+  return writer_->commit(footer, storage::Put::kIfAbsent);
+}
+
+Status RejectedObject::write(const std::vector<files::Reject>& rejects) {
+  if (rejects.empty()) return {};
+  if (ingest_.rejected == nullptr) {
+    return fail(ErrorCode::kInvalidConfig,
+                "line {} of '{}' is refused ({}), and the target has no place for rejected rows",
+                rejects[0].place.line, ingest_.source.name, rejects[0].message);
+  }
+  WEIR_ASSIGN(const auto schema, parquet::to_arrow(rejected_columns()));
+  if (!writer_) {
+    WEIR_ASSIGN(writer_, parquet::create_file(*ingest_.rejected, ingest_.object_name, schema,
+                                              write_options(ingest_)));
+  }
+  arrow::StringBuilder reason;
+  arrow::StringBuilder name;
+  arrow::StringBuilder message;
+  arrow::Int64Builder line;
+  arrow::Int64Builder offset;
+  arrow::Int64Builder length;
+  arrow::BinaryBuilder raw;
+  arrow::StringBuilder values;
+  for (const files::Reject& reject : rejects) {
+    WEIR_TRY(arrow_status(reason.Append(reject.reason)));
+    WEIR_TRY(arrow_status(reject.column.empty() ? name.AppendNull() : name.Append(reject.column)));
+    WEIR_TRY(arrow_status(message.Append(reject.message)));
+    WEIR_TRY(arrow_status(line.Append(reject.place.line)));
+    WEIR_TRY(arrow_status(offset.Append(reject.place.byte_offset)));
+    WEIR_TRY(arrow_status(length.Append(reject.place.byte_length)));
+    WEIR_TRY(arrow_status(raw.Append(reject.raw)));
+    WEIR_TRY(arrow_status(values.Append(reject.values)));
+    ++counts_[{reject.reason, reject.column}];
+  }
+  const auto count = static_cast<int64_t>(rejects.size());
+  arrow::ArrayVector arrays;
+  for (arrow::ArrayBuilder* builder : std::initializer_list<arrow::ArrayBuilder*>{
+           &reason, &name, &message, &line, &offset, &length, &raw, &values}) {
+    arrays.emplace_back();
+    WEIR_TRY(arrow_status(builder->Finish(&arrays.back())));
+  }
+  const auto& operation = ingest_.operation;
+  const auto as_of = operation.as_of_us ? operation.as_of_us : ingest_.source.as_of_us;
+  const std::shared_ptr<arrow::Scalar> constants[] = {
+      std::make_shared<arrow::StringScalar>(ingest_.source.name),
+      std::make_shared<arrow::StringScalar>(ingest_.source.sha256), instant_scalar(as_of),
+      std::make_shared<arrow::StringScalar>(operation.origin.run_id),
+      instant_scalar(operation.origin.logical_time_us)};
+  for (const auto& constant : constants) {
+    WEIR_ASSIGN(auto array, repeated(*constant, count));
+    arrays.push_back(std::move(array));
+  }
+  rows_ += count;
+  return writer_->write(*arrow::RecordBatch::Make(schema, count, std::move(arrays)));
+}
+
+std::vector<model::RejectSummary> RejectedObject::summary() const {
+  std::vector<model::RejectSummary> list;
+  for (const auto& [what, rows] : counts_) list.push_back({what.first, what.second, rows});
+  return list;
+}
+
+Result<parquet::WrittenFile> RejectedObject::publish(
+    const std::map<std::string, std::string>& footer) {
+  auto written = writer_->commit(footer, storage::Put::kIfAbsent);
+  if (written || written.error().code != ErrorCode::kAlreadyExists) return written;
+  // Left by an attempt that ended before its raw object was there.
+  WEIR_ASSIGN(const auto info, parquet::read_info(*ingest_.rejected, ingest_.object_name));
+  if (text_of(info.footer, "weir.token") == ingest_.operation.token && info.rows == rows_) {
+    WEIR_ASSIGN(auto there, storage::digest_of(*ingest_.rejected, ingest_.object_name));
+    return parquet::WrittenFile{info.rows, there.size_bytes, std::move(there.sha256)};
+  }
+  return fail_with_hint(
+      ErrorCode::kConflict,
+      fmt::format("'{}' of {} is there already, of another token, and no raw object names it",
+                  ingest_.object_name, ingest_.operation.target.dataset.rejected().text()),
+      "an attempt with another configuration ended half way; remove that object");
+}
+
+Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, RawObject& raw,
+                               RejectedObject& rejected) {
+  auto footer = common_footer(ingest, ingested);
+  const auto guard = make_guard(ingest.operation.guard, *ingest.context.stores);
+  if (guard) WEIR_TRY(guard->still_mine());
+  WEIR_TRY(ingest.context.cancel->check());
+  if (rejected.rows() > 0) {
+    WEIR_ASSIGN(const auto written, rejected.publish(footer));
+    WEIR_ASSIGN(const auto there, parquet::read_info(*ingest.rejected, ingest.object_name));
+    if (there.rows != ingested.counts.rejected) {
+      return fail(ErrorCode::kCheckFailed, "the rejected object '{}' has {} rows, {} were refused",
+                  ingest.object_name, there.rows, ingested.counts.rejected);
+    }
+    footer["weir.rejected"] = dump_json(Json{{"name", ingest.object_name},
+                                             {"rows", written.rows},
+                                             {"sha256", written.sha256}});
+  }
+  footer["weir.schema"] = dump_json(model::to_json(ingested.plan.schema));
+  Json details = ingested.details;
+  details["rejects"] = summary_json(ingested.rejects);
+  details["warnings"] = ingested.warnings;
+  footer["weir.details"] = dump_json(details);
+  if (guard) WEIR_TRY(guard->still_mine());
+  auto written = raw.publish(footer);
+  if (!written && written.error().code == ErrorCode::kAlreadyExists) {
+    // Another process was faster: the same token is success, another one is told by the look.
+    WEIR_ASSIGN(auto found, find_published(ingest));
+    if (found) return *std::move(found);
+  }
+  if (!written) return std::unexpected(std::move(written).error());
+  WEIR_ASSIGN(const auto there, parquet::read_info(*ingest.raw, ingest.object_name));
+  if (there.rows != ingested.counts.inserted) {
+    return fail(ErrorCode::kCorrupt, "'{}' was published with {} rows, {} were loaded",
+                ingest.object_name, there.rows, ingested.counts.inserted);
+  }
+  return outcome_of(ingest, there, written->sha256);
+}
+
+}  // namespace weir::engine::embedded
