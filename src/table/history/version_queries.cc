@@ -24,11 +24,13 @@ std::string source_rows(const DiffInput& input) {
   return relation(input.source_files, schema);
 }
 
+/// The name of the file that a row of relation `s` lies in.
 std::string file_name_expression(const DiffInput& input) {
   std::vector<std::string> names;
   for (const std::string& file : input.source_files)
     names.push_back(model::quote_text(file.substr(file.find_last_of('/') + 1)));
-  return fmt::format("[{}]::VARCHAR[]", fmt::join(names, ", "));
+  return fmt::format("list_extract([{}]::VARCHAR[], s.{} + 1)", fmt::join(names, ", "),
+                     kFileColumn);
 }
 
 std::string group_row(const DiffInput& input) {
@@ -98,11 +100,10 @@ std::string opened_versions(const DiffInput& input, const DiffCounts& counts,
     from += fmt::format(" LEFT JOIN {} g ON false", relation({}, missing));
   }
   const std::string merged = fmt::format(
-      "(SELECT {}, coalesce(s.{}, {}[s.{} + 1]) AS _weir_source_file, coalesce(s.{}, s.{} + 1) AS "
+      "(SELECT {}, coalesce(s.{}, {}) AS _weir_source_file, coalesce(s.{}, s.{} + 1) AS "
       "_weir_source_row FROM {})",
       merged_columns(layout, layout.missing), model::quote_name(columns.source_file),
-      file_name_expression(input), kFileColumn, model::quote_name(columns.source_row), kRowColumn,
-      from);
+      file_name_expression(input), model::quote_name(columns.source_row), kRowColumn, from);
   const std::string order =
       opened <= kMostSortedRows ? fmt::format(" ORDER BY {}", columns_of(layout.key)) : "";
   return fmt::format(
@@ -164,7 +165,7 @@ std::string quarantined_rows(const DiffInput& input, const VersionOrigin& origin
       "coalesce(s.{2}, s.{3} + 1) AS line, NULL::BIGINT AS byte_offset, NULL::BIGINT AS "
       "byte_length, "
       "NULL::BLOB AS raw, to_json(struct_pack({4}))::VARCHAR AS \"values\", "
-      "coalesce(s.{5}, {6}[s.{7} + 1]) AS source_file, NULL::VARCHAR AS source_sha256, "
+      "coalesce(s.{5}, {6}) AS source_file, NULL::VARCHAR AS source_sha256, "
       "{8} AS as_of, {9}::VARCHAR AS _run_id, {10} AS _loaded_at FROM {11} s JOIN ("
       "SELECT source_file AS file, source_row AS row, 'null_key' AS reason FROM change "
       "WHERE kind = {12} UNION ALL SELECT file, row, 'conflict_same_key' FROM repeated "
