@@ -72,10 +72,10 @@ TEST(ReadUserQuery, VolatileFunctionsAreSeen) {
         "SELECT [x + random() FOR x IN [1]]", "SELECT localtimestamp"})
     EXPECT_TRUE(is_volatile(text)) << text;
   for (const char* text :
-       {"SELECT 1", "SELECT max(now) FROM (SELECT 1 AS now2, 2 AS \"nowhere\") t(a, now_)",
-        "SELECT a.current_date FROM raw.a", "SELECT date '2020-01-01' + 1",
+       {"SELECT 1", "SELECT uuid, random, today, now FROM raw.a", "SELECT a.current_date FROM raw.a",
+        "SELECT 'now()', date '2020-01-01' + 1",
         "SELECT * FROM raw.a USING SAMPLE reservoir(10 ROWS) REPEATABLE (3)"})
-    EXPECT_EQ(is_volatile(text), std::string(text).find("max(now)") != std::string::npos) << text;
+    EXPECT_FALSE(is_volatile(text)) << text;
 }
 
 TEST(ReadUserQuery, ListOfVolatileFunctionsIsDuckDBsOwn) {
