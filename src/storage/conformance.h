@@ -3,8 +3,10 @@
 /// What every store must do. Each store's test instantiates this suite; a store that differs says
 /// so in its Capabilities, and the suite then checks that. For tests only.
 
+#include <atomic>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,8 @@
 #include "storage/storage.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/digest.h"
 #include "storage/object_name.h"
 

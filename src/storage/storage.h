@@ -85,7 +85,8 @@ class Storage {
   /// need not end at a '/'. Nothing there is an empty page, not an error.
   virtual Result<Page> list(std::string_view prefix, std::string_view after) = 0;
 
-  /// Removes the object, durably. Removing what is not there succeeds.
+  /// Removes the object, durably. Removing what is not there succeeds. kOutcomeUnknown where the
+  /// store may have acted though it failed.
   virtual Status remove(std::string_view name) = 0;
 
   /// A path or URI that DuckDB opens by itself. kUnsupported without that capability.

@@ -1,5 +1,6 @@
 #include "storage/local/beneath.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -19,6 +20,7 @@ constexpr mode_t kFolderMode = 0777;  // less the umask
 
 /// Makes the folder `leaf` in `parent`; whether it is new. An existing one is no error.
 Result<bool> make_folder(int parent, const std::string& leaf, const std::string& path) {
+  if (faccessat(parent, leaf.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return false;
   if (mkdirat(parent, leaf.c_str(), kFolderMode) == 0) return true;
   if (errno == EEXIST) return false;
   return file_failure(errno, "make the folder", path);
@@ -114,10 +116,7 @@ Result<Descriptor> Folders::open_lasting_root() {
   for (const auto& segment : whole) {
     const std::filesystem::path parent = done.empty() ? "." : done;
     done /= segment;
-    const bool is_new = mkdir(done.c_str(), kFolderMode) == 0;
-    // An ancestor that may not be written may still lead to one that may.
-    if (!is_new && access(done.c_str(), X_OK) != 0)
-      return file_failure(errno, "make the folder", done.string());
+    WEIR_ASSIGN(const bool is_new, make_folder(AT_FDCWD, done.string(), done.string()));
     if (!is_new && done != whole) continue;
     const Descriptor above(open(parent.c_str(), kFolderFlags));
     if (above.is_open()) WEIR_TRY(sync_folder(above, parent.string()));

@@ -66,4 +66,8 @@ std::unexpected<Error> file_failure(int error_number, std::string_view action,
                         std::string(hint_for(error_number)));
 }
 
+bool may_have_acted(int error_number) {
+  return error_number == EIO || error_number == ETIMEDOUT || error_number == EINTR;
+}
+
 }  // namespace weir::storage::local

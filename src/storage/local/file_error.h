@@ -12,4 +12,8 @@ namespace weir::storage::local {
 std::unexpected<Error> file_failure(int error_number, std::string_view action,
                                     std::string_view path);
 
+/// Whether a call that changes a name may have had its effect though it failed so: a disk or a
+/// server may answer an error after it acted.
+bool may_have_acted(int error_number);
+
 }  // namespace weir::storage::local

@@ -1,7 +1,10 @@
 #include "storage/local/listing.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <optional>
+#include <vector>
 
 #include <dirent.h>
 #include <fcntl.h>

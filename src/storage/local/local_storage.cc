@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -86,15 +87,16 @@ class LocalStorage final : public Storage {
       return file_failure(errno, "remove", folders_.path_of(name));
     }
     const std::string leaf(name.substr(is_at_top ? 0 : slash + 1));
+    const auto failed = [&](std::string_view action, bool is_open_outcome) {
+      Error failure = file_failure(errno, action, folders_.path_of(name)).error();
+      if (is_open_outcome) failure.code = ErrorCode::kOutcomeUnknown;
+      return std::unexpected(std::move(failure));
+    };
     // EISDIR: a folder is no object.
     if (unlinkat(folder.get(), leaf.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR)
-      return file_failure(errno, "remove", folders_.path_of(name));
+      return failed("remove", may_have_acted(errno));
     // Also where it was gone: whoever removed it may have died before it could sync.
-    if (fsync(folder.get()) != 0) {
-      Error failure = file_failure(errno, "sync the folder of", folders_.path_of(name)).error();
-      failure.code = ErrorCode::kOutcomeUnknown;
-      return std::unexpected(std::move(failure));
-    }
+    if (fsync(folder.get()) != 0) return failed("sync the folder of", true);
     return {};
   }
 

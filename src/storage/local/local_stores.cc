@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/check.h"
 #include "storage/storage.h"

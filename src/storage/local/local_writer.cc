@@ -59,7 +59,8 @@ Result<Written> LocalWriter::commit(Put mode) {
   WEIR_CHECK(!is_finished_);
   Status done = make_lasting();
   if (done) done = publish(mode);
-  abort();  // whatever happened, the temporary name goes
+  if (done && mode == Put::kReplace) is_finished_ = true;  // the temporary name is the object's now
+  else abort();
   if (!done) return std::unexpected(std::move(done).error());
   // The name is there; only now can a failure leave its outcome open.
   if (fsync(target_.folder.get()) != 0) {
@@ -105,8 +106,7 @@ Status LocalWriter::publish_if_absent() {
 
 Error LocalWriter::publish_failure(int error_number) const {
   Error failure = file_failure(error_number, "publish", target_.path).error();
-  // A disk or server that answers so may have acted.
-  if (error_number == EIO || error_number == ETIMEDOUT) failure.code = ErrorCode::kOutcomeUnknown;
+  if (may_have_acted(error_number)) failure.code = ErrorCode::kOutcomeUnknown;
   // Somebody removed the temporary file or its folder: nothing was published.
   if (error_number == ENOENT) failure.code = ErrorCode::kUnavailable;
   return failure;
@@ -122,7 +122,6 @@ void LocalWriter::abort() noexcept {
   if (is_finished_) return;
   is_finished_ = true;
   file_.close();
-  // After a rename there is nothing to remove, after a link the second name goes.
   unlinkat(target_.folder.get(), target_.temporary_leaf.c_str(), 0);
 }
 

@@ -3,6 +3,7 @@
 /// One object on its way into a local folder: a temporary file beside the target, then rename or
 /// link. It knows nothing of roots and names, only of the folder and the leaf.
 
+#include <optional>
 #include <string>
 
 #include "base/digest.h"
