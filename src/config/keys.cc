@@ -135,7 +135,7 @@ Codec<std::optional<int64_t>> optional_integer(int64_t least, int64_t greatest) 
             int64_t number = 0;
             if (read_integer(reader, node, {least, greatest}, number)) value = number;
           },
-          [](const std::optional<int64_t>& value) { return number_node(value.value_or(0)); },
+          [](const std::optional<int64_t>& value) { return value ? number_node(*value) : Node{}; },
           [=] { return integer_schema(least, greatest); }};
 }
 
@@ -150,7 +150,7 @@ Codec<std::optional<int64_t>> optional_duration() {
             else value = *read;
           },
           [](const std::optional<int64_t>& value) {
-            return text_node(format_duration_ms(value.value_or(0)));
+            return value ? text_node(format_duration_ms(*value)) : Node{};
           },
           [] {
             return Json{{"type", "string"}, {"pattern", "^([0-9]+(ms|d|h|m|s))+$"}};

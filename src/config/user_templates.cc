@@ -72,7 +72,9 @@ std::optional<Slot> slot_at(std::string_view text, size_t at) {
   while (slot.end < text.size() && text[slot.end] == ' ') ++slot.end;
   while (slot.end < text.size() && is_word(text[slot.end])) slot.name += text[slot.end++];
   while (slot.end < text.size() && text[slot.end] == ' ') ++slot.end;
-  if (slot.name.empty() || !text.substr(slot.end).starts_with("}}")) return std::nullopt;
+  // `\d{{2}}` of a pattern is no slot: names start with a letter.
+  const bool is_name = !slot.name.empty() && slot.name[0] != '.' && !(slot.name[0] >= '0' && slot.name[0] <= '9');
+  if (!is_name || !text.substr(slot.end).starts_with("}}")) return std::nullopt;
   slot.end += 2;
   return slot;
 }
