@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "catalog/store/store.h"
+#include "testing/postgres_server.h"
 
 namespace weir::catalog {
 
@@ -53,6 +54,10 @@ std::ostream& operator<<(std::ostream& out, const PlaceKind& kind);
 
 std::vector<PlaceKind> all_places();
 
+/// One server for the whole program; each test has a database of its own. nullptr where PostgreSQL
+/// is not installed.
+testing::PostgresServer* shared_postgres();
+
 class Conformance : public ::testing::TestWithParam<PlaceKind> {
  protected:
   void SetUp() override;
@@ -80,21 +85,19 @@ OperationRecord ingestion(const FlowRun& run, const std::string& token = std::st
 constexpr int64_t kMonday = 1'652'313'600'000'000;
 constexpr int64_t kTuesday = kMonday + 86'400'000'000;
 
-#define ASSERT_OK(...)                                            \
-  do {                                                            \
-    const auto& weir_result = (__VA_ARGS__);                      \
-    ASSERT_TRUE(weir_result.has_value()) << to_line(weir_result.error()); \
-  } while (false)
-#define EXPECT_OK(...)                                            \
-  do {                                                            \
-    const auto& weir_result = (__VA_ARGS__);                      \
-    EXPECT_TRUE(weir_result.has_value()) << to_line(weir_result.error()); \
-  } while (false)
-#define EXPECT_FAILS(expected, ...)                               \
-  do {                                                            \
-    const auto& weir_result = (__VA_ARGS__);                      \
-    ASSERT_FALSE(weir_result.has_value());                        \
-    EXPECT_EQ(weir_result.error().code, expected) << to_line(weir_result.error()); \
-  } while (false)
+template <typename T>
+::testing::AssertionResult succeeds(const Result<T>& result) {
+  if (result) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << to_line(result.error());
+}
+template <typename T>
+::testing::AssertionResult fails_with(ErrorCode code, const Result<T>& result) {
+  if (result) return ::testing::AssertionFailure() << "it succeeded";
+  if (result.error().code == code) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << to_line(result.error());
+}
+#define ASSERT_OK(...) ASSERT_TRUE(succeeds(__VA_ARGS__))
+#define EXPECT_OK(...) EXPECT_TRUE(succeeds(__VA_ARGS__))
+#define EXPECT_FAILS(code, ...) ASSERT_TRUE(fails_with(code, __VA_ARGS__))
 
 }  // namespace weir::catalog

@@ -8,8 +8,6 @@
 #include <filesystem>
 #include <iostream>
 
-#include "testing/postgres_server.h"
-
 namespace weir::catalog {
 namespace {
 
@@ -96,8 +94,9 @@ class PostgresPlace : public SqlPlace {
   std::unique_ptr<Database> database_;
 };
 
-/// One server for the whole program; each test has a database of its own.
-testing::PostgresServer* postgres() {
+}  // namespace
+
+testing::PostgresServer* shared_postgres() {
   static const auto kServer = []() -> std::unique_ptr<testing::PostgresServer> {
     auto server = testing::start_postgres_server();
     if (server) return *std::move(server);
@@ -107,13 +106,11 @@ testing::PostgresServer* postgres() {
   return kServer.get();
 }
 
-}  // namespace
-
 std::vector<PlaceKind> all_places() {
   return {{"Sqlite", [] { return std::make_unique<SqlitePlace>(); }},
           {"Postgres", []() -> std::unique_ptr<Place> {
-             if (postgres() == nullptr) return nullptr;
-             auto url = postgres()->create_database();
+             if (shared_postgres() == nullptr) return nullptr;
+             auto url = shared_postgres()->create_database();
              if (!url) ADD_FAILURE() << to_line(url.error());
              return std::make_unique<PostgresPlace>(*url);
            }}};

@@ -13,7 +13,8 @@ constexpr int64_t kMinuteMs = 60'000;
 /// Time passes for a lease: by the test's clock, or by its row where the database's clock counts.
 void expire(Place& place, FakeClock& clock) {
   clock.advance_ms(2 * kMinuteMs);
-  if (!place.has_fake_time()) ASSERT_OK(place.run_sql("UPDATE lease SET expires_at_us = 1"));
+  if (place.has_fake_time()) return;
+  ASSERT_OK(place.run_sql("UPDATE lease SET expires_at_us = 1"));
 }
 
 TEST_P(Conformance, LeaseIsHeldByOneUntilItIsReleased) {

@@ -133,24 +133,57 @@ TEST_P(Conformance, ThreadsAdmitNoMoreRunsThanAllowed) {
   EXPECT_EQ(place_->query("SELECT count(*) AS value FROM flow_run WHERE state = 'running'"), std::to_string(admitted));
 }
 
-TEST_P(Conformance, ProcessesAdmitOneRunBetweenThem) {
-  // Two runs of one instant: whoever comes second must see the first, or both would run.
-  const FlowRun a = start(*catalog_, "a", 10);
-  for (int round = 0; round < 3; ++round) {
-    std::vector<pid_t> children;
-    for (int i = 0; i < 4; ++i) {
-      children.push_back(in_child([&](Catalog& mine) {
-        // The run is queued: of four processes that move it, one succeeds.
-        const auto moved = mine.move_run(a.run_id, RunState::kQueued, RunState::kRunning, "", "");
-        if (moved) return 1;
-        return moved.error().code == ErrorCode::kConflict ? 0 : 50;
-      }));
-    }
-    int winners = 0;
-    for (const pid_t child : children) winners += wait_for(child);
-    EXPECT_EQ(winners, 1);
-    ASSERT_OK(catalog_->move_run(a.run_id, RunState::kRunning, RunState::kQueued, "", ""));
+TEST_P(Conformance, ProcessesMoveARunOnceBetweenThem) {
+  const FlowRun run = start(*catalog_, "monday");
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) {
+    children.push_back(in_child([&](Catalog& mine) {
+      const auto moved = mine.move_run(run.run_id, RunState::kQueued, RunState::kRunning, "", "");
+      if (moved) return 1;
+      return moved.error().code == ErrorCode::kConflict ? 0 : 50;
+    }));
   }
+  int winners = 0;
+  for (const pid_t child : children) winners += wait_for(child);
+  EXPECT_EQ(winners, 1);
+}
+
+TEST_P(Conformance, RunAdmittedBetweenTwoLooksIsNotOverlooked) {
+  // Tuesday counts the running ones; then monday is admitted; then tuesday looks for older queued
+  // ones. Without the flow's lock it would find neither, and both would run.
+  const FlowRun monday = start(*catalog_, "monday", 10);
+  const FlowRun tuesday = start(*catalog_, "tuesday", 20);
+  const auto other = open_catalog_with({.url = place_->url(), .base_folder = "", .busy_timeout_ms = 100}, clock_, nullptr);
+  ASSERT_OK(other);
+  int counted = 0;
+  const auto mine = open([&](std::string_view sql) {
+    if (sql.starts_with("SELECT count(*)") && ++counted == 2) {
+      const auto admitted = (*other)->admit_run(monday.run_id, 1);
+      EXPECT_FALSE(admitted.has_value());
+      EXPECT_EQ(admitted.error().code, ErrorCode::kUnavailable);
+    }
+  });
+  counted = 0;  // Opening counts tables.
+  const auto admitted = mine->admit_run(tuesday.run_id, 1);
+  ASSERT_OK(admitted);
+  EXPECT_EQ(counted, 2);
+  EXPECT_FALSE(*admitted);
+  EXPECT_TRUE((*other)->admit_run(monday.run_id, 1).value());
+}
+
+TEST_P(Conformance, ProcessesAdmitNoMoreRunsThanAllowed) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(start(*catalog_, "key" + std::to_string(i), 10).run_id);
+  std::vector<pid_t> children;
+  for (const std::string& id : ids) {
+    children.push_back(in_child([&](Catalog& mine) {
+      const auto admitted = mine.admit_run(id, 1);
+      return admitted ? (*admitted ? 1 : 0) : 50;
+    }));
+  }
+  int winners = 0;
+  for (const pid_t child : children) winners += wait_for(child);
+  EXPECT_EQ(winners, 1);
 }
 
 TEST_P(Conformance, ProcessesThatStartOneKeyMakeOneRun) {

@@ -91,9 +91,10 @@ class Server : public PostgresServer {
   }
 
   Status start() override {
-    // Another program may take the port between asking and using it: then the server ends at once.
+    // Again on the port it had. Another program may take a port between asking and using it: then
+    // the server ends at once.
     for (int attempt = 0; attempt < 5; ++attempt) {
-      port_ = free_port();
+      if (port_ == 0 || attempt > 0) port_ = free_port();
       pid_ = spawn({program("postgres"), "-D", data(), "-c", "listen_addresses=127.0.0.1", "-c",
                     "port=" + std::to_string(port_), "-c", "unix_socket_directories=" + folder_,
                     "-c", "fsync=off", "-c", "max_connections=60"},

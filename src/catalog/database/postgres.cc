@@ -118,9 +118,10 @@ class PostgresDialect : public Dialect {
     for (char& c : text) {
       if (c == '\n') c = ' ';
     }
-    constexpr std::string_view kError = "ERROR:  ";
-    if (const auto start = text.find(kError); start != std::string::npos)
-      text.erase(0, start + kError.size());
+    for (const std::string_view prefix : {"ERROR:  ", "connection to the database. "}) {
+      const auto start = text.find(prefix);
+      if (start != std::string::npos) text.erase(0, start + prefix.size());
+    }
     if (const auto row = text.find(" DETAIL:  Failing row"); row != std::string::npos)
       text.erase(row);
     return text;
@@ -130,10 +131,10 @@ class PostgresDialect : public Dialect {
   Error explain_no_connection(const std::exception& problem) const {
     const std::string text = brief(problem);
     const auto says = [&](std::string_view words) { return text.find(words) != std::string::npos; };
-    if (says("does not exist") && says("database"))
+    if (says("FATAL:  database"))
       return say(ErrorCode::kNotFound, text, "create it: createdb NAME");
     if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf") ||
-        says("role"))
+        says("FATAL:  role"))
       return say(ErrorCode::kDenied, text,
                  "check the user and its password (PGPASSWORD or ~/.pgpass keep it out of the URL)");
     return say(ErrorCode::kUnavailable, text, "check that the server runs and can be reached");
