@@ -185,11 +185,8 @@ TEST_F(Transform, FrozenColumnsTakeNoOtherOnes) {
 }
 
 TEST_F(Transform, LoadColumnsOfTheSourceAreReplacedByOnesOwn) {
-  auto made = operation(
-      model::OperationKind::kTransform,
-      {input("stage.airports", "SELECT 1 AS id, 'old' AS _run_id, now() AS _loaded_at")});
-  made.target = by_country().target;
-  made.params = {{"sql", "SELECT * FROM stage.airports"}};
+  auto made = by_country("SELECT * FROM stage.airports");
+  made.inputs = {input("stage.airports", "SELECT 1 AS id, 'old' AS _run_id, now() AS _loaded_at")};
   const auto outcome = transform(made, context_);
   ASSERT_TRUE(outcome) << to_line(outcome.error());
   EXPECT_THAT(table_rows("id, _run_id"), ElementsAre("1|r-1"));
