@@ -27,4 +27,7 @@ endfunction()
 weir_imported(deps_duckdb ${WEIR_DEPS}/duckdb/lib/libduckdb.so ${WEIR_DEPS}/duckdb/include)
 weir_imported(deps_arrow ${WEIR_DEPS}/arrow/lib/libarrow.so.2600 ${WEIR_DEPS}/arrow/include)
 weir_imported(deps_parquet ${WEIR_DEPS}/arrow/lib/libparquet.so.2600 ${WEIR_DEPS}/arrow/include)
+# libparquet exports the OpenSSL that it was built with. The system's must come first in the order of
+# look-up, or libpq and libssl would work with halves of both. Options stand before libraries.
+target_link_options(deps_parquet INTERFACE ${OPENSSL_CRYPTO_LIBRARY})
 set(CMAKE_BUILD_RPATH ${WEIR_DEPS}/duckdb/lib ${WEIR_DEPS}/arrow/lib)

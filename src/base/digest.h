@@ -2,6 +2,7 @@
 
 /// SHA-256 (FIPS 180-4) over bytes as they stream by, and digests as lower-case hex.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,8 @@ class Sha256 {
   void update(std::string_view bytes);
   /// The 32 raw bytes; the object is then at its beginning again.
   std::string finish();
+  /// The same without allocating.
+  std::array<uint8_t, 32> finish_bytes();
   /// The same as 64 hex digits.
   std::string finish_hex();
 

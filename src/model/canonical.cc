@@ -26,9 +26,28 @@ void CanonicalWriter::boolean(bool value) {
   bytes_.push_back(value ? '\x01' : '\x00');
 }
 
-void CanonicalWriter::integer(int64_t value) { decimal(value, 0); }
+void CanonicalWriter::integer(int64_t value) { short_decimal(value, 0); }
+
+// Nearly all numbers fit 64 bits, where division and shifts are single instructions.
+void CanonicalWriter::short_decimal(int64_t unscaled, int scale) {
+  while (scale > 0 && unscaled % 10 == 0) {
+    unscaled /= 10;
+    --scale;
+  }
+  const auto bits = static_cast<uint64_t>(unscaled < 0 ? ~unscaled : unscaled);
+  const int size = (64 - std::countl_zero(bits)) / 8 + 1;  // one more bit for the sign
+  tag(Tag::kNumber);
+  unsigned_number(static_cast<uint64_t>(scale));
+  char big_endian[1 + 8];
+  big_endian[0] = static_cast<char>(size);
+  for (int i = 0; i < size; ++i)
+    big_endian[1 + i] = static_cast<char>(static_cast<uint64_t>(unscaled) >> (8 * (size - 1 - i)));
+  bytes_.append(big_endian, static_cast<size_t>(1 + size));
+}
 
 void CanonicalWriter::decimal(Int128 unscaled, int scale) {
+  if (unscaled == static_cast<int64_t>(unscaled))
+    return short_decimal(static_cast<int64_t>(unscaled), scale);
   // Minimal: no trailing zeros behind the point, then no byte more than the sign needs.
   while (scale > 0 && unscaled % 10 == 0) {
     unscaled /= 10;
@@ -55,7 +74,9 @@ void CanonicalWriter::floating(double value) {
   if (value == 0) value = 0;  // −0 is 0
   uint64_t bits = std::isnan(value) ? 0x7ff8000000000000ULL : std::bit_cast<uint64_t>(value);
   if (value == 0) bits = 0;
-  for (int shift = 56; shift >= 0; shift -= 8) bytes_.push_back(static_cast<char>(bits >> shift));
+  char big_endian[8];
+  for (int i = 0; i < 8; ++i) big_endian[i] = static_cast<char>(bits >> (56 - 8 * i));
+  bytes_.append(big_endian, sizeof(big_endian));
 }
 
 void CanonicalWriter::text(std::string_view value) {

@@ -68,6 +68,7 @@ class CanonicalWriter {
 
  private:
   void tag(Tag value) { bytes_.push_back(static_cast<char>(value)); }
+  void short_decimal(int64_t unscaled, int scale);
   void unsigned_number(uint64_t value);
   void signed_number(int64_t value);
 

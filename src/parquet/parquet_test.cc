@@ -1,6 +1,6 @@
 #include "parquet/parquet.h"
 
-#include <cstdio>
+#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -8,6 +8,7 @@
 #include <arrow/api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
@@ -73,6 +74,12 @@ std::unique_ptr<::parquet::ParquetFileReader> raw_file(storage::Storage& store,
                                                        const std::string& name) {
   const int64_t size = store.stat(name).value().size_bytes;
   return ::parquet::ParquetFileReader::Open(std::make_shared<ObjectSource>(store, name, size));
+}
+
+TEST(LinkOrder, OpenSslIsTheSystemsAndNotTheOneInsideParquet) {
+  Dl_info info = {};
+  ASSERT_NE(dladdr(reinterpret_cast<void*>(&EVP_DigestInit_ex), &info), 0);
+  EXPECT_THAT(info.dli_fname, ::testing::HasSubstr("libcrypto"));
 }
 
 TEST(ParquetTypes, EveryTypeOfWeirComesBackFromArrow) {

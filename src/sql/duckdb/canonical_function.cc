@@ -1,6 +1,7 @@
 #include "sql/duckdb/canonical_function.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <memory>
 
@@ -303,6 +304,19 @@ void bind(duckdb_bind_info info) {
   });
 }
 
+using HashText = std::array<char, 32>;
+
+/// The first 128 bits as hex digits, without a string of its own.
+HashText first_half_hex(const std::array<uint8_t, 32>& digest) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  HashText text;
+  for (size_t i = 0; i < 16; ++i) {
+    text[2 * i] = kDigits[digest[i] >> 4];
+    text[2 * i + 1] = kDigits[digest[i] & 15];
+  }
+  return text;
+}
+
 void hash_rows(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
   const auto& encoder =
       *static_cast<const Encoder*>(duckdb_scalar_function_get_bind_data(info));
@@ -324,7 +338,7 @@ void hash_rows(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector
       return;
     }
     digest.update(writer.bytes());
-    const std::string hash = to_hex(std::string_view(digest.finish()).substr(0, 16));
+    const HashText hash = first_half_hex(digest.finish_bytes());
     duckdb_vector_assign_string_element_len(output, row, hash.data(), hash.size());
   }
 }
