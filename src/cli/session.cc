@@ -3,8 +3,7 @@
 #include <filesystem>
 #include <ostream>
 
-#include "config/project.h"
-#include "inputs/locations.h"
+#include "cli/project.h"
 
 namespace weir::cli {
 namespace {

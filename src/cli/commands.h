@@ -1,0 +1,28 @@
+#pragma once
+
+/// The commands by theme; each adds its words to the command line and says what to do when they are
+/// given.
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/session.h"
+
+namespace weir::cli {
+
+/// What the words ask for; an exit status, or the error that says why not.
+using Action = std::function<Result<int>(Session&)>;
+
+/// Where a command leaves its action once its words were read.
+struct Chosen {
+  Action action;
+};
+
+void add_configuration_commands(CLI::App& app, Chosen& chosen);
+void add_run_commands(CLI::App& app, Chosen& chosen);
+void add_table_commands(CLI::App& app, Chosen& chosen);
+void add_template_commands(CLI::App& app, Chosen& chosen);
+void add_doctor_command(CLI::App& app, Chosen& chosen);
+
+}  // namespace weir::cli

@@ -1,0 +1,142 @@
+#include "cli/project.h"
+
+#include "config/lint.h"
+#include "config/plan.h"
+#include "config/project.h"
+#include "config/resolve.h"
+#include "config/template_files.h"
+#include "config/user_templates.h"
+#include "config/version.h"
+
+namespace weir::cli {
+namespace {
+
+/// A good value, or all its faults as one error.
+template <typename T>
+Result<T> one(config::Checked<T> checked) {
+  if (!checked) return std::unexpected(config::as_one(checked.error()));
+  return *std::move(checked);
+}
+
+Result<config::Variables> variables_of(Session& session) {
+  config::Variables variables;
+  variables.environment = session.wiring().environment;
+  WEIR_ASSIGN(variables.given, session.variables());
+  return variables;
+}
+
+Result<config::Project> load_yaml(Session& session) {
+  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  config::LoadOptions options;
+  options.environment = session.flags().environment;
+  return one(config::load_project(*folder, options));
+}
+
+orchestrate::Pinned pinned_of(config::Version version) {
+  return {std::move(version.hash), std::move(version.configuration), std::move(version.files)};
+}
+
+}  // namespace
+
+Result<std::string> project_catalog(Session& session) {
+  WEIR_ASSIGN(const auto project, load_yaml(session));
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  return while_doing(config::resolve_text(project.catalog, variables), "reading `catalog` of weir.yaml");
+}
+
+Result<OpenProject> open_configuration(Session& session) {
+  OpenProject open;
+  if (session.has_yaml()) {
+    WEIR_ASSIGN(auto project, load_yaml(session));
+    WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+    open.is_from_yaml = true;
+    open.places = std::move(project.places);
+    WEIR_ASSIGN(open.configuration,
+                one(config::read_templates(std::move(project.configuration), *folder, open.places)));
+    return open;
+  }
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+  WEIR_ASSIGN(open.configuration, catalog->load_configuration());
+  return open;
+}
+
+Result<model::Configuration> resolved_configuration(Session& session) {
+  WEIR_ASSIGN(auto open, open_configuration(session));
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  return one(config::resolve(std::move(open.configuration), variables, open.places,
+                             session.wiring().templates));
+}
+
+Result<std::vector<Error>> check_project(Session& session) {
+  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  config::LoadOptions options;
+  options.environment = session.flags().environment;
+  model::Configuration configuration;
+  config::Places places;
+  if (session.has_yaml()) {
+    auto project = config::load_project(*folder, options);
+    if (!project) return project.error();
+    configuration = std::move(project->configuration);
+    places = std::move(project->places);
+  } else {
+    WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+    WEIR_ASSIGN(configuration, catalog->load_configuration());
+  }
+  auto read = config::read_templates(std::move(configuration), *folder, places);
+  if (!read) return read.error();
+  auto faults = config::lint(*read, {session.wiring().templates, folder}, places);
+  if (!faults.empty()) return faults;
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  const auto version = config::make_version(*read, {folder, variables, session.wiring().templates, &places});
+  if (!version) return version.error();
+  return std::vector<Error>{};
+}
+
+Result<config::Plan> plan_project(Session& session, bool prune) {
+  WEIR_ASSIGN(const auto faults, check_project(session));
+  if (!faults.empty()) return std::unexpected(config::as_one(faults));
+  WEIR_ASSIGN(const auto open, open_configuration(session));
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  WEIR_ASSIGN(const auto head, catalog->config_rows());
+  return config::make_plan(head, open.configuration, {prune});
+}
+
+Status apply_plan(Session& session, const config::Plan& plan) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  return config::apply(*catalog, plan, session.wiring().environment->get("USER").value_or(""));
+}
+
+Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  config::Places places;
+  std::string reason = "sql";
+  if (session.has_yaml()) {
+    WEIR_ASSIGN(const auto plan, plan_project(session, false));
+    if (!plan.is_empty() && !applies_first)
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            "the YAML files say more than the catalog:\n" + config::to_text(plan),
+                            "`weir apply` makes these changes; `weir run --apply` does both");
+    if (!plan.is_empty()) {
+      WEIR_TRY(apply_plan(session, plan));
+    }
+    WEIR_ASSIGN(auto open, open_configuration(session));
+    places = std::move(open.places);
+    reason = "apply";
+  }
+  WEIR_ASSIGN(auto head, catalog->load_configuration());
+  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  WEIR_ASSIGN(auto version, one(config::make_version(head, {folder, variables, session.wiring().templates, &places})));
+  WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""), reason));
+  return pinned_of(std::move(version));
+}
+
+Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  WEIR_ASSIGN(auto version, config::read_version(*catalog, hash, variables));
+  return pinned_of(std::move(version));
+}
+
+}  // namespace weir::cli
