@@ -78,9 +78,11 @@ TEST(RunProcess, TheEnvironmentIsTheParentsWithTheCommands) {
 TEST(RunProcess, NoOtherDescriptorIsInherited) {
   const int leaky = open("/dev/null", O_RDONLY);
   ASSERT_GE(leaky, 3);
-  const auto finished = run(shell("ls /proc/$$/fd | wc -l"));
+  Command command;
+  command.argv = {"ls", "/proc/self/fd"};
+  const auto finished = run(command);
   close(leaky);
-  EXPECT_EQ(finished->standard_output, "3\n");
+  EXPECT_EQ(finished->standard_output, "0\n1\n2\n3\n") << "3 is the folder that ls reads";
 }
 
 TEST(RunProcess, WhatCannotBeStartedSaysWhy) {

@@ -89,7 +89,8 @@ class Storage {
   /// store may have acted though it failed.
   virtual Status remove(std::string_view name) = 0;
 
-  /// A path or URI that DuckDB opens by itself. kUnsupported without that capability.
+  /// A path or URI that DuckDB opens by itself. kUnsupported without that capability, and for a
+  /// name that DuckDB would take for a pattern.
   virtual Result<std::string> engine_uri(std::string_view name) const = 0;
 
   /// The URI that this store was opened with; for messages and for operations.

@@ -102,7 +102,13 @@ class LocalStorage final : public Storage {
 
   Result<std::string> engine_uri(std::string_view name) const override {
     WEIR_TRY(check_object_name(name));
-    return folders_.path_of(name);
+    std::string path = folders_.path_of(name);
+    // DuckDB would open other files, or none; a locked session cannot escape them.
+    if (path.find_first_of("*?[") != std::string::npos)
+      return fail_with_hint(ErrorCode::kUnsupported,
+                            fmt::format("the engine takes '*', '?' and '[' in '{}' for wildcards", path),
+                            "rename the file or its folder");
+    return path;
   }
 
   const std::string& uri() const override { return uri_; }

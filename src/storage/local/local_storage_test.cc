@@ -72,6 +72,13 @@ TEST_F(LocalFolder, IsMadeWithTheFirstObject) {
   EXPECT_EQ(*storage_->engine_uri("x/y/z"), path("x/y/z"));
 }
 
+TEST_F(LocalFolder, TheEngineGetsNoNameThatItTakesForAPattern) {
+  // DuckDB reads `x1` where it is asked for `x[1]`.
+  for (const std::string_view name : {"x[1].parquet", "a*", "a?/b"})
+    EXPECT_EQ(storage_->engine_uri(name).error().code, ErrorCode::kUnsupported) << name;
+  EXPECT_EQ(*storage_->engine_uri("x(1) \\ 'q'"), path("x(1) \\ 'q'"));
+}
+
 TEST_F(LocalFolder, WhatACrashLeftIsNeverListedNorReadAndHindersNobody) {
   write_file(path("a/.weir-tmp-0123"), "half an obj");
   write_file(path(".weir-tmp-folder/a"), "half");
@@ -199,8 +206,9 @@ TEST_F(LocalFolder, MoreThanAPageIsListedInOrder) {
   std::vector<std::string> expected;
   for (int i = 0; i < kFiles; ++i) {
     expected.push_back(fmt::format("{}/{:05}", i % 2 == 0 ? "a" : "b", i));
-    write_file(path(expected.back()), "");
   }
+  for (const std::string_view folder : {"a", "b"}) fs::create_directories(path(folder));
+  for (const auto& name : expected) close(creat(path(name).c_str(), 0600));
   std::ranges::sort(expected);
   EXPECT_FALSE(storage_->list("", "")->is_last);
   EXPECT_EQ(names(), expected);
