@@ -14,6 +14,15 @@ namespace {
 constexpr int64_t kExamples = 5;
 constexpr size_t kBrokenNamed = 10;
 
+enum class Severity { kFail, kWarn };
+
+Result<Severity> severity_of(const Json& params) {
+  WEIR_ASSIGN(const Json text, json_field_or<Json>(params, "severity", "fail"));
+  if (text == "fail") return Severity::kFail;
+  if (text == "warn") return Severity::kWarn;
+  return fail(ErrorCode::kInvalidConfig, "severity {} is neither fail nor warn", dump_json(text));
+}
+
 struct RuleResult {
   std::string rule;
   int64_t broken_rows = 0;
@@ -71,7 +80,7 @@ Result<RuleResult> run_rule(const Rule& rule, int64_t rows, size_t number, sql::
   const auto view = fmt::format("_weir_rule_{}", number);
   WEIR_TRY(session.run(fmt::format("CREATE TEMP VIEW {} AS {}", view, rule.broken)));
   WEIR_ASSIGN(result.broken_rows,
-              session.query_number(fmt::format("SELECT count(*) FROM {}", view)));
+              session.query_number(fmt::format("SELECT {} FROM {}", rule.rows_of, view)));
   result.is_broken = result.broken_rows > 0;
   if (!result.is_broken) return result;
   WEIR_ASSIGN(const auto examples,
@@ -82,8 +91,10 @@ Result<RuleResult> run_rule(const Rule& rule, int64_t rows, size_t number, sql::
 }
 
 std::string describe(const RuleResult& result, const std::string& dataset) {
-  auto text = fmt::format("rule {} on {}: {} rows break it", result.rule, dataset,
-                          result.broken_rows);
+  auto text = fmt::format("rule {} on {}: {} it", result.rule, dataset,
+                          result.broken_rows == 1
+                              ? std::string("1 row breaks")
+                              : fmt::format("{} rows break", result.broken_rows));
   if (result.rule.starts_with("min_rows") || result.rule.starts_with("max_rows"))
     return fmt::format("rule {} on {}: it has {} rows", result.rule, dataset,
                        result.examples[0]["rows"].get<std::string>());
@@ -106,10 +117,7 @@ Status broken(const std::vector<std::string>& descriptions) {
 Result<Outcome> check(const Operation& operation, const Context& context) {
   if (operation.inputs.size() != 1)
     return fail(ErrorCode::kInternal, "a check has one input, not {}", operation.inputs.size());
-  WEIR_ASSIGN(const auto severity,
-              json_field_or<std::string>(operation.params, "severity", "fail"));
-  if (severity != "fail" && severity != "warn")
-    return fail(ErrorCode::kInvalidConfig, "severity '{}' is neither fail nor warn", severity);
+  WEIR_ASSIGN(const auto severity, severity_of(operation.params));
   WEIR_ASSIGN(const auto readings, open_readings(operation, context));
   const auto& view = readings.inputs[0].view;
   const auto dataset = view.dataset.text();
@@ -138,7 +146,7 @@ Result<Outcome> check(const Operation& operation, const Context& context) {
     results.push_back(to_json(result));
     if (result.is_broken) descriptions.push_back(describe(result, dataset));
   }
-  if (!descriptions.empty() && severity == "fail")
+  if (!descriptions.empty() && severity == Severity::kFail)
     return std::unexpected(broken(descriptions).error());
   outcome.warnings = descriptions;
   outcome.details = {{"rules", std::move(results)}, {"lineage", lineage_of(operation.inputs)}};

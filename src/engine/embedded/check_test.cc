@@ -51,7 +51,8 @@ TEST_F(Check, BrokenRuleNamesItselfTheDatasetTheCountAndAnExample) {
 }
 
 TEST_F(Check, EachRuleFindsWhatBreaksItAndPassesOverNulls) {
-  EXPECT_THAT(broken(kBad, R"([{"unique": "country"}])"), HasSubstr("unique(country)"));
+  EXPECT_THAT(broken(kBad, R"([{"unique": "country"}])"),
+              HasSubstr("unique(country) on presentation.countries: 2 rows break it"));
   EXPECT_THAT(broken(kBad, R"([{"unique": "country"}])"), HasSubstr(R"("rows":"2")"));
   EXPECT_THAT(broken(kBad, R"([{"unique": ["country", "share"]}])"), IsEmpty());
   EXPECT_THAT(broken(kBad, R"([{"min_rows": 5}])"), HasSubstr("it has 4 rows"));
@@ -60,13 +61,13 @@ TEST_F(Check, EachRuleFindsWhatBreaksItAndPassesOverNulls) {
               HasSubstr("2 rows break it"));
   EXPECT_THAT(broken(kBad, R"([{"accepted_values": {"column": "country", "values": ["DE"]}}])"),
               IsEmpty());
-  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0}}])"), HasSubstr("1 rows"));
-  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "max": 1}}])"), HasSubstr("1 rows"));
+  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0}}])"), HasSubstr("1 row breaks it"));
+  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "max": 1}}])"), HasSubstr("1 row breaks it"));
   EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0, "max": 1}}])"),
               HasSubstr("2 rows"));
   EXPECT_THAT(
       broken(kBad, R"([{"sql": "SELECT * FROM presentation.countries WHERE share > 1"}])"),
-      HasSubstr("1 rows"));
+      HasSubstr("1 row breaks it"));
 }
 
 TEST_F(Check, EveryBrokenRuleIsNamed) {

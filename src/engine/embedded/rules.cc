@@ -1,5 +1,7 @@
 #include "engine/embedded/rules.h"
 
+#include <algorithm>
+
 #include "base/nearest.h"
 
 namespace weir::engine::embedded {
@@ -74,11 +76,15 @@ Result<Rule> unique(const Json& value, const Subject& subject) {
     conditions.push_back(quote_name(name) + " IS NOT NULL");
   }
   const auto columns = fmt::format("{}", fmt::join(quoted, ", "));
-  // Every row after the first of its kind is one too many.
+  std::string rows = "rows";
+  while (std::ranges::find(names, rows) != names.end()) rows = "_" + rows;
+  // A line a key, so that the examples are different keys.
   return Rule{.text = fmt::format("unique({})", fmt::join(names, ", ")),
-              .broken = fmt::format("SELECT {0}, count(*) AS \"rows\" FROM {1} WHERE {2} "
+              .broken = fmt::format("SELECT {0}, count(*) AS {1} FROM {2} WHERE {3} "
                                     "GROUP BY {0} HAVING count(*) > 1",
-                                    columns, subject.relation, fmt::join(conditions, " AND "))};
+                                    columns, quote_name(rows), subject.relation,
+                                    fmt::join(conditions, " AND ")),
+              .rows_of = fmt::format("coalesce(sum({}), 0)::BIGINT", quote_name(rows))};
 }
 
 Result<Rule> accepted_values(const Json& value, const Subject& subject) {
