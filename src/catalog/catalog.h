@@ -26,29 +26,38 @@ namespace weir::catalog {
 /// One row of a configuration table as columns and values: what plan shows and apply writes. See
 /// catalog/config_rows.h for the tables, the normal form and the way from and to a Configuration.
 struct ConfigRow {
-  std::string table;                           ///< `layer`, `dataset`, `flow`, `task`, …
-  std::vector<std::string> key;                ///< Values of the primary key, in order.
-  std::map<std::string, Json> values;          ///< Column → value (without the key columns).
-  std::string managed_by;                      ///< `yaml:<project>`, or empty for rows by SQL.
+  std::string table;                   ///< `layer`, `dataset`, `flow`, `task`, …
+  std::vector<std::string> key;        ///< Values of the primary key, in order.
+  std::map<std::string, Json> values;  ///< Column → value (without the key columns).
+  std::string managed_by;              ///< `yaml:<project>`, or empty for rows by SQL.
 };
 
 struct RowChange {
   enum class Kind { kInsert, kUpdate, kDelete } kind = Kind::kInsert;
-  ConfigRow row;                               ///< kDelete: key only.
+  ConfigRow row;  ///< kDelete: key only.
 };
 
 struct ConfigVersion {
   std::string hash;
   int64_t created_at_us = 0;
   std::string author;
-  std::string reason;                          ///< `apply` or `sql`
-  Json content;                                ///< Canonical configuration with file contents.
+  std::string reason;  ///< `apply` or `sql`
+  Json content;        ///< Canonical configuration with file contents.
 };
 
 // ---- runs ----------------------------------------------------------------------------------
 
 enum class RunState { kQueued, kRunning, kSucceeded, kFailed, kHeld, kCancelled, kSkipped };
-enum class TaskState { kWaiting, kReady, kRunning, kSucceeded, kFailed, kHeld, kSkipped, kCancelled };
+enum class TaskState {
+  kWaiting,
+  kReady,
+  kRunning,
+  kSucceeded,
+  kFailed,
+  kHeld,
+  kSkipped,
+  kCancelled
+};
 std::string_view to_text(RunState state);
 std::string_view to_text(TaskState state);
 Result<RunState> run_state_from_text(std::string_view text);
@@ -57,13 +66,13 @@ bool is_final(RunState state);
 bool is_final(TaskState state);
 
 struct FlowRun {
-  std::string run_id;          ///< UUIDv7
+  std::string run_id;  ///< UUIDv7
   std::string flow_id;
-  std::string run_key;         ///< Unique per flow.
+  std::string run_key;  ///< Unique per flow.
   RunState state = RunState::kQueued;
   std::string config_hash;
   Json params = Json::object();
-  std::string trigger;         ///< `manual`, `scheduled`, `file`, `rerun`
+  std::string trigger;  ///< `manual`, `scheduled`, `file`, `rerun`
   std::string rerun_of;
   int64_t logical_time_us = 0;
   int64_t created_at_us = 0;
@@ -80,19 +89,19 @@ struct TaskRun {
   std::string template_id;
   TaskState state = TaskState::kWaiting;
   int64_t attempt = 0;
-  int64_t epoch = 0;           ///< Of the lease under which it runs.
+  int64_t epoch = 0;  ///< Of the lease under which it runs.
   std::string engine;
-  Json pinned = Json();        ///< Inputs once resolved: the same for every attempt of this run.
+  Json pinned = Json();  ///< Inputs once resolved: the same for every attempt of this run.
   Json operations = Json::array();  ///< Tokens and kinds planned.
   model::Counts counts;
   Json details = Json::object();
   std::string error_code;
-  std::string error_text;      ///< to_line of the error
+  std::string error_text;  ///< to_line of the error
   std::string error_hint;
   std::string held_reason;
   int64_t started_at_us = 0;
   int64_t finished_at_us = 0;
-  int64_t not_before_us = 0;   ///< Next attempt.
+  int64_t not_before_us = 0;  ///< Next attempt.
   int64_t cpu_ms = 0;
   int64_t peak_memory_bytes = 0;
 };
@@ -107,7 +116,7 @@ struct Watermark {
 
 struct LedgerEntry {
   model::DatasetName target;
-  std::string identity;        ///< model::identity_of
+  std::string identity;  ///< model::identity_of
   std::string source_name;
   std::string source_sha256;
   int64_t size_bytes = 0;
@@ -119,7 +128,7 @@ struct Reconciliation {
   std::string run_id;
   std::string task_id;
   std::string token;
-  std::string hop;             ///< `landing → raw.airports`
+  std::string hop;  ///< `landing → raw.airports`
   model::Counts counts;
   bool is_closed = true;
   Json sums = Json::object();
@@ -133,7 +142,7 @@ struct Hold {
   std::string reason;
   std::string message;
   Json facts = Json::object();
-  std::string state;           ///< `open`, `approved`, `rejected`, `superseded`
+  std::string state;  ///< `open`, `approved`, `rejected`, `superseded`
   int64_t created_at_us = 0;
 };
 
@@ -149,9 +158,9 @@ struct OperationRecord {
 };
 
 struct Lease {
-  std::string name;            ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
-  std::string holder;          ///< Free text for people.
-  int64_t epoch = 0;           ///< Grows with every change of holder, for ever.
+  std::string name;    ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
+  std::string holder;  ///< Free text for people.
+  int64_t epoch = 0;   ///< Grows with every change of holder, for ever.
 };
 
 /// Safe to use from many threads at once; many processes may use one catalog.
@@ -172,11 +181,13 @@ class Catalog {
   /// a column that is not in `values` gets its default. kAlreadyExists for an insert of a row that
   /// stands there, kConflict for an update or delete of one that does not; kInvalidConfig for what
   /// is no valid row. The order does not matter: parents come and go around their children.
-  virtual Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) = 0;
+  virtual Status apply_changes(const std::vector<RowChange>& changes,
+                               const std::string& author) = 0;
   /// Keeps it if the hash is new. True if it was new.
   virtual Result<bool> add_config_version(const ConfigVersion& version) = 0;
   virtual Result<ConfigVersion> config_version(const std::string& hash) = 0;
-  virtual Result<std::vector<ConfigVersion>> config_versions() = 0;  ///< Without content, newest first.
+  virtual Result<std::vector<ConfigVersion>>
+  config_versions() = 0;  ///< Without content, newest first.
 
   // -- runs
   /// Inserts the run and its task rows unless run_key exists for the flow; what stands there then.
@@ -190,18 +201,18 @@ class Catalog {
                                                   const std::string& run_key) = 0;
   /// Newest first; empty flow_id: all flows.
   virtual Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) = 0;
-  /// Runs that are queued or running, oldest first; empty flow_id: all flows. What overlap asks, and
-  /// what finds runs whose process is gone (is_lease_alive says so).
+  /// Runs that are queued or running, oldest first; empty flow_id: all flows. What overlap asks,
+  /// and what finds runs whose process is gone (is_lease_alive says so).
   virtual Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) = 0;
   virtual Result<std::vector<TaskRun>> task_runs(const std::string& run_id) = 0;
   virtual Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) = 0;
 
-  /// Queued → running where fewer than `max_active` runs of the flow are running and no older run is
-  /// queued. False where it must wait. One transaction under the flow's lock. True also where it is
-  /// running already; kConflict where it is final.
+  /// Queued → running where fewer than `max_active` runs of the flow are running and no older run
+  /// is queued. False where it must wait. One transaction under the flow's lock. True also where it
+  /// is running already; kConflict where it is final.
   virtual Result<bool> admit_run(const std::string& run_id, int64_t max_active) = 0;
-  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times; a run that
-  /// goes back to queued or running loses its end, its error and the wish to cancel it.
+  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times; a run
+  /// that goes back to queued or running loses its end, its error and the wish to cancel it.
   virtual Status move_run(const std::string& run_id, RunState from, RunState to,
                           const std::string& error_code, const std::string& error_text) = 0;
   /// kConflict where the run is final.
@@ -218,8 +229,8 @@ class Catalog {
 
   /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
   /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.
-  /// A held outcome writes its hold alone. A watermark never goes back. The watermark of a load into
-  /// a warehouse stands under DatasetName{"connection:<connection_id>", "<table>"}.
+  /// A held outcome writes its hold alone. A watermark never goes back. The watermark of a load
+  /// into a warehouse stands under DatasetName{"connection:<connection_id>", "<table>"}.
   virtual Status record_operation(const OperationRecord& record) = 0;
 
   /// Appends to the log of a task attempt, and reads it back in order.
@@ -236,7 +247,8 @@ class Catalog {
                                             const std::string& task_id) = 0;
 
   // -- what is known of the lake (a cache: `doctor --heal` rebuilds it)
-  virtual Result<std::vector<model::Publication>> publications(const model::DatasetName& dataset) = 0;
+  virtual Result<std::vector<model::Publication>> publications(
+      const model::DatasetName& dataset) = 0;
   virtual Result<std::vector<LedgerEntry>> ledger(const model::DatasetName& target) = 0;
   virtual Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) = 0;
   virtual Status heal(const std::vector<model::Publication>& publications,
@@ -249,7 +261,8 @@ class Catalog {
   virtual Status close_hold(const std::string& token, const std::string& state,
                             const std::string& author) = 0;
   /// The schema recorded for a dataset, newest; nothing where there is none.
-  virtual Result<std::optional<model::Schema>> recorded_schema(const model::DatasetName& dataset) = 0;
+  virtual Result<std::optional<model::Schema>> recorded_schema(
+      const model::DatasetName& dataset) = 0;
   virtual Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
                                const std::string& token) = 0;
 
@@ -257,8 +270,9 @@ class Catalog {
   /// Takes the lease where it is free, ran out, or its holder is certainly gone (same host and
   /// may_be_alive() says no). Nothing where somebody holds it. `least_epoch` lifts the epoch (a
   /// lake may remember more than a fresh catalog): the new one is max(old + 1, least_epoch).
-  virtual Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,
-                                                  int64_t duration_ms, int64_t least_epoch) = 0;
+  virtual Result<std::optional<Lease>> take_lease(const std::string& name,
+                                                  const std::string& holder, int64_t duration_ms,
+                                                  int64_t least_epoch) = 0;
   /// kConflict where it was lost.
   virtual Status renew_lease(const Lease& lease, int64_t duration_ms) = 0;
   virtual Status release_lease(const Lease& lease) = 0;
@@ -273,9 +287,9 @@ class Catalog {
 };
 
 struct CatalogOptions {
-  std::string url;             ///< `sqlite:path` or `postgresql://…`
-  std::string base_folder;     ///< Relative SQLite paths count from it.
-  bool may_create = true;      ///< False: kNotFound where there is none yet.
+  std::string url;                   ///< `sqlite:path` or `postgresql://…`
+  std::string base_folder;           ///< Relative SQLite paths count from it.
+  bool may_create = true;            ///< False: kNotFound where there is none yet.
   int64_t busy_timeout_ms = 30'000;  ///< How long to wait for a lock of another process.
 };
 

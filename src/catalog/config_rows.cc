@@ -19,7 +19,8 @@ class RowMaker {
   }
 
   void project(const model::Configuration& configuration) {
-    if (!configuration.project.empty()) add("project", {"name"}, {{"value", configuration.project}});
+    if (!configuration.project.empty())
+      add("project", {"name"}, {{"value", configuration.project}});
     if (!configuration.defaults.empty())
       add("project", {"defaults"}, {{"value", dump_json(configuration.defaults)}});
   }
@@ -56,7 +57,7 @@ class RowMaker {
          {"params", flow.params},
          {"defaults", flow.defaults}});
     for (const model::Task& task : flow.tasks) this->task(flow.flow_id, task);
-    when("schedule", flow.flow_id, flow.schedule, {"cron", "timezone"});
+    when("schedule", flow.flow_id, flow.schedule, {"cron", "every", "timezone"});
     when("file_trigger", flow.flow_id, flow.file_trigger, {"pattern"});
   }
 
@@ -291,7 +292,8 @@ Json written(const ValueReader& row, const std::vector<std::string>& words) {
 }
 
 void read_schedule(ValueReader& row, model::Configuration& into) {
-  if (model::Flow* flow = flow_of(row, into)) flow->schedule = written(row, {"cron", "timezone"});
+  if (model::Flow* flow = flow_of(row, into))
+    flow->schedule = written(row, {"cron", "every", "timezone"});
 }
 
 void read_file_trigger(ValueReader& row, model::Configuration& into) {
@@ -300,7 +302,8 @@ void read_file_trigger(ValueReader& row, model::Configuration& into) {
 
 void read_notification_rule(ValueReader& row, model::Configuration& into) {
   const std::string flow_id = row.text("flow_id");
-  if (!flow_id.empty() && !std::ranges::binary_search(into.flows, flow_id, {}, &model::Flow::flow_id))
+  if (!flow_id.empty() &&
+      !std::ranges::binary_search(into.flows, flow_id, {}, &model::Flow::flow_id))
     row.refuse_missing("flow_id", "flow", flow_id);
 }
 
@@ -355,12 +358,14 @@ std::vector<ConfigRow> rows_of(const model::Configuration& configuration,
                {"options", connection.options},
                {"secret_id", connection.secret_id}});
   for (const auto& row : configuration.templates) maker.template_row(row);
-  for (const auto& pool : configuration.pools) maker.add("pool", {pool.name}, {{"slots", pool.slots}});
+  for (const auto& pool : configuration.pools)
+    maker.add("pool", {pool.name}, {{"slots", pool.slots}});
   for (const auto& flow : configuration.flows) maker.flow(flow);
   std::vector<ConfigRow> rows = std::move(maker).rows();
   for (ConfigRow& row : rows) {
     auto normal = normal_form(row);
-    if (normal) row = *std::move(normal);  // What is not valid shows up as it is, in plan and apply.
+    if (normal)
+      row = *std::move(normal);  // What is not valid shows up as it is, in plan and apply.
   }
   const auto position = [](const ConfigRow& row) {
     return find_config_table(row.table) - config_tables().data();

@@ -27,8 +27,8 @@ enum class ColumnKind {
 struct ConfigColumn {
   std::string name;
   ColumnKind kind = ColumnKind::kText;
-  Json otherwise = "";        ///< The default; null: NULL.
-  bool is_required = false;   ///< Has no default.
+  Json otherwise = "";       ///< The default; null: NULL.
+  bool is_required = false;  ///< Has no default.
 };
 
 struct ConfigTable {

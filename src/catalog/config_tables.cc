@@ -67,8 +67,7 @@ Result<model::Schema> schema_of_text(std::string_view text) {
     const bool is_quoted = item.starts_with('"');
     const auto end = is_quoted ? item.find('"', 1) : item.find_first_of(" \t\n");
     if (end == std::string_view::npos)
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("column '{}' has no type", item),
+      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("column '{}' has no type", item),
                             "write name and type, such as: icao varchar, elevation double");
     const auto name = is_quoted ? item.substr(1, end - 1) : item.substr(0, end);
     WEIR_ASSIGN(auto column, column_of(name, trimmed(item.substr(end + 1))));
@@ -137,8 +136,8 @@ bool has_type(const Json& value, ColumnKind kind) {
 }
 
 Result<Json> normal_value(const Json& value, ColumnKind kind) {
-  constexpr std::string_view kExpected[] = {"text", "a whole number", "true or false", "JSON",
-                                            "a duration", "columns", "names"};
+  constexpr std::string_view kExpected[] = {"text",       "a whole number", "true or false", "JSON",
+                                            "a duration", "columns",        "names"};
   if (!has_type(value, kind))
     return fail(ErrorCode::kInvalidConfig, "{} is not {}", dump_json(value),
                 kExpected[static_cast<size_t>(kind)]);
@@ -192,9 +191,7 @@ const std::vector<ConfigTable>& config_tables() {
        {"layer", "name"},
        {text("format"), empty_list(kSchema, "columns"), empty_list(kNames, "key_columns"),
         text("identity", "content"), object("contract"), object("options")}},
-      {"connection",
-       {"connection_id"},
-       {required("kind"), object("options"), text("secret_id")}},
+      {"connection", {"connection_id"}, {required("kind"), object("options"), text("secret_id")}},
       {"template",
        {"template_id"},
        {required("kind"), text("location"), text("sha256"), text("version"),
@@ -213,12 +210,20 @@ const std::vector<ConfigTable>& config_tables() {
       {"task_dependency",
        {"flow_id", "task_id", "needs_task_id"},
        {text("condition", "succeeded")}},
-      {"schedule", {"flow_id"}, {optional_text("cron"), optional_text("timezone"), object("options")}},
+      {"schedule",
+       {"flow_id"},
+       {optional_text("cron"), optional_text("every"), optional_text("timezone"),
+        object("options")}},
       {"file_trigger", {"flow_id"}, {optional_text("pattern"), object("options")}},
       {"notification_rule",
        {"notification_rule_id"},
-       {optional_text("flow_id"), {"events", kJson, Json::array({"failed"})}, required("channel"),
-        text("target"), text("secret_id"), object("options"), yes("is_enabled")}},
+       {optional_text("flow_id"),
+        {"events", kJson, Json::array({"failed"})},
+        required("channel"),
+        text("target"),
+        text("secret_id"),
+        object("options"),
+        yes("is_enabled")}},
   };
   return kTables;
 }

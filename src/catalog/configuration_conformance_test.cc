@@ -39,7 +39,8 @@ TEST_P(Conformance, ProjectMadeBySqlAloneIsAConfiguration) {
            "INSERT INTO project (key, value) VALUES ('name', 'airports')",
            "INSERT INTO layer (name, uri) VALUES ('raw', 'data/raw')",
            "INSERT INTO dataset (layer, name, columns, key_columns) VALUES "
-           "('raw', 'airports', 'icao varchar not null, price decimal(10,2), tags varchar[]', 'icao')",
+           "('raw', 'airports', 'icao varchar not null, price decimal(10,2), tags varchar[]', "
+           "'icao')",
            "INSERT INTO dataset (layer, name, columns) VALUES "
            "('raw', 'cities', '{\"name\": \"varchar\", \"area\": \"double\"}')",
            "INSERT INTO flow (flow_id) VALUES ('airports')",
@@ -61,7 +62,8 @@ TEST_P(Conformance, ProjectMadeBySqlAloneIsAConfiguration) {
   EXPECT_FALSE(dataset->columns[0].is_nullable);
   EXPECT_EQ(model::to_text(dataset->columns[1].type), "decimal(10,2)");
   EXPECT_EQ(dataset->key, std::vector<std::string>{"icao"});
-  EXPECT_EQ(loaded->find_dataset({"raw", "cities"})->columns[0].name, "name") << "in the order written";
+  EXPECT_EQ(loaded->find_dataset({"raw", "cities"})->columns[0].name, "name")
+      << "in the order written";
   const auto* flow = loaded->find_flow("airports");
   ASSERT_EQ(flow->tasks.size(), 2u);
   EXPECT_EQ(flow->tasks[1].needs, std::vector<std::string>{"ingest"});
@@ -82,16 +84,22 @@ TEST_P(Conformance, DatabaseRefusesABadRowAndSaysWhatIsWrong) {
       {"INSERT INTO layer (name, uri) VALUES ('a.b', 'x')", "layer.name is a word"},
       {"INSERT INTO layer (name, uri) VALUES ('raw', '')", "layer.uri is not empty"},
       {"INSERT INTO flow (flow_id, overlap) VALUES ('f', 'wait')", "flow.overlap is queue"},
-      {"INSERT INTO flow (flow_id, max_active_runs) VALUES ('f', 0)", "flow.max_active_runs is a whole number from 1"},
-      {"INSERT INTO flow (flow_id, params) VALUES ('f', '{a: 1}')", place_->is_postgres() ? "json" : "flow.params is JSON"},
+      {"INSERT INTO flow (flow_id, max_active_runs) VALUES ('f', 0)",
+       "flow.max_active_runs is a whole number from 1"},
+      {"INSERT INTO flow (flow_id, params) VALUES ('f', '{a: 1}')",
+       place_->is_postgres() ? "json" : "flow.params is JSON"},
       {"INSERT INTO template (template_id, kind) VALUES ('t', 'java')", "template.kind is builtin"},
       {"INSERT INTO pool (name, slots) VALUES ('p', 0)", "pool.slots is a whole number from 1"},
-      {"INSERT INTO task (flow_id, task_id, template_id, timeout) VALUES ('airports', 't', 'x', 'soon')",
+      {"INSERT INTO task (flow_id, task_id, template_id, timeout) VALUES ('airports', 't', 'x', "
+       "'soon')",
        "task.timeout is a duration"},
-      {"INSERT INTO task (flow_id, task_id, template_id, retries) VALUES ('airports', 't', 'x', -1)",
+      {"INSERT INTO task (flow_id, task_id, template_id, retries) VALUES ('airports', 't', 'x', "
+       "-1)",
        "task.retries is a whole number from 0"},
-      {"INSERT INTO schedule (flow_id) VALUES ('airports')", "schedule.cron or schedule.options says when"},
-      {"INSERT INTO dataset (layer, name) VALUES ('nowhere', 'x')", place_->is_postgres() ? "dataset.layer is the name of a layer" : "FOREIGN KEY"},
+      {"INSERT INTO schedule (flow_id) VALUES ('airports')",
+       "schedule.cron, every or options says when"},
+      {"INSERT INTO dataset (layer, name) VALUES ('nowhere', 'x')",
+       place_->is_postgres() ? "dataset.layer is the name of a layer" : "FOREIGN KEY"},
   };
   for (const BadRow& bad : bad_rows) {
     const Status status = place_->run_sql(bad.sql);
@@ -113,10 +121,13 @@ TEST_P(Conformance, RowThatOnlyWeirCanJudgeIsNamedByTableKeyAndColumn) {
        "DELETE FROM dataset WHERE name = 'x'", "table 'dataset', row 'raw/x', column 'columns'"},
       {"INSERT INTO dataset (layer, name, contract) VALUES ('raw', 'x', '{\"rows\": \"drop\"}')",
        "DELETE FROM dataset WHERE name = 'x'", "table 'dataset', row 'raw/x', column 'contract'"},
-      {"INSERT INTO task (flow_id, task_id, template_id, retry_delay) VALUES ('airports', 't', 'x', '1x2s')",
-       "DELETE FROM task WHERE task_id = 't'", "table 'task', row 'airports/t', column 'retry_delay'"},
+      {"INSERT INTO task (flow_id, task_id, template_id, retry_delay) VALUES ('airports', 't', "
+       "'x', '1x2s')",
+       "DELETE FROM task WHERE task_id = 't'",
+       "table 'task', row 'airports/t', column 'retry_delay'"},
       {"INSERT INTO dataset (layer, name, key_columns) VALUES ('raw', 'x', '[1]')",
-       "DELETE FROM dataset WHERE name = 'x'", "table 'dataset', row 'raw/x', column 'key_columns'"},
+       "DELETE FROM dataset WHERE name = 'x'",
+       "table 'dataset', row 'raw/x', column 'key_columns'"},
   };
   for (const Case& one : cases) {
     ASSERT_OK(place_->run_sql(one.insert));
@@ -139,12 +150,15 @@ TEST_P(Conformance, ChangesAreAppliedWholeOrNotAtAll) {
 
 TEST_P(Conformance, UpdateSetsTheWholeRowAndAuditsIt) {
   ASSERT_OK(catalog_->apply_changes(inserts(rows_of(airports(), "yaml:airports")), "ann"));
-  ASSERT_OK(catalog_->apply_changes({{RowChange::Kind::kUpdate, {"flow", {"airports"}, {{"owner", "bob"}}, "sql"}}}, "bob"));
+  ASSERT_OK(catalog_->apply_changes(
+      {{RowChange::Kind::kUpdate, {"flow", {"airports"}, {{"owner", "bob"}}, "sql"}}}, "bob"));
   const auto loaded = catalog_->load_configuration();
   ASSERT_OK(loaded);
   EXPECT_EQ(loaded->find_flow("airports")->owner, "bob");
-  EXPECT_EQ(loaded->find_flow("airports")->overlap, model::Overlap::kQueue) << "back to its default";
-  EXPECT_EQ(place_->query("SELECT action AS value FROM audit_log WHERE author = 'bob'"), "config.update");
+  EXPECT_EQ(loaded->find_flow("airports")->overlap, model::Overlap::kQueue)
+      << "back to its default";
+  EXPECT_EQ(place_->query("SELECT action AS value FROM audit_log WHERE author = 'bob'"),
+            "config.update");
 }
 
 TEST_P(Conformance, RowsCanBeTakenAwayInAnyOrder) {
@@ -164,17 +178,21 @@ TEST_P(Conformance, RowThatIsThereCannotBeInsertedAgain) {
 }
 
 TEST_P(Conformance, UnknownTableAndColumnAreRefusedWithASuggestion) {
-  const auto table = catalog_->apply_changes({{RowChange::Kind::kInsert, {"flows", {"f"}, {}, ""}}}, "ann");
+  const auto table =
+      catalog_->apply_changes({{RowChange::Kind::kInsert, {"flows", {"f"}, {}, ""}}}, "ann");
   EXPECT_FAILS(ErrorCode::kInvalidConfig, table);
   EXPECT_THAT(table.error().hint, HasSubstr("'flow'"));
-  const auto column = catalog_->apply_changes({{RowChange::Kind::kInsert, {"flow", {"f"}, {{"ownr", "x"}}, ""}}}, "ann");
+  const auto column = catalog_->apply_changes(
+      {{RowChange::Kind::kInsert, {"flow", {"f"}, {{"ownr", "x"}}, ""}}}, "ann");
   EXPECT_FAILS(ErrorCode::kInvalidConfig, column);
   EXPECT_THAT(column.error().hint, HasSubstr("'owner'"));
 }
 
 TEST_P(Conformance, NamesFullOfQuotesAreValuesAndNothingElse) {
   const std::string nasty = "x'); DROP TABLE flow; -- \" :name $1 %s ü 🛫";
-  ASSERT_OK(catalog_->apply_changes({{RowChange::Kind::kInsert, {"flow", {nasty}, {{"description", nasty + "\\ /"}}, nasty}}}, nasty));
+  ASSERT_OK(catalog_->apply_changes(
+      {{RowChange::Kind::kInsert, {"flow", {nasty}, {{"description", nasty + "\\ /"}}, nasty}}},
+      nasty));
   const auto loaded = catalog_->load_configuration();
   ASSERT_OK(loaded);
   ASSERT_EQ(loaded->flows.size(), 1u);
@@ -183,7 +201,8 @@ TEST_P(Conformance, NamesFullOfQuotesAreValuesAndNothingElse) {
 }
 
 TEST_P(Conformance, ConfigVersionIsKeptOnceAndForEver) {
-  const ConfigVersion version{.hash = "h1", .created_at_us = 0, .author = "ann", .reason = "apply", .content = {{"a", 1}}};
+  const ConfigVersion version{
+      .hash = "h1", .created_at_us = 0, .author = "ann", .reason = "apply", .content = {{"a", 1}}};
   EXPECT_TRUE(catalog_->add_config_version(version).value());
   ConfigVersion other = version;
   other.author = "bob";
@@ -194,7 +213,8 @@ TEST_P(Conformance, ConfigVersionIsKeptOnceAndForEver) {
   EXPECT_EQ(back->content, version.content);
   EXPECT_EQ(back->created_at_us, clock_.now_us());
   clock_.advance_ms(1);
-  ASSERT_OK(catalog_->add_config_version({.hash = "h0", .created_at_us = 0, .author = "", .reason = "sql", .content = {}}));
+  ASSERT_OK(catalog_->add_config_version(
+      {.hash = "h0", .created_at_us = 0, .author = "", .reason = "sql", .content = {}}));
   const auto all = catalog_->config_versions();
   ASSERT_OK(all);
   ASSERT_EQ(all->size(), 2u);

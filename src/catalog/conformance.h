@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "catalog/store/store.h"
-#include "testing/postgres_server.h"
 
 namespace weir::catalog {
 
@@ -53,10 +52,6 @@ struct PlaceKind {
 std::ostream& operator<<(std::ostream& out, const PlaceKind& kind);
 
 std::vector<PlaceKind> all_places();
-
-/// One server for the whole program; each test has a database of its own. nullptr where PostgreSQL
-/// is not installed.
-testing::PostgresServer* shared_postgres();
 
 class Conformance : public ::testing::TestWithParam<PlaceKind> {
  protected:

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <iostream>
 
+#include "catalog/postgres_for_test.h"
+
 namespace weir::catalog {
 namespace {
 
@@ -51,7 +53,9 @@ class SqlitePlace : public SqlPlace {
     return texts(select("name", fmt::format("FROM pragma_table_info('{}')", table)), "name");
   }
   std::vector<std::string> tables() override {
-    return texts(select("name", "FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"), "name");
+    return texts(
+        select("name", "FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"),
+        "name");
   }
   bool has_fake_time() const override { return true; }
   bool is_postgres() const override { return false; }
@@ -59,8 +63,8 @@ class SqlitePlace : public SqlPlace {
  private:
   Database& database() override {
     if (!database_)
-      database_ = std::make_unique<Database>(
-          make_sqlite_dialect(folder_ + "/weir.db", true, 5'000), nullptr);
+      database_ = std::make_unique<Database>(make_sqlite_dialect(folder_ + "/weir.db", true, 5'000),
+                                             nullptr);
     return *database_;
   }
   std::string folder_;
@@ -72,11 +76,16 @@ class PostgresPlace : public SqlPlace {
   explicit PostgresPlace(std::string url) : url_(std::move(url)) {}
   std::string url() const override { return url_; }
   std::vector<std::string> columns_of(const std::string& table) override {
-    return texts(select("column_name", fmt::format("FROM information_schema.columns WHERE table_name = '{}' "
-                                                   "ORDER BY ordinal_position", table)), "column_name");
+    return texts(
+        select("column_name", fmt::format("FROM information_schema.columns WHERE table_name = '{}' "
+                                          "ORDER BY ordinal_position",
+                                          table)),
+        "column_name");
   }
   std::vector<std::string> tables() override {
-    return texts(select("table_name", "FROM information_schema.tables WHERE table_schema = 'public'"), "table_name");
+    return texts(
+        select("table_name", "FROM information_schema.tables WHERE table_schema = 'public'"),
+        "table_name");
   }
   bool has_fake_time() const override { return false; }
   bool is_postgres() const override { return true; }
@@ -125,7 +134,8 @@ void Conformance::SetUp() {
 }
 
 std::unique_ptr<Catalog> Conformance::open(StatementHook hook) {
-  auto catalog = open_catalog_with({.url = place_->url(), .base_folder = ""}, clock_, std::move(hook));
+  auto catalog =
+      open_catalog_with({.url = place_->url(), .base_folder = ""}, clock_, std::move(hook));
   if (catalog) return *std::move(catalog);
   ADD_FAILURE() << to_line(catalog.error());
   return nullptr;
@@ -135,7 +145,8 @@ pid_t Conformance::in_child(const std::function<int(Catalog&)>& body, StatementH
   const pid_t pid = fork();
   if (pid != 0) return pid;
   alarm(60);  // A child that hangs ends all the same.
-  auto catalog = open_catalog_with({.url = place_->url(), .base_folder = ""}, clock_, std::move(hook));
+  auto catalog =
+      open_catalog_with({.url = place_->url(), .base_folder = ""}, clock_, std::move(hook));
   _exit(catalog ? body(**catalog) : 99);
 }
 
@@ -149,7 +160,8 @@ model::Configuration airports() {
   model::Configuration configuration;
   configuration.project = "airports";
   configuration.defaults = {{"retries", 2}, {"timeout", "1h"}};
-  configuration.layers = {{"landing", "data/landing", 0}, {"raw", "data/raw", 1}, {"stage", "data/stage", 2}};
+  configuration.layers = {
+      {"landing", "data/landing", 0}, {"raw", "data/raw", 1}, {"stage", "data/stage", 2}};
   model::Dataset raw;
   raw.name = {"raw", "airports"};
   raw.identity = model::Identity::kAsOfAndContent;
@@ -161,8 +173,14 @@ model::Configuration airports() {
   stage.key = {"icao"};
   configuration.datasets = {raw, stage};
   configuration.connections = {{"warehouse", "duckdb", {{"path", "data/warehouse.duckdb"}}, ""}};
-  configuration.templates = {{"tidy", "sql", "templates/tidy.sql", std::string(64, '0'), "1",
-                              {{"from", {{"type", "dataset"}}}}, Json(), "Tidies."}};
+  configuration.templates = {{"tidy",
+                              "sql",
+                              "templates/tidy.sql",
+                              std::string(64, '0'),
+                              "1",
+                              {{"from", {{"type", "dataset"}}}},
+                              Json(),
+                              "Tidies."}};
   configuration.pools = {{"warehouse", 1}};
   model::Flow flow;
   flow.flow_id = "airports";
@@ -227,7 +245,13 @@ OperationRecord ingestion(const FlowRun& run, const std::string& token) {
   file.size_bytes = 1234;
   file.sha256 = std::string(64, '1');
   file.as_of_us = kMonday;
-  operation.inputs = {{.dataset = {}, .format = "file", .uri = "landing", .instant = "", .as_of_us = {}, .schema = {}, .objects = {file}}};
+  operation.inputs = {{.dataset = {},
+                       .format = "file",
+                       .uri = "landing",
+                       .instant = "",
+                       .as_of_us = {},
+                       .schema = {},
+                       .objects = {file}}};
   model::Outcome& outcome = record.outcome;
   outcome.counts = {.in = 10, .inserted = 8, .rejected = 2, .out = 8};
   outcome.rejects = {{"bad_cast", "elevation", 2}};
@@ -238,7 +262,8 @@ OperationRecord ingestion(const FlowRun& run, const std::string& token) {
   main.rows = 8;
   main.size_bytes = 99;
   main.as_of_us = kMonday;
-  main.input_identities = {model::identity_of(model::Identity::kAsOfAndContent, file.sha256, kMonday)};
+  main.input_identities = {
+      model::identity_of(model::Identity::kAsOfAndContent, file.sha256, kMonday)};
   main.source_name = file.name;
   main.source_sha256 = file.sha256;
   main.counts = outcome.counts;

@@ -21,8 +21,10 @@ FlowRun running(Catalog& catalog) {
 /// How many rows the tables that record_operation writes have.
 std::string row_counts(Place& place) {
   std::string counts;
-  for (const char* table : {"publication", "file_ledger", "watermark", "reconciliation", "rejected_rows", "hold", "schema_history"})
-    counts += fmt::format("{}={} ", table, place.query(fmt::format("SELECT count(*) AS value FROM {}", table)));
+  for (const char* table : {"publication", "file_ledger", "watermark", "reconciliation",
+                            "rejected_rows", "hold", "schema_history"})
+    counts += fmt::format("{}={} ", table,
+                          place.query(fmt::format("SELECT count(*) AS value FROM {}", table)));
   return counts;
 }
 
@@ -47,7 +49,9 @@ TEST_P(Conformance, OperationIsRecordedWholeAndOnce) {
   const OperationRecord record = ingestion(run);
   ASSERT_OK(catalog_->record_operation(record));
   const std::string once = row_counts(*place_);
-  EXPECT_EQ(once, "publication=2 file_ledger=1 watermark=0 reconciliation=1 rejected_rows=1 hold=0 schema_history=1 ");
+  EXPECT_EQ(once,
+            "publication=2 file_ledger=1 watermark=0 reconciliation=1 rejected_rows=1 hold=0 "
+            "schema_history=1 ");
   ASSERT_OK(open()->record_operation(record));
   EXPECT_EQ(row_counts(*place_), once);
 
@@ -134,7 +138,8 @@ TEST_P(Conformance, SchemaHistoryKeepsWhatWasRecorded) {
   const model::DatasetName dataset{"raw", "airports"};
   EXPECT_FALSE(catalog_->recorded_schema(dataset)->has_value());
   const model::Schema one = {{"icao", {}, false}};
-  const model::Schema two = {{"icao", {}, false}, {"lat", {model::TypeKind::kDouble, 0, 0, {}}, true}};
+  const model::Schema two = {{"icao", {}, false},
+                             {"lat", {model::TypeKind::kDouble, 0, 0, {}}, true}};
   ASSERT_OK(catalog_->record_schema(dataset, one, "t1"));
   ASSERT_OK(catalog_->record_schema(dataset, one, "t2"));
   ASSERT_OK(catalog_->record_schema(dataset, two, "t3"));
@@ -146,9 +151,12 @@ TEST_P(Conformance, HeldOperationWaitsAndIsClosedOnce) {
   const FlowRun run = running(*catalog_);
   OperationRecord record = merge(run, std::string(64, '5'), kMonday);
   record.outcome.publications.clear();
-  record.outcome.held = model::Held{"too_many_deletes", "9 of 10 keys would vanish", {{"percent", 90}}};
+  record.outcome.held =
+      model::Held{"too_many_deletes", "9 of 10 keys would vanish", {{"percent", 90}}};
   ASSERT_OK(catalog_->record_operation(record));
-  EXPECT_EQ(row_counts(*place_), "publication=0 file_ledger=0 watermark=0 reconciliation=0 rejected_rows=0 hold=1 schema_history=0 ");
+  EXPECT_EQ(row_counts(*place_),
+            "publication=0 file_ledger=0 watermark=0 reconciliation=0 rejected_rows=0 hold=1 "
+            "schema_history=0 ");
   const auto open_holds = catalog_->holds("open");
   ASSERT_OK(open_holds);
   ASSERT_EQ(open_holds->size(), 1u);
@@ -157,9 +165,11 @@ TEST_P(Conformance, HeldOperationWaitsAndIsClosedOnce) {
   EXPECT_EQ((*open_holds)[0].facts["percent"], 90);
 
   ASSERT_OK(catalog_->close_hold(record.operation.token, "approved", "ann"));
-  EXPECT_FAILS(ErrorCode::kConflict, catalog_->close_hold(record.operation.token, "rejected", "bob"));
+  EXPECT_FAILS(ErrorCode::kConflict,
+               catalog_->close_hold(record.operation.token, "rejected", "bob"));
   EXPECT_FAILS(ErrorCode::kNotFound, catalog_->close_hold("nothing", "approved", "ann"));
-  EXPECT_FAILS(ErrorCode::kInvalidConfig, catalog_->close_hold(record.operation.token, "maybe", "ann"));
+  EXPECT_FAILS(ErrorCode::kInvalidConfig,
+               catalog_->close_hold(record.operation.token, "maybe", "ann"));
   ASSERT_OK(catalog_->record_operation(record));
   EXPECT_EQ(catalog_->holds("open")->size(), 0u) << "a repetition does not take back an approval";
   EXPECT_EQ(catalog_->holds("")->size(), 1u);
@@ -183,11 +193,13 @@ TEST_P(Conformance, HealBringsBackWhatWasLostAndCorrectsTheRest) {
   const auto ledger = catalog_->ledger({"stage", "airports"});
   auto watermarks = catalog_->watermarks({"stage", "airports"});
   ASSERT_OK(publications);
-  for (const char* table : {"publication", "file_ledger"}) ASSERT_OK(place_->run_sql(fmt::format("DELETE FROM {}", table)));
+  for (const char* table : {"publication", "file_ledger"})
+    ASSERT_OK(place_->run_sql(fmt::format("DELETE FROM {}", table)));
   (*watermarks)[0].as_of_us = kMonday;  // The table was rolled back: the lake knows better.
   ASSERT_OK(catalog_->heal(*publications, *ledger, *watermarks));
   ASSERT_OK(catalog_->heal(*publications, *ledger, *watermarks));
-  EXPECT_EQ(model::to_json(catalog_->publications({"stage", "airports"})->at(0)), model::to_json(publications->at(0)));
+  EXPECT_EQ(model::to_json(catalog_->publications({"stage", "airports"})->at(0)),
+            model::to_json(publications->at(0)));
   EXPECT_EQ(catalog_->ledger({"stage", "airports"})->at(0).identity, ledger->at(0).identity);
   EXPECT_EQ(catalog_->watermarks({"stage", "airports"})->at(0).as_of_us, kMonday);
 }
@@ -195,7 +207,9 @@ TEST_P(Conformance, HealBringsBackWhatWasLostAndCorrectsTheRest) {
 TEST_P(Conformance, ProcessKilledAtAnyStatementLeavesAllOrNothing) {
   const FlowRun run = running(*catalog_);
   const std::string nothing = row_counts(*place_);
-  const std::string everything = "publication=2 file_ledger=1 watermark=0 reconciliation=1 rejected_rows=1 hold=0 schema_history=1 ";
+  const std::string everything =
+      "publication=2 file_ledger=1 watermark=0 reconciliation=1 rejected_rows=1 hold=0 "
+      "schema_history=1 ";
   int killed = 0;
   for (int statement = 1;; ++statement) {
     int seen = 0;

@@ -47,7 +47,8 @@ TEST_P(Conformance, EpochGrowsWithEveryHolder) {
     last = (*lease)->epoch;
     ASSERT_OK(catalog_->release_lease(**lease));
   }
-  EXPECT_EQ(catalog_->take_lease("x", "ann", kMinuteMs, 100).value()->epoch, 100) << "the lake remembers more";
+  EXPECT_EQ(catalog_->take_lease("x", "ann", kMinuteMs, 100).value()->epoch, 100)
+      << "the lake remembers more";
 }
 
 TEST_P(Conformance, LeaseThatRanOutIsTakenOverAndItsHolderLearnsIt) {
@@ -87,7 +88,8 @@ TEST_P(Conformance, LeaseOfADeadProcessIsTakenOverAtOnce) {
 
 TEST_P(Conformance, LeaseOfAnotherHostCountsUntilItRunsOut) {
   ASSERT_TRUE(catalog_->take_lease("x", "far away", kMinuteMs, 0).value().has_value());
-  ASSERT_OK(place_->run_sql("UPDATE lease SET host = 'elsewhere', pid = 1, started_ticks = 1, boot_id = 'x'"));
+  ASSERT_OK(place_->run_sql(
+      "UPDATE lease SET host = 'elsewhere', pid = 1, started_ticks = 1, boot_id = 'x'"));
   EXPECT_FALSE(catalog_->take_lease("x", "me", kMinuteMs, 0)->has_value());
   expire(*place_, clock_);
   EXPECT_TRUE(catalog_->take_lease("x", "me", kMinuteMs, 0)->has_value());
@@ -102,8 +104,10 @@ TEST_P(Conformance, OneOfManyThreadsGetsTheLease) {
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&, i] {
         const auto lease = (i % 2 == 0 ? *catalog_ : *second).take_lease("x", "t", kMinuteMs, 0);
-        if (!lease) ++failed;
-        else if (lease->has_value()) ++winners;
+        if (!lease)
+          ++failed;
+        else if (lease->has_value())
+          ++winners;
       });
     }
   }
@@ -136,7 +140,8 @@ TEST_P(Conformance, OneOfManyProcessesGetsTheLease) {
   int winners = 0;
   for (const pid_t child : children) winners += wait_for(child);
   EXPECT_GE(winners, 1);
-  EXPECT_EQ(place_->query("SELECT epoch AS value FROM lease WHERE name = 'x'"), std::to_string(winners));
+  EXPECT_EQ(place_->query("SELECT epoch AS value FROM lease WHERE name = 'x'"),
+            std::to_string(winners));
 }
 
 }  // namespace

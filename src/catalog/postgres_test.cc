@@ -1,4 +1,5 @@
 #include "catalog/conformance.h"
+#include "catalog/postgres_for_test.h"
 
 namespace weir::catalog {
 namespace {
@@ -17,13 +18,16 @@ class Postgres : public ::testing::Test {
     url_ = *url;
   }
   Result<std::unique_ptr<Catalog>> open(const std::string& url, StatementHook hook = nullptr) {
-    return open_catalog_with({.url = url, .base_folder = "", .busy_timeout_ms = 300}, clock_, std::move(hook));
+    return open_catalog_with({.url = url, .base_folder = "", .busy_timeout_ms = 300}, clock_,
+                             std::move(hook));
   }
   /// Ends every connection but the one that asks.
   void cut_connections() {
     Database database(*make_postgres_dialect(url_, 300), nullptr);
     EXPECT_OK(database.read([](Session& session) {
-      return session.select("pg_terminate_backend(pid,5000) AS done", "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+      return session.select(
+          "pg_terminate_backend(pid,5000) AS done",
+          "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
     }));
   }
 
@@ -80,8 +84,10 @@ TEST_F(Postgres, ServerThatIsGoneIsUnavailableAndComesBack) {
 }
 
 TEST_F(Postgres, DatabaseThatIsNotThereIsNotFound) {
-  EXPECT_FAILS(ErrorCode::kNotFound, open(fmt::format("postgresql://postgres@127.0.0.1:{}/nothing", server_->port())));
-  const auto empty = open_catalog_with({.url = url_, .base_folder = "", .may_create = false}, clock_, nullptr);
+  EXPECT_FAILS(ErrorCode::kNotFound,
+               open(fmt::format("postgresql://postgres@127.0.0.1:{}/nothing", server_->port())));
+  const auto empty =
+      open_catalog_with({.url = url_, .base_folder = "", .may_create = false}, clock_, nullptr);
   EXPECT_FAILS(ErrorCode::kNotFound, empty);
   EXPECT_THAT(empty.error().hint, HasSubstr("weir apply"));
 }
@@ -90,12 +96,14 @@ TEST_F(Postgres, UserWithoutRightsIsDenied) {
   const auto catalog = open(url_);
   ASSERT_OK(catalog);
   Database database(*make_postgres_dialect(url_, 300), nullptr);
-  ASSERT_OK(database.write([](Session& session) { return session.execute("CREATE ROLE guest LOGIN"); }));
+  ASSERT_OK(
+      database.write([](Session& session) { return session.execute("CREATE ROLE guest LOGIN"); }));
   std::string guest_url = url_;
   guest_url.replace(guest_url.find("postgres@"), 9, "guest@");
   const auto guest = open(guest_url);
   EXPECT_FAILS(ErrorCode::kDenied, guest);
-  EXPECT_FAILS(ErrorCode::kDenied, open(fmt::format("postgresql://nobody@127.0.0.1:{}/x", server_->port())));
+  EXPECT_FAILS(ErrorCode::kDenied,
+               open(fmt::format("postgresql://nobody@127.0.0.1:{}/x", server_->port())));
 }
 
 TEST_F(Postgres, LockOfAnotherSessionIsUnavailable) {
@@ -117,7 +125,9 @@ TEST_F(Postgres, DeadlockIsTriedAgain) {
   int runs = 0;
   Database database(*make_postgres_dialect(url_, 5'000), nullptr);
   ASSERT_OK(database.write([&](Session& session) -> Status {
-    if (++runs == 1) WEIR_TRY(session.execute("DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '40P01'; END $$"));
+    if (++runs == 1)
+      WEIR_TRY(
+          session.execute("DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '40P01'; END $$"));
     return {};
   }));
   EXPECT_EQ(runs, 2);
@@ -135,13 +145,17 @@ TEST_F(Postgres, PasswordIsShownNowhere) {
 }
 
 TEST_F(Postgres, UnixSocketIsAWayInToo) {
-  const auto catalog = open(fmt::format("postgresql:///{}?host={}&port={}&user=postgres", url_.substr(url_.rfind('/') + 1), server_->socket_folder(), server_->port()));
+  const auto catalog = open(fmt::format("postgresql:///{}?host={}&port={}&user=postgres",
+                                        url_.substr(url_.rfind('/') + 1), server_->socket_folder(),
+                                        server_->port()));
   EXPECT_OK(catalog);
 }
 
 TEST(PostgresUrl, BrokenUrlIsInvalidConfigWithoutThePassword) {
   FakeClock clock;
-  const auto catalog = open_catalog_with({.url = "postgresql://ann:secret@host:port:x/db?nonsense=1", .base_folder = ""}, clock, nullptr);
+  const auto catalog = open_catalog_with(
+      {.url = "postgresql://ann:secret@host:port:x/db?nonsense=1", .base_folder = ""}, clock,
+      nullptr);
   EXPECT_FAILS(ErrorCode::kInvalidConfig, catalog);
   EXPECT_THAT(to_line(catalog.error()), Not(HasSubstr("secret")));
 }

@@ -24,8 +24,16 @@ TEST_P(Conformance, RunComesBackAsItWasStarted) {
   TaskRun task = waiting_task(run);
   task.pinned = {{"inputs", {1, 2}}};
   task.operations = Json::array({"token"});
-  task.counts = {.in = 1, .inserted = 2, .updated_in_place = 3, .rejected = 4, .deduplicated = 5, .unchanged = 6,
-                 .filtered = 7, .closed_by_change = 8, .closed_by_absence = 9, .out = 10};
+  task.counts = {.in = 1,
+                 .inserted = 2,
+                 .updated_in_place = 3,
+                 .rejected = 4,
+                 .deduplicated = 5,
+                 .unchanged = 6,
+                 .filtered = 7,
+                 .closed_by_change = 8,
+                 .closed_by_absence = 9,
+                 .out = 10};
   task.not_before_us = 77;
   task.cpu_ms = 5;
   task.peak_memory_bytes = int64_t{1} << 40;
@@ -75,7 +83,8 @@ TEST_P(Conformance, RunsAreListedNewestFirstAndActiveOnesOldestFirst) {
   start(*catalog_, "monday", 10);
   start(*catalog_, "tuesday", 20);
   const FlowRun wednesday = start(*catalog_, "wednesday", 30);
-  ASSERT_OK(catalog_->move_run(wednesday.run_id, RunState::kQueued, RunState::kCancelled, "cancelled", "by ann"));
+  ASSERT_OK(catalog_->move_run(wednesday.run_id, RunState::kQueued, RunState::kCancelled,
+                               "cancelled", "by ann"));
   const auto two = catalog_->flow_runs("airports", 2);
   ASSERT_OK(two);
   ASSERT_EQ(two->size(), 2u);
@@ -107,7 +116,8 @@ TEST_P(Conformance, RunWaitsForARunningAndForAnOlderOne) {
 TEST_P(Conformance, ThreadsAdmitNoMoreRunsThanAllowed) {
   constexpr int kRuns = 8;
   std::vector<std::string> ids;
-  for (int i = 0; i < kRuns; ++i) ids.push_back(start(*catalog_, "key" + std::to_string(i), 10).run_id);
+  for (int i = 0; i < kRuns; ++i)
+    ids.push_back(start(*catalog_, "key" + std::to_string(i), 10).run_id);
   const auto second = open();
   std::atomic<int> admitted = 0;
   std::atomic<int> failed = 0;
@@ -130,7 +140,8 @@ TEST_P(Conformance, ThreadsAdmitNoMoreRunsThanAllowed) {
   EXPECT_EQ(failed, 0);
   EXPECT_LE(admitted, 3);
   EXPECT_GE(admitted, 1);
-  EXPECT_EQ(place_->query("SELECT count(*) AS value FROM flow_run WHERE state = 'running'"), std::to_string(admitted));
+  EXPECT_EQ(place_->query("SELECT count(*) AS value FROM flow_run WHERE state = 'running'"),
+            std::to_string(admitted));
 }
 
 TEST_P(Conformance, ProcessesMoveARunOnceBetweenThem) {
@@ -153,7 +164,8 @@ TEST_P(Conformance, RunAdmittedBetweenTwoLooksIsNotOverlooked) {
   // ones. Without the flow's lock it would find neither, and both would run.
   const FlowRun monday = start(*catalog_, "monday", 10);
   const FlowRun tuesday = start(*catalog_, "tuesday", 20);
-  const auto other = open_catalog_with({.url = place_->url(), .base_folder = "", .busy_timeout_ms = 100}, clock_, nullptr);
+  const auto other = open_catalog_with(
+      {.url = place_->url(), .base_folder = "", .busy_timeout_ms = 100}, clock_, nullptr);
   ASSERT_OK(other);
   int counted = 0;
   const auto mine = open([&](std::string_view sql) {
@@ -205,14 +217,16 @@ TEST_P(Conformance, ProcessesThatStartOneKeyMakeOneRun) {
 
 TEST_P(Conformance, RunMovesOnlyFromTheStateItIsIn) {
   const FlowRun run = start(*catalog_, "monday");
-  const auto lost = catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "x");
+  const auto lost =
+      catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "x");
   EXPECT_FAILS(ErrorCode::kConflict, lost);
   EXPECT_THAT(lost.error().message, HasSubstr("is queued, not running"));
   ASSERT_OK(catalog_->move_run(run.run_id, RunState::kQueued, RunState::kRunning, "", ""));
   ASSERT_OK(catalog_->request_cancel(run.run_id));
   EXPECT_TRUE(catalog_->flow_run(run.run_id)->cancel_requested);
   clock_.advance_ms(5);
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "broken \xff\0 text"));
+  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal",
+                               "broken \xff\0 text"));
   const auto failed = catalog_->flow_run(run.run_id);
   ASSERT_OK(failed);
   EXPECT_EQ(failed->finished_at_us, clock_.now_us());
@@ -234,8 +248,9 @@ TEST_P(Conformance, TaskMovesOnlyFromTheRowThatWasExpected) {
   next.epoch = 4;
   next.started_at_us = 5;
   ASSERT_OK(catalog_->move_task(next, {TaskState::kWaiting, 0, 0}));
-  for (const Catalog::TaskKey& wrong : {Catalog::TaskKey{TaskState::kWaiting, 0, 0}, Catalog::TaskKey{TaskState::kRunning, 2, 4},
-                                        Catalog::TaskKey{TaskState::kRunning, 1, 3}}) {
+  for (const Catalog::TaskKey& wrong :
+       {Catalog::TaskKey{TaskState::kWaiting, 0, 0}, Catalog::TaskKey{TaskState::kRunning, 2, 4},
+        Catalog::TaskKey{TaskState::kRunning, 1, 3}}) {
     const auto lost = catalog_->move_task(next, wrong);
     EXPECT_FAILS(ErrorCode::kConflict, lost);
     EXPECT_THAT(lost.error().message, HasSubstr("is running (attempt 1, epoch 4)"));
@@ -268,7 +283,8 @@ TEST_P(Conformance, ConcurrentWritersLoseNothing) {
       threads.emplace_back([&, i] {
         Catalog& mine = i % 2 == 0 ? *catalog_ : *second;
         for (int line = 0; line < kLines; ++line) {
-          if (!mine.add_log(run.run_id, "t" + std::to_string(i), 1, "info", std::to_string(line))) ++failed;
+          if (!mine.add_log(run.run_id, "t" + std::to_string(i), 1, "info", std::to_string(line)))
+            ++failed;
         }
       });
     }
@@ -278,7 +294,8 @@ TEST_P(Conformance, ConcurrentWritersLoseNothing) {
   const auto mine = catalog_->logs(run.run_id, "t3");
   ASSERT_OK(mine);
   ASSERT_EQ(mine->size(), static_cast<size_t>(kLines));
-  for (int line = 0; line < kLines; ++line) EXPECT_EQ((*mine)[static_cast<size_t>(line)].message, std::to_string(line)) << "in order";
+  for (int line = 0; line < kLines; ++line)
+    EXPECT_EQ((*mine)[static_cast<size_t>(line)].message, std::to_string(line)) << "in order";
 }
 
 }  // namespace

@@ -21,7 +21,10 @@ class SqliteFile : public ::testing::Test {
   ~SqliteFile() override { std::filesystem::remove_all(folder_); }
 
   Result<std::unique_ptr<Catalog>> open(bool may_create = true) {
-    return open_catalog_with({.url = "sqlite:weir.db", .base_folder = folder_, .may_create = may_create, .busy_timeout_ms = 100},
+    return open_catalog_with({.url = "sqlite:weir.db",
+                              .base_folder = folder_,
+                              .may_create = may_create,
+                              .busy_timeout_ms = 100},
                              clock_, nullptr);
   }
   std::string path() const { return folder_ + "/weir.db"; }
@@ -128,7 +131,8 @@ TEST_F(SqliteFile, ReferenceThatTheShellDidNotCheckIsNamed) {
   }
   const auto loaded = (*catalog)->load_configuration();
   EXPECT_FAILS(ErrorCode::kInvalidConfig, loaded);
-  EXPECT_THAT(loaded.error().message, HasSubstr("table 'task', row 'gone/t', column 'flow_id': there is no flow 'gone'"));
+  EXPECT_THAT(loaded.error().message,
+              HasSubstr("table 'task', row 'gone/t', column 'flow_id': there is no flow 'gone'"));
 }
 
 TEST_F(SqliteFile, StateThatDoesNotReadBackIsCorruptAndNamed) {
@@ -141,7 +145,8 @@ TEST_F(SqliteFile, StateThatDoesNotReadBackIsCorruptAndNamed) {
   }
   const auto run = (*catalog)->flow_run("run-monday");
   EXPECT_FAILS(ErrorCode::kCorrupt, run);
-  EXPECT_THAT(run.error().message, HasSubstr("table 'flow_run', row 'run-monday', column 'logical_time_us': 'noon' is no whole number"));
+  EXPECT_THAT(run.error().message, HasSubstr("table 'flow_run', row 'run-monday', column "
+                                             "'logical_time_us': 'noon' is no whole number"));
 }
 
 TEST_F(SqliteFile, ReadOnlyFileIsDeniedOnWriting) {
@@ -149,7 +154,8 @@ TEST_F(SqliteFile, ReadOnlyFileIsDeniedOnWriting) {
   ASSERT_OK(open());
   chmod(path().c_str(), 0444);
   const auto catalog = open(false);
-  EXPECT_FAILS(ErrorCode::kDenied, catalog ? (*catalog)->audit("ann", "x", {}) : Status(std::unexpected(catalog.error())));
+  EXPECT_FAILS(ErrorCode::kDenied, catalog ? (*catalog)->audit("ann", "x", {})
+                                           : Status(std::unexpected(catalog.error())));
 }
 
 TEST_F(SqliteFile, ProcessesThatCreateOneCatalogAtOnceAllOpenIt) {
@@ -157,7 +163,8 @@ TEST_F(SqliteFile, ProcessesThatCreateOneCatalogAtOnceAllOpenIt) {
   for (int i = 0; i < 6; ++i) {
     const pid_t pid = fork();
     if (pid == 0) {
-      const auto catalog = open_catalog_with({.url = "sqlite:weir.db", .base_folder = folder_}, clock_, nullptr);
+      const auto catalog =
+          open_catalog_with({.url = "sqlite:weir.db", .base_folder = folder_}, clock_, nullptr);
       _exit(catalog && (*catalog)->audit("child", "x", {}) ? 0 : 1);
     }
     children.push_back(pid);
@@ -167,7 +174,8 @@ TEST_F(SqliteFile, ProcessesThatCreateOneCatalogAtOnceAllOpenIt) {
 
 TEST(OpenCatalog, UnknownKindAndPathsThatCannotBeAreRefused) {
   FakeClock clock;
-  for (const char* url : {"mysql://user:secret@host/x", "weir.db", "", "sqlite:", "sqlite::memory:", "sqlite:a\"b"}) {
+  for (const char* url :
+       {"mysql://user:secret@host/x", "weir.db", "", "sqlite:", "sqlite::memory:", "sqlite:a\"b"}) {
     const auto catalog = open_catalog_with({.url = url, .base_folder = ""}, clock, nullptr);
     ASSERT_FALSE(catalog.has_value()) << url;
     EXPECT_EQ(catalog.error().code, ErrorCode::kInvalidConfig) << url;

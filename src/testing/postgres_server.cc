@@ -36,8 +36,8 @@ pid_t spawn(const std::vector<std::string>& words, const std::string& log) {
   if (pid != 0) return pid;
   // In the child: only what is safe after fork.
   prctl(PR_SET_PDEATHSIG, SIGQUIT);
-  if (account != nullptr && (setgroups(0, nullptr) != 0 || setgid(account->pw_gid) != 0 ||
-                             setuid(account->pw_uid) != 0))
+  if (account != nullptr &&
+      (setgroups(0, nullptr) != 0 || setgid(account->pw_gid) != 0 || setuid(account->pw_uid) != 0))
     _exit(126);
   prctl(PR_SET_PDEATHSIG, SIGQUIT);  // Changing the user cleared it.
   if (std::freopen(log.c_str(), "a", stdout) == nullptr) _exit(125);
@@ -65,7 +65,8 @@ int free_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool is_bound = bind(listener, generic, size) == 0 && getsockname(listener, generic, &size) == 0;
+  const bool is_bound =
+      bind(listener, generic, size) == 0 && getsockname(listener, generic, &size) == 0;
   close(listener);
   return is_bound ? ntohs(address.sin_port) : 0;
 }
@@ -112,9 +113,9 @@ class Server : public PostgresServer {
 
   Result<std::string> create_database() override {
     const std::string name = "test_" + std::to_string(++databases_);
-    WEIR_TRY(run({program("createdb"), "-h", folder_, "-p", std::to_string(port_), "-U", kAccount,
-                  name},
-                 log()));
+    WEIR_TRY(
+        run({program("createdb"), "-h", folder_, "-p", std::to_string(port_), "-U", kAccount, name},
+            log()));
     return fmt::format("postgresql://{}@127.0.0.1:{}/{}", kAccount, port_, name);
   }
 

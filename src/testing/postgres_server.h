@@ -1,8 +1,8 @@
 #pragma once
 
-/// A PostgreSQL server of a test's own: initdb in a temporary folder, a unix socket in it and a free
-/// port of 127.0.0.1, trust for everybody. Stopped and removed with the object. Where the server's
-/// programs are not installed the test skips.
+/// A PostgreSQL server of a test's own: initdb in a temporary folder, a unix socket in it and a
+/// free port of 127.0.0.1, trust for everybody. Stopped and removed with the object. Where the
+/// server's programs are not installed the test skips.
 
 #include <memory>
 #include <string>

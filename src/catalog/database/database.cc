@@ -108,7 +108,8 @@ void RowReader::refuse(std::string_view column, const std::string& why) {
   if (error_) return;
   error_ = Error{ErrorCode::kCorrupt,
                  fmt::format("table '{}', row '{}', column '{}': {}", table_, key_, column, why),
-                 {}, "correct the row with SQL; docs/format/catalog.md says what the column holds",
+                 {},
+                 "correct the row with SQL; docs/format/catalog.md says what the column holds",
                  std::nullopt};
 }
 
@@ -130,7 +131,8 @@ int64_t RowReader::integer(std::string_view column) { return maybe_integer(colum
 bool RowReader::boolean(std::string_view column) {
   const auto& text = row_.at(column);
   if (text == "t" || text == "1") return true;
-  if (text != "f" && text != "0") refuse(column, fmt::format("'{}' is neither true nor false", text.value_or("NULL")));
+  if (text != "f" && text != "0")
+    refuse(column, fmt::format("'{}' is neither true nor false", text.value_or("NULL")));
   return false;
 }
 
@@ -210,8 +212,8 @@ Result<int64_t> Session::insert(std::string_view table, const Binds& values,
                  values);
 }
 
-Result<int64_t> Session::update(std::string_view table, const Binds& values,
-                                std::string_view where, const Binds& where_binds) {
+Result<int64_t> Session::update(std::string_view table, const Binds& values, std::string_view where,
+                                const Binds& where_binds) {
   std::string sets;
   for (const Bind& bind : values)
     sets += fmt::format("{}{} = :{}", sets.empty() ? "" : ", ", bind.name, bind.name);
@@ -289,7 +291,8 @@ Status Database::commit(Connection connection) {
   } catch (const std::exception& problem) {
     Error error = dialect_->explain(problem, connection.get());
     const bool is_unknown =
-        dialect_->is_lost(*connection) || (error.code == ErrorCode::kUnavailable && !quietly(*connection, "ROLLBACK"));
+        dialect_->is_lost(*connection) ||
+        (error.code == ErrorCode::kUnavailable && !quietly(*connection, "ROLLBACK"));
     connection.reset();
     give_back(nullptr);
     if (!is_unknown) return std::unexpected(std::move(error));

@@ -61,11 +61,11 @@ class RowReader {
   RowReader(std::string_view table, const Row& row, std::string key)
       : table_(table), row_(row), key_(std::move(key)) {}
 
-  std::string text(std::string_view column);          ///< NULL is empty.
-  int64_t integer(std::string_view column);           ///< NULL is 0.
+  std::string text(std::string_view column);  ///< NULL is empty.
+  int64_t integer(std::string_view column);   ///< NULL is 0.
   std::optional<int64_t> maybe_integer(std::string_view column);
   bool boolean(std::string_view column);
-  Json json(std::string_view column);                 ///< NULL is null.
+  Json json(std::string_view column);  ///< NULL is null.
   /// Takes over a value parsed elsewhere, or its error.
   template <typename T>
   T take(std::string_view column, Result<T> value) {

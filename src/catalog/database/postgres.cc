@@ -40,7 +40,8 @@ PGconn* handle(soci::session& session) {
 class PostgresDialect : public Dialect {
  public:
   PostgresDialect(std::string url, std::string connect_string, int64_t busy_timeout_ms)
-      : url_(std::move(url)), connect_string_(std::move(connect_string)),
+      : url_(std::move(url)),
+        connect_string_(std::move(connect_string)),
         busy_timeout_ms_(busy_timeout_ms) {}
 
   const std::string& url() const override { return url_; }
@@ -135,14 +136,15 @@ class PostgresDialect : public Dialect {
       return say(ErrorCode::kNotFound, text, "create it: createdb NAME");
     if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf") ||
         says("FATAL:  role"))
-      return say(ErrorCode::kDenied, text,
-                 "check the user and its password (PGPASSWORD or ~/.pgpass keep it out of the URL)");
+      return say(
+          ErrorCode::kDenied, text,
+          "check the user and its password (PGPASSWORD or ~/.pgpass keep it out of the URL)");
     return say(ErrorCode::kUnavailable, text, "check that the server runs and can be reached");
   }
 
   Error say(ErrorCode code, const std::string& what, std::string hint) const {
-    return Error{code, fmt::format("catalog {}: {}", url_, what), {}, std::move(hint),
-                 std::nullopt};
+    return Error{
+        code, fmt::format("catalog {}: {}", url_, what), {}, std::move(hint), std::nullopt};
   }
 
   const std::string url_;

@@ -28,7 +28,9 @@ api::sqlite3* handle(soci::session& session) {
 class SqliteDialect : public Dialect {
  public:
   SqliteDialect(const std::string& path, bool may_create, int64_t busy_timeout_ms)
-      : path_(path), url_("sqlite:" + path), may_create_(may_create),
+      : path_(path),
+        url_("sqlite:" + path),
+        may_create_(may_create),
         busy_timeout_ms_(busy_timeout_ms) {}
 
   const std::string& url() const override { return url_; }
@@ -73,7 +75,8 @@ class SqliteDialect : public Dialect {
       }
       case SQLITE_READONLY:
       case SQLITE_PERM:
-      case SQLITE_AUTH: return say(ErrorCode::kDenied, text, "give write access to the file and its folder");
+      case SQLITE_AUTH:
+        return say(ErrorCode::kDenied, text, "give write access to the file and its folder");
       case SQLITE_CANTOPEN:
         return say(ErrorCode::kDenied, text, "check that its folder exists and can be written");
       case SQLITE_FULL:
@@ -136,8 +139,8 @@ class SqliteDialect : public Dialect {
   }
 
   Error say(ErrorCode code, const std::string& what, std::string hint) const {
-    return Error{code, fmt::format("catalog file {}: {}", path_, what), {}, std::move(hint),
-                 std::nullopt};
+    return Error{
+        code, fmt::format("catalog file {}: {}", path_, what), {}, std::move(hint), std::nullopt};
   }
 
   const std::string path_;

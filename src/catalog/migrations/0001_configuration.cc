@@ -156,13 +156,14 @@ CREATE TABLE task_dependency (
 CREATE TABLE schedule (
   flow_id TEXT NOT NULL PRIMARY KEY,
   cron TEXT,
+  every TEXT,
   timezone TEXT,
   options TEXT NOT NULL DEFAULT '{}',
   managed_by TEXT NOT NULL DEFAULT '',
   CONSTRAINT "schedule.flow_id is the id of a flow"
     FOREIGN KEY (flow_id) REFERENCES flow (flow_id) ON DELETE CASCADE,
-  CONSTRAINT "schedule.cron or schedule.options says when"
-    CHECK (cron IS NOT NULL OR options <> '{}'),
+  CONSTRAINT "schedule.cron, every or options says when"
+    CHECK (cron IS NOT NULL OR every IS NOT NULL OR options <> '{}'),
   CONSTRAINT "schedule.options is JSON" CHECK ({json:options})
 );
 

@@ -22,13 +22,15 @@ std::vector<std::string> statements_of(std::string_view ddl) {
 
 /// 0 where the catalog is not there yet.
 Result<int64_t> version_now(Session& session) {
-  WEIR_ASSIGN(const auto tables, session.select("count(*) AS tables",
-                                                fmt::format("{} AND {} = :name", session.words().table_names,
-                                                            session.words().lock.empty() ? "name" : "table_name"),
-                                                {{"name", std::string(kTable)}}));
+  WEIR_ASSIGN(const auto tables,
+              session.select("count(*) AS tables",
+                             fmt::format("{} AND {} = :name", session.words().table_names,
+                                         session.words().lock.empty() ? "name" : "table_name"),
+                             {{"name", std::string(kTable)}}));
   RowReader found("tables", tables.front(), std::string(kTable));
   if (found.integer("tables") == 0) return 0;
-  WEIR_ASSIGN(const auto rows, session.select("max(version) AS version", fmt::format("FROM {}", kTable)));
+  WEIR_ASSIGN(const auto rows,
+              session.select("max(version) AS version", fmt::format("FROM {}", kTable)));
   RowReader reader(kTable, rows.front(), "newest");
   const int64_t version = reader.integer("version");
   WEIR_TRY(reader.status());
@@ -41,9 +43,10 @@ Status apply(Database& database, Session& session, const Migration& migration, C
   WEIR_ASSIGN(const int64_t version, version_now(session));
   if (version >= migration.version) return {};
   if (version == 0) {
-    WEIR_TRY(session.execute(fmt::format("CREATE TABLE {} (version BIGINT NOT NULL PRIMARY KEY, "
-                                         "name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)",
-                                         kTable)));
+    WEIR_TRY(
+        session.execute(fmt::format("CREATE TABLE {} (version BIGINT NOT NULL PRIMARY KEY, "
+                                    "name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)",
+                                    kTable)));
   }
   for (const std::string& statement : statements_of(database.dialect().expand(migration.ddl)))
     WEIR_TRY(session.execute(statement));
@@ -65,7 +68,8 @@ std::span<const Migration> all_migrations() {
   return kAll;
 }
 
-Status migrate(Database& database, std::span<const Migration> steps, bool may_create, Clock& clock) {
+Status migrate(Database& database, std::span<const Migration> steps, bool may_create,
+               Clock& clock) {
   WEIR_ASSIGN(const int64_t version, database.read(version_now));
   const int64_t newest = steps.back().version;
   if (version == 0 && !may_create)
@@ -80,11 +84,10 @@ Status migrate(Database& database, std::span<const Migration> steps, bool may_cr
         "use the newer weir that wrote it; there is no way back");
   for (const Migration& step : steps) {
     if (step.version <= version) continue;
-    WEIR_TRY(while_doing(database.write([&](Session& session) {
-                           return apply(database, session, step, clock);
-                         }),
-                         fmt::format("bringing the schema of the catalog to version {} ({})",
-                                     step.version, step.name)));
+    WEIR_TRY(while_doing(
+        database.write([&](Session& session) { return apply(database, session, step, clock); }),
+        fmt::format("bringing the schema of the catalog to version {} ({})", step.version,
+                    step.name)));
   }
   return {};
 }

@@ -42,7 +42,8 @@ Result<ConfigRow> read_row(const ConfigTable& table, const Row& row) {
   }
   // The defaults of a project are one JSON text: the same value has the same text.
   if (table.name == "project" && result.key.front() == "defaults") {
-    if (const auto json = parse_json(reader.text("value"))) result.values["value"] = dump_json(*json);
+    if (const auto json = parse_json(reader.text("value")))
+      result.values["value"] = dump_json(*json);
   }
   return normal_form(std::move(result));
 }
@@ -113,9 +114,9 @@ Status apply_one(Session& session, const RowChange& change) {
     return std::unexpected(normal_form(change.row).error());
   const Binds key = key_of(*table, change.row);
   if (change.kind == RowChange::Kind::kDelete) {
-    WEIR_ASSIGN(const int64_t rows, session.execute(fmt::format("DELETE FROM {} {}", table->name,
-                                                                where_key(*table)),
-                                                    key));
+    WEIR_ASSIGN(
+        const int64_t rows,
+        session.execute(fmt::format("DELETE FROM {} {}", table->name, where_key(*table)), key));
     return expect_one(change.row, rows);
   }
   WEIR_ASSIGN(const ConfigRow row, normal_form(change.row));

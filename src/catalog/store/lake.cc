@@ -12,7 +12,8 @@ constexpr std::string_view kPublicationColumns =
     "input_identities, source_name, source_sha256, counts, schema";
 
 Result<model::Publication> read_publication(const Row& row, const model::DatasetName& dataset) {
-  RowReader reader("publication", row, fmt::format("{}/{}", dataset.text(), row.at("token").value_or("")));
+  RowReader reader("publication", row,
+                   fmt::format("{}/{}", dataset.text(), row.at("token").value_or("")));
   model::Publication publication;
   publication.dataset = dataset;
   publication.token = reader.text("token");
@@ -47,10 +48,11 @@ struct NewestSchema {
 };
 
 Result<NewestSchema> newest_schema(Session& session, const std::string& dataset) {
-  WEIR_ASSIGN(const auto rows,
-              session.select("version, columns",
-                             "FROM schema_history WHERE dataset = :dataset ORDER BY version DESC LIMIT 1",
-                             {{"dataset", dataset}}));
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select("version, columns",
+                     "FROM schema_history WHERE dataset = :dataset ORDER BY version DESC LIMIT 1",
+                     {{"dataset", dataset}}));
   if (rows.empty()) return NewestSchema{};
   RowReader reader("schema_history", rows.front(), dataset);
   NewestSchema newest{.version = reader.integer("version"), .columns = reader.json("columns")};
@@ -77,9 +79,9 @@ Result<bool> write_publication(Session& session, const model::Publication& publi
                         {"schema", json_value(publication.schema)},
                         {"run_id", run_id},
                         {"recorded_at_us", at_us}};
-  WEIR_ASSIGN(const int64_t rows,
-              session.insert("publication", values,
-                             on_conflict("dataset, token, object_name, instant", values, if_there)));
+  WEIR_ASSIGN(const int64_t rows, session.insert("publication", values,
+                                                 on_conflict("dataset, token, object_name, instant",
+                                                             values, if_there)));
   return rows == 1;
 }
 
@@ -92,7 +94,8 @@ Status write_ledger(Session& session, const LedgerEntry& entry, int64_t at_us, I
                         {"as_of_us", or_null(entry.as_of_us)},
                         {"token", entry.token},
                         {"recorded_at_us", at_us}};
-  WEIR_TRY(session.insert("file_ledger", values, on_conflict("target, identity", values, if_there)));
+  WEIR_TRY(
+      session.insert("file_ledger", values, on_conflict("target, identity", values, if_there)));
   return {};
 }
 
@@ -106,8 +109,9 @@ Status write_watermark(Session& session, const Watermark& watermark, int64_t at_
                         {"recorded_at_us", at_us}};
   std::string suffix = on_conflict("target, source", values, IfThere::kReplace);
   if (if_there == IfThere::kKeep) {
-    suffix += " WHERE (watermark.as_of_us IS NULL OR excluded.as_of_us >= watermark.as_of_us)"
-              " AND excluded.instant >= watermark.instant";
+    suffix +=
+        " WHERE (watermark.as_of_us IS NULL OR excluded.as_of_us >= watermark.as_of_us)"
+        " AND excluded.instant >= watermark.instant";
   }
   WEIR_TRY(session.insert("watermark", values, suffix));
   return {};
@@ -193,7 +197,8 @@ Status SqlCatalog::heal(const std::vector<model::Publication>& publications,
     const int64_t at_us = clock_.now_us();
     for (const auto& publication : publications)
       WEIR_TRY(write_publication(session, publication, "", at_us, IfThere::kReplace));
-    for (const auto& entry : ledger) WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kReplace));
+    for (const auto& entry : ledger)
+      WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kReplace));
     for (const auto& watermark : watermarks)
       WEIR_TRY(write_watermark(session, watermark, at_us, IfThere::kReplace));
     return {};

@@ -17,10 +17,10 @@ struct Stored {
 
 Result<std::optional<Stored>> read_lease(Session& session, const std::string& name,
                                          std::string_view suffix) {
-  WEIR_ASSIGN(const auto rows,
-              session.select("holder, host, pid, started_ticks, boot_id, epoch, expires_at_us",
-                             fmt::format("FROM lease WHERE name = :name{}", suffix),
-                             {{"name", name}}));
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select("holder, host, pid, started_ticks, boot_id, epoch, expires_at_us",
+                     fmt::format("FROM lease WHERE name = :name{}", suffix), {{"name", name}}));
   if (rows.empty()) return std::nullopt;
   RowReader reader("lease", rows.front(), name);
   Stored stored{.holder = reader.text("holder"),
@@ -61,17 +61,16 @@ Result<std::optional<Lease>> SqlCatalog::take_lease(const std::string& name,
     if (is_held(*stored, now_us)) return std::nullopt;
     const ProcessId process = this_process();
     const int64_t epoch = std::max(stored->epoch + 1, least_epoch);
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("lease",
-                               {{"holder", storable(holder)},
-                                {"host", host_name()},
-                                {"pid", process.pid},
-                                {"started_ticks", process.started_ticks},
-                                {"boot_id", process.boot_id},
-                                {"epoch", epoch},
-                                {"expires_at_us", now_us + duration_ms * 1000}},
-                               "WHERE name = :name AND epoch = :old_epoch",
-                               {{"name", name}, {"old_epoch", stored->epoch}}));
+    WEIR_ASSIGN(const int64_t rows, session.update("lease",
+                                                   {{"holder", storable(holder)},
+                                                    {"host", host_name()},
+                                                    {"pid", process.pid},
+                                                    {"started_ticks", process.started_ticks},
+                                                    {"boot_id", process.boot_id},
+                                                    {"epoch", epoch},
+                                                    {"expires_at_us", now_us + duration_ms * 1000}},
+                                                   "WHERE name = :name AND epoch = :old_epoch",
+                                                   {{"name", name}, {"old_epoch", stored->epoch}}));
     if (rows != 1) return std::nullopt;
     return Lease{.name = name, .holder = holder, .epoch = epoch};
   });
@@ -92,8 +91,7 @@ Status SqlCatalog::renew_lease(const Lease& lease, int64_t duration_ms) {
 Status SqlCatalog::release_lease(const Lease& lease) {
   return database_->write([&](Session& session) -> Status {
     WEIR_ASSIGN(const int64_t rows,
-                session.update("lease",
-                               {{"expires_at_us", int64_t{0}}, {"holder", std::string()}},
+                session.update("lease", {{"expires_at_us", int64_t{0}}, {"holder", std::string()}},
                                "WHERE name = :name AND epoch = :epoch AND expires_at_us > 0",
                                {{"name", lease.name}, {"epoch", lease.epoch}}));
     if (rows != 1) return lost(lease);

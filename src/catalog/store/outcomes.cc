@@ -12,11 +12,12 @@ namespace {
 
 /// The task still belongs to who asks. Its row stays locked until the end.
 Status check_still_mine(Session& session, const OperationRecord& record) {
-  WEIR_ASSIGN(const auto rows,
-              session.select("attempt, epoch",
-                             fmt::format("FROM task_run WHERE run_id = :run_id AND task_id = :task_id{}",
-                                         session.words().for_update),
-                             {{"run_id", record.run_id}, {"task_id", record.task_id}}));
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select("attempt, epoch",
+                     fmt::format("FROM task_run WHERE run_id = :run_id AND task_id = :task_id{}",
+                                 session.words().for_update),
+                     {{"run_id", record.run_id}, {"task_id", record.task_id}}));
   if (rows.empty())
     return fail(ErrorCode::kNotFound, "there is no task '{}' of run {}", record.task_id,
                 record.run_id);
@@ -25,18 +26,19 @@ Status check_still_mine(Session& session, const OperationRecord& record) {
   const int64_t epoch = reader.integer("epoch");
   WEIR_TRY(reader.status());
   if (attempt == record.attempt && epoch == record.epoch) return {};
-  return fail_with_hint(ErrorCode::kConflict,
-                        fmt::format("task '{}' of run {} is at attempt {}, epoch {}, not at {}, {}",
-                                    record.task_id, record.run_id, attempt, epoch, record.attempt,
-                                    record.epoch),
-                        "another process took the task over; what this one committed is found by "
-                        "its token");
+  return fail_with_hint(
+      ErrorCode::kConflict,
+      fmt::format("task '{}' of run {} is at attempt {}, epoch {}, not at {}, {}", record.task_id,
+                  record.run_id, attempt, epoch, record.attempt, record.epoch),
+      "another process took the task over; what this one committed is found by "
+      "its token");
 }
 
 /// Whether it was not there yet.
 Result<bool> write_reconciliation(Session& session, const OperationRecord& record, int64_t at_us) {
   const model::Outcome& outcome = record.outcome;
-  const Json sums = outcome.details.is_object() ? outcome.details.value("sums", Json::object()) : Json::object();
+  const Json sums =
+      outcome.details.is_object() ? outcome.details.value("sums", Json::object()) : Json::object();
   Binds values = {{"run_id", record.run_id},
                   {"task_id", record.task_id},
                   {"token", record.operation.token},
@@ -45,24 +47,25 @@ Result<bool> write_reconciliation(Session& session, const OperationRecord& recor
                   {"sums", json_value(sums)},
                   {"recorded_at_us", at_us}};
   add_counts(values, outcome.counts);
-  WEIR_ASSIGN(const int64_t rows, session.insert("reconciliation", values,
-                                                 "ON CONFLICT (run_id, task_id, token) DO NOTHING"));
+  WEIR_ASSIGN(
+      const int64_t rows,
+      session.insert("reconciliation", values, "ON CONFLICT (run_id, task_id, token) DO NOTHING"));
   return rows == 1;
 }
 
 Status write_rejects(Session& session, const OperationRecord& record) {
   const auto& target = record.operation.target.dataset;
   for (const model::RejectSummary& reject : record.outcome.rejects) {
-    WEIR_TRY(session.insert(
-        "rejected_rows",
-        {{"run_id", record.run_id},
-         {"task_id", record.task_id},
-         {"token", record.operation.token},
-         {"reason", reject.reason},
-         {"column_name", storable(reject.column)},
-         {"row_count", reject.rows},
-         {"dataset", target.empty() ? "" : target.rejected().text()}},
-        "ON CONFLICT (run_id, task_id, token, reason, column_name) DO NOTHING"));
+    WEIR_TRY(
+        session.insert("rejected_rows",
+                       {{"run_id", record.run_id},
+                        {"task_id", record.task_id},
+                        {"token", record.operation.token},
+                        {"reason", reject.reason},
+                        {"column_name", storable(reject.column)},
+                        {"row_count", reject.rows},
+                        {"dataset", target.empty() ? "" : target.rejected().text()}},
+                       "ON CONFLICT (run_id, task_id, token, reason, column_name) DO NOTHING"));
   }
   return {};
 }
@@ -105,8 +108,8 @@ Status write_ledger_of(Session& session, const OperationRecord& record,
 
 Status write_publications(Session& session, const OperationRecord& record, int64_t at_us) {
   for (const model::Publication& publication : record.outcome.publications) {
-    WEIR_ASSIGN(const bool is_new, write_publication(session, publication, record.run_id, at_us,
-                                                     IfThere::kKeep));
+    WEIR_ASSIGN(const bool is_new,
+                write_publication(session, publication, record.run_id, at_us, IfThere::kKeep));
     WEIR_TRY(write_ledger_of(session, record, publication, at_us));
     if (!is_new || !publication.schema.is_array() || publication.schema.empty()) continue;
     WEIR_ASSIGN(const auto schema, model::schema_from_json(publication.schema));
@@ -179,9 +182,10 @@ Status SqlCatalog::record_operation(const OperationRecord& record) {
     WEIR_TRY(write_rejects(session, record));
     WEIR_TRY(write_publications(session, record, at_us));
     if (is_first) WEIR_TRY(write_watermarks(session, record.operation, at_us));
-    WEIR_TRY(session.execute("UPDATE hold SET state = 'superseded', closed_at_us = :at_us "
-                             "WHERE token = :token AND state = 'open'",
-                             {{"at_us", at_us}, {"token", record.operation.token}}));
+    WEIR_TRY(
+        session.execute("UPDATE hold SET state = 'superseded', closed_at_us = :at_us "
+                        "WHERE token = :token AND state = 'open'",
+                        {{"at_us", at_us}, {"token", record.operation.token}}));
     return {};
   });
 }
@@ -212,10 +216,11 @@ Result<std::vector<Hold>> SqlCatalog::holds(const std::string& state) {
   Binds binds;
   if (!state.empty()) binds.push_back({"state", state});
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
-    return session.select("token, run_id, task_id, target, reason, message, facts, state, created_at_us",
-                          fmt::format("FROM hold {} ORDER BY created_at_us, token",
-                                      state.empty() ? "" : "WHERE state = :state"),
-                          binds);
+    return session.select(
+        "token, run_id, task_id, target, reason, message, facts, state, created_at_us",
+        fmt::format("FROM hold {} ORDER BY created_at_us, token",
+                    state.empty() ? "" : "WHERE state = :state"),
+        binds);
   }));
   std::vector<Hold> holds;
   for (const Row& row : rows) {
@@ -242,15 +247,15 @@ Status SqlCatalog::close_hold(const std::string& token, const std::string& state
   if (state != "approved" && state != "rejected" && state != "superseded")
     return fail(ErrorCode::kInvalidConfig, "a hold cannot become '{}'", state);
   return database_->write([&](Session& session) -> Status {
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("hold",
-                               {{"state", state},
-                                {"closed_at_us", clock_.now_us()},
-                                {"closed_by", storable(author)}},
-                               "WHERE token = :token AND state = 'open'", {{"token", token}}));
+    WEIR_ASSIGN(
+        const int64_t rows,
+        session.update(
+            "hold",
+            {{"state", state}, {"closed_at_us", clock_.now_us()}, {"closed_by", storable(author)}},
+            "WHERE token = :token AND state = 'open'", {{"token", token}}));
     if (rows == 1) return {};
-    WEIR_ASSIGN(const auto there, session.select("state", "FROM hold WHERE token = :token",
-                                                 {{"token", token}}));
+    WEIR_ASSIGN(const auto there,
+                session.select("state", "FROM hold WHERE token = :token", {{"token", token}}));
     if (there.empty()) return fail(ErrorCode::kNotFound, "there is no hold {}", token);
     return fail(ErrorCode::kConflict, "hold {} is {} already", token,
                 there.front().at("state").value_or(""));

@@ -43,7 +43,8 @@ Result<std::vector<FlowRun>> select_runs(Session& session, const std::string& re
   return runs;
 }
 
-Result<FlowRun> run_by_id(Session& session, const std::string& run_id, std::string_view suffix = "") {
+Result<FlowRun> run_by_id(Session& session, const std::string& run_id,
+                          std::string_view suffix = "") {
   WEIR_ASSIGN(auto runs, select_runs(session, fmt::format("WHERE run_id = :run_id{}", suffix),
                                      {{"run_id", run_id}}));
   if (runs.empty()) return fail(ErrorCode::kNotFound, "there is no run {}", run_id);
@@ -86,7 +87,8 @@ std::unexpected<Error> wrong_state(const FlowRun& run, std::string_view wanted) 
 }
 
 Result<int64_t> count(Session& session, const std::string& what, const Binds& binds) {
-  WEIR_ASSIGN(const auto rows, session.select("count(*) AS runs", "FROM flow_run WHERE " + what, binds));
+  WEIR_ASSIGN(const auto rows,
+              session.select("count(*) AS runs", "FROM flow_run WHERE " + what, binds));
   RowReader reader("flow_run", rows.front(), "count");
   return reader.integer("runs");
 }
@@ -107,7 +109,8 @@ Result<Catalog::Started> SqlCatalog::start_run(const FlowRun& run,
       WEIR_TRY(session.insert("task_run", values));
     }
     WEIR_ASSIGN(auto there, run_by_key(session, run.flow_id, run.run_key));
-    if (!there) return fail(ErrorCode::kConflict, "run '{}' of flow '{}' vanished", run.run_key, run.flow_id);
+    if (!there)
+      return fail(ErrorCode::kConflict, "run '{}' of flow '{}' vanished", run.run_key, run.flow_id);
     return Started{.run = *std::move(there), .is_new = rows == 1};
   });
 }
@@ -162,11 +165,12 @@ Result<bool> SqlCatalog::admit_run(const std::string& run_id, int64_t max_active
                        {"created_at_us", run.created_at_us},
                        {"run_id", run.run_id}}));
     if (running >= max_active || older > 0) return false;
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("flow_run",
-                               {{"state", std::string(to_text(RunState::kRunning))},
-                                {"started_at_us", clock_.now_us()}},
-                               "WHERE run_id = :run_id AND state = 'queued'", {{"run_id", run_id}}));
+    WEIR_ASSIGN(
+        const int64_t rows,
+        session.update("flow_run",
+                       {{"state", std::string(to_text(RunState::kRunning))},
+                        {"started_at_us", clock_.now_us()}},
+                       "WHERE run_id = :run_id AND state = 'queued'", {{"run_id", run_id}}));
     if (rows != 1) return wrong_state(run, "queued any more");
     return true;
   });

@@ -18,8 +18,9 @@ const std::string& columns() {
 }
 
 Result<TaskRun> read_task(const Row& row) {
-  RowReader reader("task_run", row,
-                   fmt::format("{}/{}", row.at("run_id").value_or(""), row.at("task_id").value_or("")));
+  RowReader reader(
+      "task_run", row,
+      fmt::format("{}/{}", row.at("run_id").value_or(""), row.at("task_id").value_or("")));
   TaskRun task{.run_id = reader.text("run_id"),
                .task_id = reader.text("task_id"),
                .template_id = reader.text("template_id"),
@@ -50,9 +51,10 @@ std::string describe_task(const std::string& run_id, const std::string& task_id)
 
 /// Why a compare-and-set found nothing: the row is another, or there is none.
 Status explain_lost(Session& session, const TaskRun& next, const Catalog::TaskKey& expected) {
-  WEIR_ASSIGN(const auto rows,
-              session.select(columns(), "FROM task_run WHERE run_id = :run_id AND task_id = :task_id",
-                             {{"run_id", next.run_id}, {"task_id", next.task_id}}));
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select(columns(), "FROM task_run WHERE run_id = :run_id AND task_id = :task_id",
+                     {{"run_id", next.run_id}, {"task_id", next.task_id}}));
   const std::string name = describe_task(next.run_id, next.task_id);
   if (rows.empty()) return fail(ErrorCode::kNotFound, "there is no {}", name);
   WEIR_ASSIGN(const TaskRun there, read_task(rows.front()));
@@ -113,15 +115,16 @@ Result<TaskRun> SqlCatalog::task_run(const std::string& run_id, const std::strin
 
 Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected) {
   return database_->write([&](Session& session) -> Status {
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("task_run", task_values(next),
-                               "WHERE run_id = :run_id AND task_id = :task_id AND state = :old_state "
-                               "AND attempt = :old_attempt AND epoch = :old_epoch",
-                               {{"run_id", next.run_id},
-                                {"task_id", next.task_id},
-                                {"old_state", std::string(to_text(expected.state))},
-                                {"old_attempt", expected.attempt},
-                                {"old_epoch", expected.epoch}}));
+    WEIR_ASSIGN(
+        const int64_t rows,
+        session.update("task_run", task_values(next),
+                       "WHERE run_id = :run_id AND task_id = :task_id AND state = :old_state "
+                       "AND attempt = :old_attempt AND epoch = :old_epoch",
+                       {{"run_id", next.run_id},
+                        {"task_id", next.task_id},
+                        {"old_state", std::string(to_text(expected.state))},
+                        {"old_attempt", expected.attempt},
+                        {"old_epoch", expected.epoch}}));
     if (rows == 1) return {};
     return explain_lost(session, next, expected);
   });
@@ -145,10 +148,11 @@ Result<std::vector<Catalog::LogLine>> SqlCatalog::logs(const std::string& run_id
   Binds binds = {{"run_id", run_id}};
   if (!task_id.empty()) binds.push_back({"task_id", task_id});
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
-    return session.select("at_us, task_id, attempt, level, message",
-                          fmt::format("FROM task_log WHERE run_id = :run_id {} ORDER BY task_log_id",
-                                      task_id.empty() ? "" : "AND task_id = :task_id"),
-                          binds);
+    return session.select(
+        "at_us, task_id, attempt, level, message",
+        fmt::format("FROM task_log WHERE run_id = :run_id {} ORDER BY task_log_id",
+                    task_id.empty() ? "" : "AND task_id = :task_id"),
+        binds);
   }));
   std::vector<LogLine> lines;
   for (const Row& row : rows) {
