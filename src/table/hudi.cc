@@ -27,15 +27,17 @@ Status check_widens(const model::Schema& table, const model::Schema& wanted) {
   for (const auto& column : table) {
     const model::Column* same = model::find_column(wanted, column.name);
     if (same == nullptr)
-      return fail_with_hint(ErrorCode::kSchemaDrift,
-                            fmt::format("the commit leaves out the table's column '{}'", column.name),
-                            "keep the column; its new rows may hold nulls there");
+      return fail_with_hint(
+          ErrorCode::kSchemaDrift,
+          fmt::format("the commit leaves out the table's column '{}'", column.name),
+          "keep the column; its new rows may hold nulls there");
     // Text and its kin look the same in Avro and Parquet once Spark has written a commit.
     const bool is_kin = parquet::to_arrow({column}) && parquet::to_arrow({*same}) &&
                         (*parquet::to_arrow({column}))->Equals(**parquet::to_arrow({*same}));
     if (!is_kin && !model::widens(column.type, same->type))
-      return fail(ErrorCode::kSchemaDrift, "column '{}' is {} in the table and does not widen to {}",
-                  column.name, model::to_text(column.type), model::to_text(same->type));
+      return fail(ErrorCode::kSchemaDrift,
+                  "column '{}' is {} in the table and does not widen to {}", column.name,
+                  model::to_text(column.type), model::to_text(same->type));
   }
   return {};
 }
@@ -98,8 +100,10 @@ Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) 
   if (!partitions.empty())
     return fail_with_hint(
         ErrorCode::kUnsupported,
-        fmt::format("{}: hoodie.table.metadata.partitions is '{}'; readers that trust Hudi's metadata "
-                    "table would not see new files", kPropertiesFile, partitions),
+        fmt::format(
+            "{}: hoodie.table.metadata.partitions is '{}'; readers that trust Hudi's metadata "
+            "table would not see new files",
+            kPropertiesFile, partitions),
         "empty that property and then delete .hoodie/metadata");
   if (options.action == Action::kCommit) {
     WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
@@ -127,11 +131,11 @@ Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
   WEIR_ASSIGN(TableProperties there, read_properties(*context.store));
   static constexpr std::string_view kKey = "hoodie.table.recordkey.fields";
   if (property_or(there, kKey, "") != property_or(wanted, kKey, ""))
-    return fail_with_hint(ErrorCode::kConflict,
-                          fmt::format("the table at {} has the record key '{}', not '{}'",
-                                      context.store->uri(), property_or(there, kKey, ""),
-                                      property_or(wanted, kKey, "")),
-                          "a table's key cannot change: give the dataset another name or root");
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("the table at {} has the record key '{}', not '{}'", context.store->uri(),
+                    property_or(there, kKey, ""), property_or(wanted, kKey, "")),
+        "a table's key cannot change: give the dataset another name or root");
   return std::make_unique<NativeTable>(context, std::move(there));
 }
 

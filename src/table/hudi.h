@@ -1,8 +1,8 @@
 #pragma once
 
-/// Apache Hudi copy-on-write tables, read and written without a JVM: table version 6, flat timeline,
-/// JSON commit metadata (docs/format/hudi.md says which bytes). A commit is one instant on the
-/// timeline; the appearance of its completed file *is* the commit.
+/// Apache Hudi copy-on-write tables, read and written without a JVM: table version 6, flat
+/// timeline, JSON commit metadata (docs/format/hudi.md says which bytes). A commit is one instant
+/// on the timeline; the appearance of its completed file *is* the commit.
 ///
 /// It knows nothing of history, of catalogs or of runs: rows come in as Arrow batches, and what a
 /// caller wants to find again goes into a commit's `extra`.
@@ -27,15 +27,15 @@
 namespace weir::table {
 
 /// Hudi's five columns, first in every file.
-inline constexpr std::string_view kMetaColumns[] = {
-    "_hoodie_commit_time", "_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path",
-    "_hoodie_file_name"};
+inline constexpr std::string_view kMetaColumns[] = {"_hoodie_commit_time", "_hoodie_commit_seqno",
+                                                    "_hoodie_record_key", "_hoodie_partition_path",
+                                                    "_hoodie_file_name"};
 
 struct TableOptions {
-  std::string name;                        ///< Sanitised to [A-Za-z0-9_]+ where needed.
-  std::vector<std::string> record_key;     ///< Columns.
-  std::string ordering_field;              ///< Empty: none.
-  model::Schema schema;                    ///< Data columns.
+  std::string name;                     ///< Sanitised to [A-Za-z0-9_]+ where needed.
+  std::vector<std::string> record_key;  ///< Columns.
+  std::string ordering_field;           ///< Empty: none.
+  model::Schema schema;                 ///< Data columns.
   std::map<std::string, std::string> extra_properties;
 };
 
@@ -58,7 +58,7 @@ struct Instant {
   std::string time;    ///< yyyyMMddHHmmssSSS
   std::string action;  ///< commit, replacecommit, clean, rollback, …
   enum class State { kRequested, kInflight, kCompleted } state = State::kRequested;
-  std::string file;    ///< Object name.
+  std::string file;  ///< Object name.
 };
 
 /// A completed commit or replacecommit as its metadata tells it.
@@ -75,9 +75,9 @@ struct CommitInfo {
 
 /// The table at one version.
 struct Snapshot {
-  std::string instant;             ///< Empty: no commit yet.
-  model::Schema schema;            ///< Data columns.
-  std::vector<FileSlice> slices;   ///< Sorted by name.
+  std::string instant;                       ///< Empty: no commit yet.
+  model::Schema schema;                      ///< Data columns.
+  std::vector<FileSlice> slices;             ///< Sorted by name.
   std::map<std::string, std::string> extra;  ///< Of the newest commit that has any of weir's.
 };
 
@@ -117,9 +117,11 @@ class Commit {
   virtual const std::string& instant() const = 0;
   virtual const model::Schema& schema() const = 0;
   /// A new file group.
-  virtual Result<std::unique_ptr<GroupWriter>> new_group(Role role, const std::string& partition) = 0;
+  virtual Result<std::unique_ptr<GroupWriter>> new_group(Role role,
+                                                         const std::string& partition) = 0;
   /// The next version of a group; every row of `previous` must come again or be counted as deleted.
-  virtual Result<std::unique_ptr<GroupWriter>> next_version(const FileSlice& previous, Role role) = 0;
+  virtual Result<std::unique_ptr<GroupWriter>> next_version(const FileSlice& previous,
+                                                            Role role) = 0;
   /// replacecommit only: this group is dead from here on.
   virtual void replace(const FileSlice& slice) = 0;
   /// Makes everything visible at once: re-checks guard, inflight file and newer slices of touched
@@ -133,12 +135,12 @@ enum class Action { kCommit, kReplaceCommit };
 struct BeginOptions {
   Action action = Action::kCommit;
   std::string operation_type = "UPSERT";
-  model::Schema schema;          ///< Data columns from now on: the table's, or one that widens it.
-  std::string token;             ///< Stands in the inflight file and in extra `weir.token`.
+  model::Schema schema;  ///< Data columns from now on: the table's, or one that widens it.
+  std::string token;     ///< Stands in the inflight file and in extra `weir.token`.
   std::string write_token = "0-0-0";  ///< `n-0-n`; carries attempt and epoch: unique per attempt.
   int64_t target_file_bytes = int64_t{120} << 20;
   /// Of the bloom filter in each footer, which Spark's BLOOM index needs (without: it fails on the
-  /// file). Spark's own rate costs 7 bytes and about 0.25 µs a row; 0 leaves the filter out.
+  /// file). Spark's own rate costs 7 bytes and about 0.4 µs a row; 0 leaves the filter out.
   double bloom_false_positives = 1e-9;
 };
 
@@ -160,7 +162,8 @@ class HudiTable {
   virtual Result<std::optional<CommitInfo>> find_token(const std::string& token) = 0;
 
   /// Undoes weir's own unfinished commits: data files named by markers, inflight, requested,
-  /// markers. Call it only while the guard is held. Returns how many there were.
+  /// markers; and removes files and markers that outlived theirs. Cut off, it can be done again.
+  /// Call it only while the guard is held (kConflict else). Returns how many commits there were.
   virtual Result<int64_t> roll_back_leftovers() = 0;
 
   /// Takes the next instant: max(now, last + 1 ms), created exclusively.
@@ -175,7 +178,7 @@ struct TableContext {
   storage::Storage* store = nullptr;  ///< Its root is the table's root.
   Clock* clock = nullptr;
   Random* random = nullptr;
-  CommitGuard* guard = nullptr;       ///< May be null: no one else writes.
+  CommitGuard* guard = nullptr;  ///< May be null: no one else writes.
   int64_t threads = 1;
 };
 

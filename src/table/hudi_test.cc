@@ -13,12 +13,12 @@
 namespace weir::table {
 namespace {
 
+using storage::Put;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
-using storage::Put;
 
 const std::map<int64_t, std::string> kNobody = {};
 const std::map<int64_t, std::string> kAfterFirst = {{1, "ada"}, {2, "bob"}, {3, "eve"}};
@@ -94,10 +94,11 @@ TEST_F(PeopleTable, SnapshotHasRowsRolesAndExtra) {
 }
 
 TEST_F(PeopleTable, FilesOfACommitAreThoseThatHudiExpects) {
-  EXPECT_THAT(names_in(*store_, ".hoodie"),
-              ElementsAre(".hoodie/20261123000000000.commit", ".hoodie/20261123000000000.commit.requested",
-                          ".hoodie/20261123000000000.inflight", ".hoodie/hoodie.properties",
-                          ".hoodie_partition_metadata"));
+  EXPECT_THAT(
+      names_in(*store_, ".hoodie"),
+      ElementsAre(".hoodie/20261123000000000.commit", ".hoodie/20261123000000000.commit.requested",
+                  ".hoodie/20261123000000000.inflight", ".hoodie/hoodie.properties",
+                  ".hoodie_partition_metadata"));
   EXPECT_EQ(*store_->read(".hoodie_partition_metadata", storage::Range::all()),
             "#partition metadata\ncommitTime=20261123000000000\npartitionDepth=0\n");
   EXPECT_EQ(store_->stat(".hoodie/20261123000000000.commit.requested")->size_bytes, 0);
@@ -118,8 +119,10 @@ TEST_F(PeopleTable, CommitTellsItsStatistics) {
   EXPECT_EQ(commits[1].inserts, 2);  // Dan, and Bob in the group of the history
   EXPECT_EQ(commits[1].updates, 1);
   EXPECT_EQ(commits[1].deletes, 1);
-  const auto metadata = parse_commit_metadata(
-      *store_->read(".hoodie/20261123000000001.commit", storage::Range::all()), "commit").value();
+  const auto metadata =
+      parse_commit_metadata(
+          *store_->read(".hoodie/20261123000000001.commit", storage::Range::all()), "commit")
+          .value();
   ASSERT_THAT(metadata.stats, SizeIs(3));
   int new_groups = 0;
   for (const auto& stat : metadata.stats) {
@@ -214,8 +217,10 @@ TEST_F(PeopleTable, ReplacecommitEndsGroupsFromItsInstantOn) {
   ASSERT_TRUE(commit->complete({}));
   EXPECT_EQ(names_of(*table_), (std::map<int64_t, std::string>{{9, "zoe"}}));
   EXPECT_EQ(names_of(*table_, "20261123000000000"), kAfterFirst);
-  const auto stored = parse_commit_metadata(
-      *store_->read(".hoodie/20261123000000001.replacecommit", storage::Range::all()), "x").value();
+  const auto stored =
+      parse_commit_metadata(
+          *store_->read(".hoodie/20261123000000001.replacecommit", storage::Range::all()), "x")
+          .value();
   EXPECT_THAT(stored.replaced.at(""), SizeIs(2));
 }
 
@@ -326,6 +331,38 @@ TEST_F(PeopleTable, CommitThatAnotherRolledBackIsNotPublished) {
   EXPECT_EQ(names_of(*table_), kAfterFirst);
 }
 
+TEST_F(PeopleTable, FileFinishedAfterTheRollBackIsRemoved) {
+  const auto before = names_in(*store_, "");
+  auto commit = table_->begin(begin_with("zombie")).value();
+  auto writer = commit->new_group(Role::kCurrent, "").value();
+  TestContext other(*store_, 100);
+  const auto other_table = reopened(other);
+  EXPECT_EQ(other_table->roll_back_leftovers().value(), 1);
+  ASSERT_TRUE(writer->finish(0, 0));
+  EXPECT_NE(names_in(*store_, ""), before);
+  EXPECT_EQ(other_table->roll_back_leftovers().value(), 0);
+  EXPECT_EQ(names_in(*store_, ""), before) << "by the next roll-back";
+
+  commit = table_->begin(begin_with("zombie")).value();
+  writer = commit->new_group(Role::kCurrent, "").value();
+  EXPECT_EQ(other_table->roll_back_leftovers().value(), 1);
+  ASSERT_TRUE(writer->finish(0, 0));
+  writer.reset();
+  commit.reset();
+  EXPECT_EQ(names_in(*store_, ""), before) << "by the writer itself";
+}
+
+TEST_F(PeopleTable, CompletedFileOfAnotherWriterIsAConflict) {
+  const auto commit = table_->begin(begin_with("mine")).value();
+  const std::string file = ".hoodie/" + commit->instant() + ".commit";
+  CommitMetadata other;
+  other.extra = {{"weir.token", "mine"}, {"weir.attempt", "another"}};
+  ASSERT_TRUE(storage::put(*store_, file, to_text(other, Action::kCommit), Put::kIfAbsent));
+  const auto done = commit->complete({});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kConflict);
+}
+
 TEST_F(PeopleTable, DroppedCommitLeavesNothingBehind) {
   const auto before = names_in(*store_, "");
   {
@@ -343,7 +380,8 @@ TEST_F(PeopleTable, CommitsOfOtherWritersAreLeftAlone) {
   const std::string time = "20261124000000000";
   ASSERT_TRUE(storage::put(*store_, ".hoodie/" + time + ".commit.requested", "", Put::kIfAbsent));
   ASSERT_TRUE(storage::put(*store_, ".hoodie/" + time + ".inflight", "{}", Put::kIfAbsent));
-  const std::string marker = ".hoodie/.temp/" + time + "/x-0_0-0-0_" + time + ".parquet.marker.CREATE";
+  const std::string marker =
+      ".hoodie/.temp/" + time + "/x-0_0-0-0_" + time + ".parquet.marker.CREATE";
   ASSERT_TRUE(storage::put(*store_, marker, "", Put::kIfAbsent));
   EXPECT_EQ(table_->roll_back_leftovers().value(), 0);
   EXPECT_TRUE(store_->stat(marker));
@@ -356,7 +394,8 @@ TEST_F(PeopleTable, MarkersNeverLeadToFilesOfOtherInstants) {
   const std::string time = "20261124000000000";
   const auto kept = table_->snapshot().value().slices[0].name;
   ASSERT_TRUE(storage::put(*store_, ".hoodie/" + time + ".commit.requested", "", Put::kIfAbsent));
-  for (const std::string& name : {kept + ".marker.MERGE", kept, std::string("hoodie.properties.marker.CREATE")})
+  for (const std::string& name :
+       {kept + ".marker.MERGE", kept, std::string("hoodie.properties.marker.CREATE")})
     ASSERT_TRUE(storage::put(*store_, ".hoodie/.temp/" + time + "/" + name, "", Put::kIfAbsent));
   EXPECT_EQ(table_->roll_back_leftovers().value(), 1);
   EXPECT_EQ(names_of(*table_), kAfterFirst);
@@ -385,7 +424,8 @@ TEST_F(PeopleTable, DataOfAnotherShapeIsRefused) {
   const std::vector<Person> people = {{5, "fay"}};
   const auto swapped = batch_of(people)->SelectColumns({1, 0});
   EXPECT_EQ(writer->write_changed(**swapped, *keys_of(people)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(writer->write_changed(*batch_of(people), *keys_of({})).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(writer->write_changed(*batch_of(people), *keys_of({})).error().code,
+            ErrorCode::kInternal);
   EXPECT_EQ(writer->write_copied(*batch_of(people)).error().code, ErrorCode::kInternal);
 }
 

@@ -32,11 +32,11 @@ using Rows = std::map<int64_t, int64_t>;
 model::DataType type(const char* text) { return model::parse_type(text).value(); }
 
 model::Schema flat_schema() {
-  return {{"id", type("bigint"), true},       {"version", type("integer"), true},
-          {"name", type("varchar"), true},    {"price", type("decimal(10,2)"), true},
+  return {{"id", type("bigint"), true},          {"version", type("integer"), true},
+          {"name", type("varchar"), true},       {"price", type("decimal(10,2)"), true},
           {"huge", type("decimal(38,0)"), true}, {"day", type("date"), true},
-          {"at", type("timestamp"), true},    {"is_even", type("boolean"), true},
-          {"ratio", type("double"), true},    {"small", type("float"), true},
+          {"at", type("timestamp"), true},       {"is_even", type("boolean"), true},
+          {"ratio", type("double"), true},       {"small", type("float"), true},
           {"bytes", type("blob"), true}};
 }
 
@@ -73,14 +73,17 @@ void append_flat(arrow::RecordBatchBuilder& rows, int64_t id, int64_t version) {
   }
   const std::string name = fmt::format("næme {} of version {}", id, version);
   check(rows.GetFieldAs<arrow::StringBuilder>(2)->Append(name));
-  check(rows.GetFieldAs<arrow::Decimal128Builder>(3)->Append(arrow::Decimal128(id * 100 + version - 500)));
-  check(rows.GetFieldAs<arrow::Decimal128Builder>(4)->Append(arrow::Decimal128(version, static_cast<uint64_t>(id))));
+  check(rows.GetFieldAs<arrow::Decimal128Builder>(3)->Append(
+      arrow::Decimal128(id * 100 + version - 500)));
+  check(rows.GetFieldAs<arrow::Decimal128Builder>(4)->Append(
+      arrow::Decimal128(version, static_cast<uint64_t>(id))));
   check(rows.GetFieldAs<arrow::Date32Builder>(5)->Append(static_cast<int32_t>(id - 100)));
   check(rows.GetFieldAs<arrow::TimestampBuilder>(6)->Append(id * 1'000'003 - version));
   check(rows.GetFieldAs<arrow::BooleanBuilder>(7)->Append(id % 2 == 0));
   check(rows.GetFieldAs<arrow::DoubleBuilder>(8)->Append(static_cast<double>(id) / 8.0));
   check(rows.GetFieldAs<arrow::FloatBuilder>(9)->Append(static_cast<float>(version) / 4.0F));
-  check(rows.GetFieldAs<arrow::BinaryBuilder>(10)->Append(std::string(1, static_cast<char>(id % 256)) + name));
+  check(rows.GetFieldAs<arrow::BinaryBuilder>(10)->Append(
+      std::string(1, static_cast<char>(id % 256)) + name));
 }
 
 void append_nested(arrow::RecordBatchBuilder& rows, int64_t id, int64_t version) {
@@ -93,18 +96,23 @@ void append_nested(arrow::RecordBatchBuilder& rows, int64_t id, int64_t version)
   auto* tags = rows.GetFieldAs<arrow::ListBuilder>(2);
   check(tags->Append());
   for (int64_t i = 0; i < id % 4; ++i)
-    check(static_cast<arrow::StringBuilder*>(tags->value_builder())->Append(fmt::format("t{}.{}", i, version)));
+    check(static_cast<arrow::StringBuilder*>(tags->value_builder())
+              ->Append(fmt::format("t{}.{}", i, version)));
   auto* place = rows.GetFieldAs<arrow::StructBuilder>(3);
   check(place->Append());
-  check(static_cast<arrow::StringBuilder*>(place->field_builder(0))->Append(fmt::format("city {}", id)));
+  check(static_cast<arrow::StringBuilder*>(place->field_builder(0))
+            ->Append(fmt::format("city {}", id)));
   auto* spot = static_cast<arrow::StructBuilder*>(place->field_builder(1));
   check(spot->Append());
-  check(static_cast<arrow::DoubleBuilder*>(spot->field_builder(0))->Append(static_cast<double>(id) / 2.0));
-  check(static_cast<arrow::DoubleBuilder*>(spot->field_builder(1))->Append(static_cast<double>(version)));
+  check(static_cast<arrow::DoubleBuilder*>(spot->field_builder(0))
+            ->Append(static_cast<double>(id) / 2.0));
+  check(static_cast<arrow::DoubleBuilder*>(spot->field_builder(1))
+            ->Append(static_cast<double>(version)));
   auto* prices = rows.GetFieldAs<arrow::MapBuilder>(4);
   check(prices->Append());
   check(static_cast<arrow::StringBuilder*>(prices->key_builder())->Append("net"));
-  check(static_cast<arrow::Decimal128Builder*>(prices->item_builder())->Append(arrow::Decimal128(id)));
+  check(static_cast<arrow::Decimal128Builder*>(prices->item_builder())
+            ->Append(arrow::Decimal128(id)));
 }
 
 /// One table in the making, and what its readers must see.
@@ -187,7 +195,8 @@ class Story {
 
   std::shared_ptr<arrow::RecordBatch> batch_of(const Rows& rows) const {
     const auto arrow_schema = must(parquet::to_arrow(schema_));
-    auto builder = arrow::RecordBatchBuilder::Make(arrow_schema, arrow::default_memory_pool()).ValueOrDie();
+    auto builder =
+        arrow::RecordBatchBuilder::Make(arrow_schema, arrow::default_memory_pool()).ValueOrDie();
     for (const auto& [id, version] : rows)
       name_ == "nested" ? append_nested(*builder, id, version) : append_flat(*builder, id, version);
     return builder->Flush().ValueOrDie();
@@ -205,7 +214,8 @@ class Story {
     must(writer->finish(0, 0));
   }
 
-  void rewrite(table::Commit& commit, const table::FileSlice& slice, const Change& change, Rows& added) {
+  void rewrite(table::Commit& commit, const table::FileSlice& slice, const Change& change,
+               Rows& added) {
     const auto reader = must(table_->open(slice));
     const auto writer = must(commit.next_version(slice, slice.role));
     Rows updated;

@@ -16,8 +16,8 @@ using model::TypeKind;
 bool is_avro_name(std::string_view name) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
   for (const char c : name) {
-    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                          (c >= 'a' && c <= 'z') || c == '_';
+    const bool is_plain =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
     if (!is_plain) return false;
   }
   return true;
@@ -48,9 +48,7 @@ OrderedJson logical(std::string_view type, std::string_view name) {
   return {{"type", type}, {"logicalType", name}};
 }
 
-OrderedJson nullable(OrderedJson type) {
-  return OrderedJson::array({"null", std::move(type)});
-}
+OrderedJson nullable(OrderedJson type) { return OrderedJson::array({"null", std::move(type)}); }
 
 Result<OrderedJson> avro_type(const model::DataType& type, const std::string& name,
                               const std::string& scope);
@@ -60,7 +58,8 @@ Result<OrderedJson> avro_fields(const model::Schema& columns, const std::string&
   for (const auto& column : columns) {
     WEIR_TRY(check_name(column.name));
     WEIR_ASSIGN(OrderedJson type, avro_type(column.type, column.name, scope));
-    fields.push_back({{"name", column.name}, {"type", nullable(std::move(type))}, {"default", nullptr}});
+    fields.push_back(
+        {{"name", column.name}, {"type", nullable(std::move(type))}, {"default", nullptr}});
   }
   return fields;
 }
@@ -70,8 +69,8 @@ Result<OrderedJson> nested_type(const model::DataType& type, const std::string& 
                                 const std::string& scope) {
   if (type.kind == TypeKind::kStruct) {
     WEIR_ASSIGN(OrderedJson fields, avro_fields(type.children, scope + "." + name));
-    return OrderedJson{{"type", "record"}, {"name", name}, {"namespace", scope},
-                       {"fields", std::move(fields)}};
+    return OrderedJson{
+        {"type", "record"}, {"name", name}, {"namespace", scope}, {"fields", std::move(fields)}};
   }
   if (type.kind == TypeKind::kList) {
     WEIR_ASSIGN(OrderedJson items, avro_type(type.children.at(0).type, name, scope));
@@ -145,15 +144,19 @@ class AvroReader {
   }
 
   static Error no_record() {
-    return Error{ErrorCode::kCorrupt, "the Avro schema of a commit is no record of named fields",
-                 {}, {}, std::nullopt};
+    return Error{ErrorCode::kCorrupt,
+                 "the Avro schema of a commit is no record of named fields",
+                 {},
+                 {},
+                 std::nullopt};
   }
 
  private:
   static constexpr int kMaxDepth = 64;
 
   static std::unexpected<Error> unknown(const Json& avro) {
-    return fail(ErrorCode::kUnsupported, "Avro type {} is not one that weir knows", dump_json(avro));
+    return fail(ErrorCode::kUnsupported, "Avro type {} is not one that weir knows",
+                dump_json(avro));
   }
 
   Result<model::DataType> union_of(const Json& avro, int depth) {
@@ -169,9 +172,10 @@ class AvroReader {
 
   Result<model::DataType> named(const std::string& name) {
     static const std::map<std::string, TypeKind, std::less<>> kPlain = {
-        {"boolean", TypeKind::kBoolean}, {"int", TypeKind::kInteger}, {"long", TypeKind::kBigint},
-        {"float", TypeKind::kFloat},     {"double", TypeKind::kDouble},
-        {"string", TypeKind::kVarchar},  {"bytes", TypeKind::kBlob}};
+        {"boolean", TypeKind::kBoolean}, {"int", TypeKind::kInteger},
+        {"long", TypeKind::kBigint},     {"float", TypeKind::kFloat},
+        {"double", TypeKind::kDouble},   {"string", TypeKind::kVarchar},
+        {"bytes", TypeKind::kBlob}};
     const auto plain = kPlain.find(name);
     if (plain != kPlain.end()) return model::DataType{plain->second, 0, 0, {}};
     const auto known = names_.find(name);
@@ -189,7 +193,8 @@ class AvroReader {
       const auto scope = avro.find("namespace");
       const std::string bare = name->get<std::string>();
       names_[bare] = result;
-      if (scope != avro.end() && scope->is_string()) names_[scope->get<std::string>() + "." + bare] = result;
+      if (scope != avro.end() && scope->is_string())
+        names_[scope->get<std::string>() + "." + bare] = result;
     }
     return result;
   }
@@ -204,9 +209,11 @@ class AvroReader {
     }
     if (kind == "map" && avro.contains("values")) {
       WEIR_ASSIGN(model::DataType value, type(avro.at("values"), depth + 1));
-      return model::DataType{TypeKind::kMap, 0, 0,
-                             {{"key", {TypeKind::kVarchar, 0, 0, {}}, false},
-                              {"value", std::move(value), true}}};
+      return model::DataType{
+          TypeKind::kMap,
+          0,
+          0,
+          {{"key", {TypeKind::kVarchar, 0, 0, {}}, false}, {"value", std::move(value), true}}};
     }
     if (kind == "record") {
       WEIR_ASSIGN(model::Schema children, fields(avro, depth));
@@ -231,8 +238,8 @@ class AvroReader {
     if (logical_type == "decimal") {
       WEIR_ASSIGN(const int64_t precision, json_field<int64_t>(avro, "precision"));
       WEIR_ASSIGN(const int64_t scale, json_field_or<int64_t>(avro, "scale", 0));
-      return model::DataType{TypeKind::kDecimal, static_cast<int>(precision),
-                             static_cast<int>(scale), {}};
+      return model::DataType{
+          TypeKind::kDecimal, static_cast<int>(precision), static_cast<int>(scale), {}};
     }
     const auto found = kLogical.find(logical_type);
     if (found == kLogical.end()) return named(kind);
@@ -250,17 +257,20 @@ Result<std::string> avro_schema_text(std::string_view table_name, const model::S
   const std::string record = table + "_record";
   for (const auto& column : schema) {
     if (is_meta_column(column.name))
-      return fail(ErrorCode::kInvalidConfig, "column '{}' has the name of one of Hudi's own columns",
-                  column.name);
+      return fail(ErrorCode::kInvalidConfig,
+                  "column '{}' has the name of one of Hudi's own columns", column.name);
   }
   WEIR_ASSIGN(OrderedJson fields, avro_fields(schema, "hoodie." + table + "." + record));
   OrderedJson all = OrderedJson::array();
   if (meta == MetaColumns::kFirst) {
     for (const auto name : kMetaColumns)
-      all.push_back({{"name", name}, {"type", nullable("string")}, {"doc", ""}, {"default", nullptr}});
+      all.push_back(
+          {{"name", name}, {"type", nullable("string")}, {"doc", ""}, {"default", nullptr}});
   }
   for (auto& field : fields) all.push_back(std::move(field));
-  const OrderedJson whole = {{"type", "record"}, {"name", record}, {"namespace", "hoodie." + table},
+  const OrderedJson whole = {{"type", "record"},
+                             {"name", record},
+                             {"namespace", "hoodie." + table},
                              {"fields", std::move(all)}};
   return whole.dump();  // names are ASCII, so it cannot fail
 }

@@ -6,10 +6,10 @@
 #include <cstring>
 #include <limits>
 
-// A key is hashed `k` times, each hash seeded with the one before (k is 30 at Spark's rate of 1e-9).
-// Two things make that cheap. The words of a key are mixed before the seed touches them, so they are
-// mixed once and not k times. And what remains of a round is a chain of multiplications, each waiting
-// for the one before: several keys of one length go side by side to fill the wait.
+// A key is hashed `k` times, each hash seeded with the one before (k is 30 at Spark's rate of
+// 1e-9). Two things make that cheap. The words of a key are mixed before the seed touches them, so
+// they are mixed once and not k times. And what remains of a round is a chain of multiplications,
+// each waiting for the one before: several keys of one length go side by side to fill the wait.
 
 namespace weir::table {
 namespace {
@@ -109,7 +109,8 @@ void SimpleBloom::add_all(const std::string_view* keys, int64_t count) {
   while (i < count) {
     const size_t length = keys[i].size();
     int64_t run = 0;
-    while (run < static_cast<int64_t>(kSideBySide) && i + run < count && keys[i + run].size() == length)
+    while (run < static_cast<int64_t>(kSideBySide) && i + run < count &&
+           keys[i + run].size() == length)
       ++run;
     if (run < static_cast<int64_t>(kSideBySide) || length > kLongestMixed) {
       int32_t hash = 0;
@@ -163,8 +164,7 @@ std::string base64(std::string_view bytes) {
 
 int compare_as_java(std::string_view a, std::string_view b) {
   const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (at_a == a.end() || at_b == b.end())
-    return at_a == a.end() ? (at_b == b.end() ? 0 : -1) : 1;
+  if (at_a == a.end() || at_b == b.end()) return at_a == a.end() ? (at_b == b.end() ? 0 : -1) : 1;
   const auto x = static_cast<unsigned char>(*at_a);
   const auto y = static_cast<unsigned char>(*at_b);
   // Four-byte sequences are surrogates (D800–DFFF) in UTF-16, below what EE and EF begin.

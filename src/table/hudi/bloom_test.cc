@@ -47,7 +47,8 @@ TEST(SimpleBloom, FooterTextIsThatOfHudi) {
   for (const auto key : {"a", "b", "c"}) three.add(key);
   EXPECT_EQ(three.footer_text(), "/////wAAAB8BAAAAglq/1OMDVFFUP26aJeJA/coB");
   const std::vector<std::string> mixed = {
-      "", "a", "ab", "abc", "abcd", "oslo", "0123456789abcdef0123456789abcdef", "Zürich", "日本", "😀x"};
+      "",       "a",    "ab", "abc", "abcd", "oslo", "0123456789abcdef0123456789abcdef",
+      "Zürich", "日本", "😀x"};
   SimpleBloom ten(10, 1e-3);
   ten.add_all(views(mixed).data(), 10);
   EXPECT_EQ(ten.footer_text(), "/////wAAAAoBAAAAkOt5hHRibFPYi+Rq0CBynUXADw==");

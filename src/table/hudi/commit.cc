@@ -63,7 +63,7 @@ class NativeCommit final : public Commit {
   CommitMetadata metadata_for(const std::map<std::string, std::string>& extra) const;
   Status publish(const CommitMetadata& metadata);
   Status settle_by_reading(const Error& doubt);
-  Status undo() noexcept;
+  Status undo();
 
   TableContext context_;
   CommitLog& log_;
@@ -181,7 +181,8 @@ Result<std::unique_ptr<GroupWriter>> NativeCommit::next_version(const FileSlice&
 
 Status NativeCommit::put_partition_metadata(const std::string& partition) {
   const auto depth = partition.empty() ? 0 : 1 + std::ranges::count(partition, '/');
-  const std::string file = partition + (partition.empty() ? "" : "/") + ".hoodie_partition_metadata";
+  const std::string file =
+      partition + (partition.empty() ? "" : "/") + ".hoodie_partition_metadata";
   const auto put = storage::put(
       store(), file,
       fmt::format("#partition metadata\ncommitTime={}\npartitionDepth={}\n", instant_, depth),
@@ -223,9 +224,10 @@ void NativeCommit::replace(const FileSlice& slice) {
 
 Status NativeCommit::check_not_overtaken() {
   const auto overtaken = [&](std::string why) {
-    return fail_with_hint(ErrorCode::kConflict,
-                          fmt::format("commit {} of table '{}' was overtaken: {}", instant_, name_, why),
-                          "nothing of it is visible; run the task again");
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("commit {} of table '{}' was overtaken: {}", instant_, name_, why),
+        "nothing of it is visible; run the task again");
   };
   WEIR_TRY(still_mine());
   WEIR_ASSIGN(const bool is_ours, is_inflight_ours());
@@ -235,7 +237,8 @@ Status NativeCommit::check_not_overtaken() {
     return fail(ErrorCode::kInternal, "commit {}: {} of {} files are not finished", instant_,
                 static_cast<size_t>(opened_) - stats_.size(), opened_);
   if (!replaced_.empty() && options_.action != Action::kReplaceCommit)
-    return fail(ErrorCode::kInternal, "commit {} replaces groups but is no replacecommit", instant_);
+    return fail(ErrorCode::kInternal, "commit {} replaces groups but is no replacecommit",
+                instant_);
   if (touched_.empty() && replaced_.empty()) return {};
   WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
   WEIR_ASSIGN(const auto files, list_data_files(store()));
@@ -244,7 +247,8 @@ Status NativeCommit::check_not_overtaken() {
     for (const auto& slice : *slices) {
       const auto now = live.find({slice.partition, slice.file_group_id});
       if (now == live.end()) return overtaken(slice.name + " is no longer part of the table");
-      if (now->second.name != slice.name) return overtaken(now->second.name + " is newer than what was read");
+      if (now->second.name != slice.name)
+        return overtaken(now->second.name + " is newer than what was read");
     }
   }
   return {};
@@ -262,12 +266,14 @@ CommitMetadata NativeCommit::metadata_for(const std::map<std::string, std::strin
   Json roles = Json::object();
   for (const auto& [group, role] : roles_) roles[group] = to_text(role);
   metadata.extra[kRolesKey] = dump_json(roles);
-  for (const auto& slice : replaced_) metadata.replaced[slice.partition].push_back(slice.file_group_id);
+  for (const auto& slice : replaced_)
+    metadata.replaced[slice.partition].push_back(slice.file_group_id);
   return metadata;
 }
 
 Result<CommitInfo> NativeCommit::complete(const std::map<std::string, std::string>& extra) {
-  if (may_be_visible_) return fail(ErrorCode::kInternal, "commit {} was completed before", instant_);
+  if (may_be_visible_)
+    return fail(ErrorCode::kInternal, "commit {} was completed before", instant_);
   WEIR_TRY(check_not_overtaken());
   const CommitMetadata metadata = metadata_for(extra);
   WEIR_TRY(publish(metadata));
@@ -280,8 +286,8 @@ Status NativeCommit::publish(const CommitMetadata& metadata) {
   const std::string text = to_text(metadata, options_.action);
   may_be_visible_ = true;
   for (int tries = 1;; ++tries) {
-    const auto put = storage::put(store(), file_in(Instant::State::kCompleted), text,
-                                  storage::Put::kIfAbsent);
+    const auto put =
+        storage::put(store(), file_in(Instant::State::kCompleted), text, storage::Put::kIfAbsent);
     if (put) return {};
     const ErrorCode code = put.error().code;
     if (code != ErrorCode::kAlreadyExists && code != ErrorCode::kOutcomeUnknown) {
@@ -305,18 +311,22 @@ Status NativeCommit::settle_by_reading(const Error& doubt) {
     return std::unexpected(std::move(unknown).while_doing(fmt::format("publishing {}", file)));
   }
   const auto stored = parse_commit_metadata(*text, file);
-  const auto attempt = stored ? stored->extra.find(kAttemptKey) : std::map<std::string, std::string>::const_iterator{};
+  const auto attempt = stored ? stored->extra.find(kAttemptKey)
+                              : std::map<std::string, std::string>::const_iterator{};
   if (stored && attempt != stored->extra.end() && attempt->second == attempt_) return {};
   may_be_visible_ = false;  // it is another's file: ours never appeared
   return fail(ErrorCode::kConflict, "{} was put by another writer", file);
 }
 
-Status NativeCommit::undo() noexcept {
+Status NativeCommit::undo() {
   const auto completed = store().stat(file_in(Instant::State::kCompleted));
   if (completed || completed.error().code != ErrorCode::kNotFound) return {};
   WEIR_ASSIGN(const bool is_ours, is_inflight_ours());
-  if (!is_ours) return {};  // rolled back by another, who removes our files too
-  return undo_instant(store(), as_instant());
+  if (is_ours) return undo_instant(store(), as_instant());
+  // Another rolled us back, but a file that was finished since then is known to nobody else.
+  const std::lock_guard lock(mutex_);
+  for (const auto& stat : stats_) WEIR_TRY(store().remove(stat.path));
+  return remove_markers(store(), instant_);
 }
 
 NativeCommit::~NativeCommit() {

@@ -17,7 +17,7 @@ namespace weir::table {
 /// One new data file.
 struct WriteStat {
   std::string file_group_id;
-  std::string path;             ///< Relative to the table.
+  std::string path;  ///< Relative to the table.
   std::string partition;
   std::string previous_commit;  ///< Empty: the group is new.
   std::string previous_file;    ///< Bare name; empty: the group is new.

@@ -59,10 +59,10 @@ Status check_complete(const std::vector<Instant>& commits, CommitLog& log,
       if (!seen.insert(group).second || stat.path.empty()) continue;
       const auto found = live.find(group);
       if (found == live.end() || found->second.name != stat.path)
-        return fail_with_hint(ErrorCode::kNotFound,
-                              fmt::format("the table as of {} cannot be read whole: {} is gone", at,
-                                          stat.path),
-                              "its files were cleaned; ask for a later instant");
+        return fail_with_hint(
+            ErrorCode::kNotFound,
+            fmt::format("the table as of {} cannot be read whole: {} is gone", at, stat.path),
+            "its files were cleaned; ask for a later instant");
     }
   }
   return {};
@@ -70,7 +70,7 @@ Status check_complete(const std::vector<Instant>& commits, CommitLog& log,
 
 Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, CommitLog& log) {
   FileSlice slice{file.file_group_id, file.partition, file.name, file.instant, -1,
-                  file.size_bytes, Role::kMixed};
+                  file.size_bytes,    Role::kMixed};
   const auto& commits = timeline.commits();
   const auto commit = std::ranges::lower_bound(commits, file.instant, {}, &Instant::time);
   if (commit == commits.end() || commit->time != file.instant) {
@@ -188,16 +188,15 @@ Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log
   WEIR_ASSIGN(snapshot.schema, schema_at(properties, log, commits));
   if (commits.empty()) {
     if (at.empty()) return snapshot;
-    return fail_with_hint(ErrorCode::kNotFound, fmt::format("the table has no commit at or before {}", at),
-                          timeline.commits().empty()
-                              ? "nothing was committed yet"
-                              : "the oldest one is " + timeline.commits().front().time);
+    return fail_with_hint(
+        ErrorCode::kNotFound, fmt::format("the table has no commit at or before {}", at),
+        timeline.commits().empty() ? "nothing was committed yet"
+                                   : "the oldest one is " + timeline.commits().front().time);
   }
   snapshot.instant = commits.back().time;
   WEIR_ASSIGN(const std::vector<DataFile> files, list_data_files(log.store()));
   WEIR_ASSIGN(const auto live, live_files(timeline, log, files, at));
-  if (commits.size() < timeline.commits().size())
-    WEIR_TRY(check_complete(commits, log, live, at));
+  if (commits.size() < timeline.commits().size()) WEIR_TRY(check_complete(commits, log, live, at));
   for (const auto& [group, file] : live) {
     WEIR_ASSIGN(FileSlice slice, slice_of(file, timeline, log));
     snapshot.slices.push_back(std::move(slice));

@@ -94,6 +94,8 @@ class ParquetGroupWriter final : public GroupWriter {
 Status ParquetGroupWriter::open() {
   parquet::WriteOptions options;
   options.codec = parquet::Codec::kSnappy;
+  // One row group for each open writer is what a merge holds in memory.
+  options.row_group_rows = 122'880;
   options.threads = plan_.threads;
   WEIR_ASSIGN(file_, parquet::create_file(store_, plan_.name, plan_.schema, options));
   return {};
@@ -112,8 +114,8 @@ Status ParquetGroupWriter::write_changed(const arrow::RecordBatch& data,
   arrow::ArrayVector columns(kMetaCount);
   WEIR_ASSIGN(columns[0], instant_.rows(count));
   WEIR_ASSIGN(columns[1], sequence_numbers(count));
-  WEIR_ASSIGN(columns[kKeyColumn], as_type(arrow::MakeArray(record_keys.data()),
-                                           *plan_.schema->field(kKeyColumn)));
+  WEIR_ASSIGN(columns[kKeyColumn],
+              as_type(arrow::MakeArray(record_keys.data()), *plan_.schema->field(kKeyColumn)));
   WEIR_ASSIGN(columns[3], partition_.rows(count));
   WEIR_ASSIGN(columns[kFileNameColumn], file_name_.rows(count));
   for (int i = 0; i < data.num_columns(); ++i) {
@@ -161,7 +163,8 @@ Status ParquetGroupWriter::write_columns(arrow::ArrayVector columns, int64_t row
 Status ParquetGroupWriter::take_keys(const std::shared_ptr<arrow::Array>& keys) {
   auto texts = std::static_pointer_cast<arrow::StringArray>(keys);
   // A slice keeps the whole it was cut from alive; a small one of a large whole is copied out.
-  if (texts->value_data() && texts->value_data()->size() > 2 * texts->total_values_length() + 4096) {
+  if (texts->value_data() &&
+      texts->value_data()->size() > 2 * texts->total_values_length() + 4096) {
     WEIR_ASSIGN(const auto own, taken(arrow::Concatenate({keys})));
     texts = std::static_pointer_cast<arrow::StringArray>(own);
   }
@@ -180,7 +183,8 @@ Result<std::shared_ptr<arrow::Array>> ParquetGroupWriter::sequence_numbers(int64
   std::string text = prefix;
   text.resize(prefix.size() + kDigits);
   for (int64_t i = 0; i < count; ++i) {
-    const auto end = std::to_chars(text.data() + prefix.size(), text.data() + text.size(), changed_ + i);
+    const auto end =
+        std::to_chars(text.data() + prefix.size(), text.data() + text.size(), changed_ + i);
     builder.UnsafeAppend(text.data(), static_cast<int32_t>(end.ptr - text.data()));
   }
   return taken(builder.Finish());
@@ -206,7 +210,8 @@ std::map<std::string, std::string> ParquetGroupWriter::footer() const {
   std::string_view greatest;
   bool is_first = true;
   const bool has_filter = plan_.bloom_false_positives > 0;
-  SimpleBloom filter(has_filter ? file_->rows() : 1, has_filter ? plan_.bloom_false_positives : 0.5);
+  SimpleBloom filter(has_filter ? file_->rows() : 1,
+                     has_filter ? plan_.bloom_false_positives : 0.5);
   std::vector<std::string_view> texts;
   for (const auto& keys : keys_) {
     texts.clear();
@@ -235,8 +240,7 @@ std::map<std::string, std::string> ParquetGroupWriter::footer() const {
 Result<FileSlice> ParquetGroupWriter::finish(int64_t updated, int64_t deleted) {
   if (is_finished_) return fail(ErrorCode::kInternal, "{} was finished before", plan_.name);
   WEIR_TRY(check_counts(updated, deleted));
-  WEIR_ASSIGN(const parquet::WrittenFile written,
-              file_->commit(footer(), storage::Put::kIfAbsent));
+  WEIR_ASSIGN(const parquet::WrittenFile written, file_->commit(footer(), storage::Put::kIfAbsent));
   is_finished_ = true;
   keys_.clear();
   const FileSlice slice{plan_.file_group_id, plan_.partition,    plan_.name, plan_.instant,
@@ -270,7 +274,8 @@ Result<std::unique_ptr<GroupWriter>> make_group_writer(storage::Storage& store, 
 Result<std::shared_ptr<arrow::Schema>> file_schema(const model::Schema& schema) {
   WEIR_ASSIGN(const auto data, parquet::to_arrow(schema));
   arrow::FieldVector fields;
-  for (const auto name : kMetaColumns) fields.push_back(arrow::field(std::string(name), arrow::utf8()));
+  for (const auto name : kMetaColumns)
+    fields.push_back(arrow::field(std::string(name), arrow::utf8()));
   for (const auto& field : data->fields()) fields.push_back(field);
   return arrow::schema(std::move(fields));
 }

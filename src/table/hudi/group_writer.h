@@ -21,17 +21,17 @@ namespace weir::table {
 
 /// What one data file is to be.
 struct GroupPlan {
-  std::string name;            ///< Object name.
+  std::string name;  ///< Object name.
   std::string file_group_id;
   std::string partition;
   Role role = Role::kMixed;
   std::string instant;
-  int64_t ordinal = 0;         ///< Of the file within its commit; in sequence numbers.
+  int64_t ordinal = 0;  ///< Of the file within its commit; in sequence numbers.
   std::string token;
-  std::string avro_schema;     ///< With Hudi's columns.
+  std::string avro_schema;                ///< With Hudi's columns.
   std::shared_ptr<arrow::Schema> schema;  ///< Of the file: Hudi's columns first.
   double bloom_false_positives = 0;       ///< 0: no filter.
-  FileSlice previous;          ///< Empty name: the group is new.
+  FileSlice previous;                     ///< Empty name: the group is new.
   int64_t threads = 1;
 };
 

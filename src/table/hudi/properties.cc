@@ -29,13 +29,18 @@ void append_utf8(std::string& out, uint32_t code) {
 /// The next code point of UTF-8 text; a byte that starts none counts as Latin-1.
 uint32_t take_utf8(std::string_view& text) {
   const auto first = static_cast<unsigned char>(text.front());
-  const size_t length = first < 0x80 ? 1 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
+  const size_t length = first < 0x80    ? 1
+                        : first >= 0xF0 ? 4
+                        : first >= 0xE0 ? 3
+                        : first >= 0xC0 ? 2
+                                        : 1;
   if (length == 1 || text.size() < length) {
     text.remove_prefix(1);
     return first;
   }
   uint32_t code = first & (0xFFU >> (length + 1));
-  for (size_t i = 1; i < length; ++i) code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3F);
+  for (size_t i = 1; i < length; ++i)
+    code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3F);
   text.remove_prefix(length);
   return code;
 }
@@ -58,7 +63,8 @@ std::string take_logical_line(std::string_view& text) {
     piece = without_leading_blanks(piece);
     const bool is_comment = is_first && !piece.empty() && (piece[0] == '#' || piece[0] == '!');
     size_t backslashes = 0;
-    while (backslashes < piece.size() && piece[piece.size() - 1 - backslashes] == '\\') ++backslashes;
+    while (backslashes < piece.size() && piece[piece.size() - 1 - backslashes] == '\\')
+      ++backslashes;
     line += piece;
     is_first = false;
     if (is_comment || backslashes % 2 == 0 || text.empty()) return line;
@@ -67,11 +73,13 @@ std::string take_logical_line(std::string_view& text) {
 }
 
 Result<uint32_t> hex4(std::string_view text) {
-  if (text.size() < 4) return fail(ErrorCode::kCorrupt, "{}: \\u{} is cut short", kPropertiesFile, text);
+  if (text.size() < 4)
+    return fail(ErrorCode::kCorrupt, "{}: \\u{} is cut short", kPropertiesFile, text);
   uint32_t value = 0;
   for (const char c : text.substr(0, 4)) {
     if (std::isxdigit(static_cast<unsigned char>(c)) == 0)
-      return fail(ErrorCode::kCorrupt, "{}: \\u{} is no character", kPropertiesFile, text.substr(0, 4));
+      return fail(ErrorCode::kCorrupt, "{}: \\u{} is no character", kPropertiesFile,
+                  text.substr(0, 4));
     value = value * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
   }
   return value;
@@ -146,8 +154,10 @@ Status check_key_columns(const TableOptions& options) {
   if (!options.ordering_field.empty()) named.push_back(options.ordering_field);
   for (const auto& name : named) {
     if (!options.schema.empty() && model::find_column(options.schema, name) == nullptr)
-      return fail(ErrorCode::kInvalidConfig, "table '{}' has no column '{}' for its record key or "
-                  "ordering field", options.name, name);
+      return fail(ErrorCode::kInvalidConfig,
+                  "table '{}' has no column '{}' for its record key or "
+                  "ordering field",
+                  options.name, name);
   }
   return {};
 }
@@ -198,8 +208,8 @@ std::string checksum_of(const TableProperties& properties) {
 std::string sanitised_name(std::string_view name) {
   std::string out;
   for (const char c : name) {
-    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                          (c >= 'a' && c <= 'z') || c == '_';
+    const bool is_plain =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
     out += is_plain ? c : '_';
   }
   // Avro's record names must not start with a digit.
@@ -230,7 +240,8 @@ Result<TableProperties> properties_of_new_table(const TableOptions& options) {
       // Hudi 0.15 and 1.2 pick different winners among equal keys where this is not said.
       {"hoodie.compaction.payload.class",
        "org.apache.hudi.common.model.DefaultHoodieRecordPayload"},
-      // Spark merges these under a job's options: no silent upgrade to version 9, no metadata table.
+      // Spark merges these under a job's options: no silent upgrade to version 9, no metadata
+      // table.
       {"hoodie.write.table.version", "6"},
       {"hoodie.write.auto.upgrade", "false"},
       {"hoodie.metadata.enable", "false"},

@@ -31,7 +31,8 @@ std::string format_properties(const TableProperties& properties);
 std::string property_or(const TableProperties& properties, std::string_view key,
                         std::string_view otherwise);
 
-/// CRC-32 (IEEE 802.3) of `<database>.<table name>` in decimal: a wrong one makes a table unreadable.
+/// CRC-32 (IEEE 802.3) of `<database>.<table name>` in decimal: a wrong one makes a table
+/// unreadable.
 std::string checksum_of(const TableProperties& properties);
 
 /// Everything that a new table's file holds. kInvalidConfig for a name, key or column that Hudi

@@ -33,9 +33,9 @@ TEST(Properties, ReadsJavasText) {
 }
 
 TEST(Properties, WhatIsWrittenIsReadBack) {
-  const TableProperties properties = {{"a b", " leading and trailing "}, {"#x", "!y=z:#"},
-                                      {"nl", "one\ntwo\r\f\t"},          {"back\\slash", "\\u0041\\"},
-                                      {"é", "日本 😀"},                  {"empty", ""}};
+  const TableProperties properties = {
+      {"a b", " leading and trailing "}, {"#x", "!y=z:#"}, {"nl", "one\ntwo\r\f\t"},
+      {"back\\slash", "\\u0041\\"},      {"é", "日本 😀"}, {"empty", ""}};
   const std::string text = format_properties(properties);
   for (const char c : text) EXPECT_LT(static_cast<unsigned char>(c), 0x7F) << "plain ASCII";
   const auto again = parse_properties(text);
@@ -56,7 +56,8 @@ TEST(Properties, BrokenUnicodeEscapeIsCorrupt) {
 
 TEST(Properties, ChecksumIsThatOfSpark) {
   // Values of tables that Spark wrote.
-  EXPECT_EQ(checksum_of({{"hoodie.database.name", "default"}, {"hoodie.table.name", "v6_nonpartitioned"}}),
+  EXPECT_EQ(checksum_of(
+                {{"hoodie.database.name", "default"}, {"hoodie.table.name", "v6_nonpartitioned"}}),
             "1363530505");
   EXPECT_EQ(checksum_of({{"hoodie.table.name", "airports"}}), "2801954710");
 }
@@ -105,9 +106,11 @@ TEST(CheckProperties, OtherTablesAreRefusedByTheNameOfTheProperty) {
     changed[key] = value;
     return check_properties(changed);
   };
-  for (const auto& [key, value] : std::map<std::string, std::string>{
-           {"hoodie.table.type", "MERGE_ON_READ"}, {"hoodie.table.version", "9"},
-           {"hoodie.timeline.layout.version", "2"}, {"hoodie.table.base.file.format", "ORC"}}) {
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>{{"hoodie.table.type", "MERGE_ON_READ"},
+                                          {"hoodie.table.version", "9"},
+                                          {"hoodie.timeline.layout.version", "2"},
+                                          {"hoodie.table.base.file.format", "ORC"}}) {
     const auto status = with(key, value);
     ASSERT_FALSE(status) << key;
     EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::string_view kMarkerInfix = ".marker.";
 
-std::string marker_prefix(std::string_view time) { return fmt::format("{}{}/", kMarkerFolder, time); }
+std::string marker_prefix(std::string_view time) {
+  return fmt::format("{}{}/", kMarkerFolder, time);
+}
 
 /// The data file that a marker announces, if it is one of this instant: a marker is trusted only
 /// with files of its own commit.
@@ -32,6 +34,20 @@ Result<bool> is_weirs(storage::Storage& store, const Instant& pending, bool is_o
   if (!text) return std::unexpected(text.error());
   const auto metadata = parse_commit_metadata(*text, pending.file);
   return metadata && metadata->extra.contains(kTokenKey);
+}
+
+/// Removes data files of no commit: a writer that lost its guard may finish a file after it was
+/// rolled back. They are invisible until the timeline's beginning passes them, and then they
+/// appear.
+Status remove_orphans(storage::Storage& store, const std::vector<DataFile>& listed,
+                      const Timeline& timeline) {
+  std::set<std::string, std::less<>> known;
+  for (const auto& instant : timeline.instants()) known.insert(instant.time);
+  for (const auto& file : listed) {
+    if (known.contains(file.instant) || timeline.shows_files_of(file.instant)) continue;
+    WEIR_TRY(store.remove(file.name));
+  }
+  return {};
 }
 
 /// The instants that have markers.
@@ -70,8 +86,13 @@ Status undo_instant(storage::Storage& store, const Instant& pending) {
 }
 
 Result<int64_t> roll_back_all(storage::Storage& store, bool is_own_table) {
-  // Markers are looked at before the timeline: an instant that begins in between is not among them.
+  // Both are looked at before the timeline: of an instant that begins in between there is neither
+  // a marker nor a file among them.
   WEIR_ASSIGN(const std::set<std::string> marked, marked_instants(store));
+  std::vector<DataFile> files;
+  if (is_own_table) {
+    WEIR_ASSIGN(files, list_data_files(store));
+  }
   WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
   int64_t undone = 0;
   std::set<std::string> pending_times;
@@ -90,6 +111,7 @@ Result<int64_t> roll_back_all(storage::Storage& store, bool is_own_table) {
   for (const auto& time : marked) {
     if (!pending_times.contains(time)) WEIR_TRY(remove_markers(store, time));
   }
+  WEIR_TRY(remove_orphans(store, files, timeline));
   return undone;
 }
 

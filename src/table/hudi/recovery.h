@@ -1,7 +1,7 @@
 #pragma once
 
-/// Undoing what a commit left behind that never completed. Every step may be cut off and done again:
-/// what says that there is something to undo goes last.
+/// Undoing what a commit left behind that never completed. Every step may be cut off and done
+/// again: what says that there is something to undo goes last.
 
 #include <cstdint>
 #include <string>
@@ -24,7 +24,8 @@ Status remove_markers(storage::Storage& store, std::string_view time);
 
 /// Undoes all unfinished commits that weir began: those whose inflight file carries weir's token,
 /// and, in a table that is weir's own, those that did not get so far. Markers that outlived their
-/// instant go too. How many instants were undone.
+/// instant go too, and in a table of weir's own the data files of instants that are unknown. How
+/// many instants were undone.
 Result<int64_t> roll_back_all(storage::Storage& store, bool is_own_table);
 
 }  // namespace weir::table

@@ -119,7 +119,8 @@ inline std::map<int64_t, StoredRow> rows_of(HudiTable& table, const Snapshot& sn
     for (int64_t group = 0; group < (*reader)->info().row_groups; ++group) {
       const auto batch = *(*reader)->read_row_group(group, {});
       const auto text = [&](const char* column, int64_t row) {
-        return std::static_pointer_cast<arrow::StringArray>(batch->GetColumnByName(column))->GetString(row);
+        return std::static_pointer_cast<arrow::StringArray>(batch->GetColumnByName(column))
+            ->GetString(row);
       };
       const auto ids = std::static_pointer_cast<arrow::Int64Array>(batch->GetColumnByName("id"));
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
@@ -190,8 +191,8 @@ inline Result<CommitInfo> commit_second(HudiTable& table) {
     WEIR_ASSIGN(const auto writer, commit->next_version(slice, slice.role));
     const bool is_current = slice.role == Role::kCurrent;
     WEIR_TRY(copy_rows(table, slice, *writer, {1, 2}));
-    const std::vector<Person> people =
-        is_current ? std::vector<Person>{{1, "ada lovelace"}} : std::vector<Person>{{2, "bob (closed)"}};
+    const std::vector<Person> people = is_current ? std::vector<Person>{{1, "ada lovelace"}}
+                                                  : std::vector<Person>{{2, "bob (closed)"}};
     WEIR_TRY(writer->write_changed(*batch_of(people), *keys_of(people)));
     WEIR_TRY(writer->finish(is_current ? 1 : 0, is_current ? 1 : 0));
   }

@@ -58,7 +58,8 @@ std::optional<Instant> parse_instant_file(std::string_view object_name) {
   const size_t second = rest.find('.');
   instant.action = rest.substr(0, second);
   instant.state = Instant::State::kCompleted;
-  if (second == std::string_view::npos) return instant.action.empty() ? std::nullopt : std::optional(instant);
+  if (second == std::string_view::npos)
+    return instant.action.empty() ? std::nullopt : std::optional(instant);
   const std::string_view state = rest.substr(second + 1);
   if (state != kRequested && state != kInflight) return std::nullopt;
   instant.state = state == kRequested ? Instant::State::kRequested : Instant::State::kInflight;

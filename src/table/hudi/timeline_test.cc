@@ -13,12 +13,16 @@ constexpr const char* kThird = "20261103000000000";
 
 TEST(InstantFile, IsNamedAsHudiNamesIt) {
   using State = Instant::State;
-  EXPECT_EQ(instant_file(kFirst, "commit", State::kRequested), ".hoodie/20261101000000000.commit.requested");
+  EXPECT_EQ(instant_file(kFirst, "commit", State::kRequested),
+            ".hoodie/20261101000000000.commit.requested");
   EXPECT_EQ(instant_file(kFirst, "commit", State::kInflight), ".hoodie/20261101000000000.inflight");
   EXPECT_EQ(instant_file(kFirst, "commit", State::kCompleted), ".hoodie/20261101000000000.commit");
-  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kRequested), ".hoodie/20261101000000000.replacecommit.requested");
-  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kInflight), ".hoodie/20261101000000000.replacecommit.inflight");
-  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kCompleted), ".hoodie/20261101000000000.replacecommit");
+  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kRequested),
+            ".hoodie/20261101000000000.replacecommit.requested");
+  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kInflight),
+            ".hoodie/20261101000000000.replacecommit.inflight");
+  EXPECT_EQ(instant_file(kFirst, "replacecommit", State::kCompleted),
+            ".hoodie/20261101000000000.replacecommit");
   for (const auto state : {State::kRequested, State::kInflight, State::kCompleted}) {
     for (const auto action : {"commit", "replacecommit"}) {
       const auto instant = parse_instant_file(instant_file(kFirst, action, state));
@@ -31,23 +35,26 @@ TEST(InstantFile, IsNamedAsHudiNamesIt) {
 }
 
 TEST(InstantFile, OtherFilesAreNoInstants) {
-  for (const auto name : {".hoodie/hoodie.properties", ".hoodie/.temp/20261101000000000/x", "20261101000000000.commit",
-                          ".hoodie/20261101000000000", ".hoodie/20261101000000000.commit.crc", ".hoodie/2026.commit",
+  for (const auto name : {".hoodie/hoodie.properties", ".hoodie/.temp/20261101000000000/x",
+                          "20261101000000000.commit", ".hoodie/20261101000000000",
+                          ".hoodie/20261101000000000.commit.crc", ".hoodie/2026.commit",
                           ".hoodie/20261101000000000_20261101000000001.commit"})
     EXPECT_FALSE(parse_instant_file(name)) << name;
 }
 
 Timeline timeline_of(const std::vector<std::string>& files) {
   const auto store = storage::make_memory_storage();
-  for (const auto& file : files) EXPECT_TRUE(storage::put(*store, ".hoodie/" + file, "", storage::Put::kReplace));
+  for (const auto& file : files)
+    EXPECT_TRUE(storage::put(*store, ".hoodie/" + file, "", storage::Put::kReplace));
   return *Timeline::load(*store);
 }
 
 TEST(Timeline, AnInstantHasTheFarthestOfItsStates) {
-  const Timeline timeline = timeline_of({std::string(kFirst) + ".commit.requested", std::string(kFirst) + ".inflight",
-                                         std::string(kFirst) + ".commit", std::string(kSecond) + ".replacecommit.requested",
-                                         std::string(kSecond) + ".replacecommit.inflight", "hoodie.properties",
-                                         ".temp/" + std::string(kThird) + "/a.marker.CREATE"});
+  const Timeline timeline = timeline_of(
+      {std::string(kFirst) + ".commit.requested", std::string(kFirst) + ".inflight",
+       std::string(kFirst) + ".commit", std::string(kSecond) + ".replacecommit.requested",
+       std::string(kSecond) + ".replacecommit.inflight", "hoodie.properties",
+       ".temp/" + std::string(kThird) + "/a.marker.CREATE"});
   ASSERT_EQ(timeline.instants().size(), 2U);
   EXPECT_EQ(timeline.instants()[0].state, Instant::State::kCompleted);
   EXPECT_EQ(timeline.instants()[1].state, Instant::State::kInflight);
@@ -57,7 +64,8 @@ TEST(Timeline, AnInstantHasTheFarthestOfItsStates) {
 }
 
 TEST(Timeline, FilesOlderThanTheTimelineCountUnlessPending) {
-  const Timeline timeline = timeline_of({std::string(kFirst) + ".inflight", std::string(kSecond) + ".commit"});
+  const Timeline timeline =
+      timeline_of({std::string(kFirst) + ".inflight", std::string(kSecond) + ".commit"});
   EXPECT_TRUE(timeline.shows_files_of(kSecond));
   EXPECT_FALSE(timeline.shows_files_of(kFirst)) << "pending";
   EXPECT_TRUE(timeline.shows_files_of("20261031000000000")) << "archived";
