@@ -212,7 +212,7 @@ Status CsvReader::start() {
       std::string_view(first).substr(0, std::min<size_t>(first.size(), kFirstLook));
   const auto declared = options_.dialect.encoding;
   encoding_ = declared.value_or(Encoding::kUtf8);
-  const Encoding guess = guess_encoding(sample);
+  const Encoding guess = guess_encoding(without_cut_character(sample));
   const bool is_wide = guess == Encoding::kUtf16Le || guess == Encoding::kUtf16Be;
   if (!declared && is_wide) {
     return fail_with_hint(ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", name_),

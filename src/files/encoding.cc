@@ -112,19 +112,25 @@ Encoding guess_encoding(std::string_view sample) {
   if (odd_nuls > sample.size() / 4 && even_nuls == 0) return Encoding::kUtf16Le;
   if (even_nuls > sample.size() / 4 && odd_nuls == 0) return Encoding::kUtf16Be;
   if (is_utf8(sample)) return Encoding::kUtf8;
-  // A cut at the end of the sample is no fault.
-  for (size_t cut = 1; cut <= 3 && cut < sample.size(); ++cut) {
-    const auto rest = sample.substr(sample.size() - cut);
-    if (static_cast<uint8_t>(rest[0]) >= 0xC2 && is_utf8(sample.substr(0, sample.size() - cut))) {
-      return Encoding::kUtf8;
-    }
-  }
   const bool is_western = std::ranges::all_of(sample, [](char c) {
     const auto byte = static_cast<uint8_t>(c);
     return byte < 0x80 || (byte >= 0xA0 && byte != 0xFF) || byte == 0x80 ||
            (byte >= 0x91 && byte <= 0x97);
   });
   return is_western ? Encoding::kWindows1252 : Encoding::kUtf8;
+}
+
+std::string_view without_cut_character(std::string_view text) {
+  for (size_t cut = 1; cut <= 3 && cut <= text.size(); ++cut) {
+    const char lead = text[text.size() - cut];
+    if (is_continuation(lead)) continue;
+    const size_t length = static_cast<uint8_t>(lead) >= 0xF0   ? 4
+                          : static_cast<uint8_t>(lead) >= 0xE0 ? 3
+                          : static_cast<uint8_t>(lead) >= 0xC2 ? 2
+                                                               : 1;
+    return length > cut ? text.substr(0, text.size() - cut) : text;
+  }
+  return text;
 }
 
 bool is_ascii(std::string_view text) {

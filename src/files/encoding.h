@@ -37,6 +37,9 @@ ByteOrderMark byte_order_mark(std::string_view bytes);
 /// Windows-1252 where they are no UTF-8 and every high byte would be a letter or a mark.
 Encoding guess_encoding(std::string_view sample);
 
+/// Without the bytes at its end that may be the start of a character of UTF-8: for samples.
+std::string_view without_cut_character(std::string_view text);
+
 bool is_ascii(std::string_view text);
 /// Well-formed UTF-8 as RFC 3629 says: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);

@@ -220,7 +220,8 @@ Result<FileGuess> guess_file(storage::Storage& store, const std::string& name) {
   WEIR_ASSIGN(const std::string bytes, store.read(name, {0, kSample}));
   const bool is_whole = static_cast<int64_t>(bytes.size()) < kSample;
   FileGuess guess;
-  const Encoding encoding = guess_encoding(bytes);
+  const Encoding encoding =
+      guess_encoding(is_whole ? std::string_view(bytes) : without_cut_character(bytes));
   if (encoding != Encoding::kUtf8) guess.dialect.encoding = encoding;
   const ByteOrderMark mark = byte_order_mark(bytes);
   std::string text;
