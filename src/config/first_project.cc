@@ -1,6 +1,7 @@
 #include "config/first_project.h"
 
 #include "config/declarations.h"
+#include "config/flow_writer.h"
 #include "model/configuration.h"
 
 namespace weir::config {
@@ -84,7 +85,7 @@ std::string flow_text(const FoundSource& source) {
   flow.flow_id = source.name;
   flow.tasks.push_back(ingest_task(source));
   if (keeps_history(source)) flow.tasks.push_back(history_task(source));
-  Node node = flow_keys().write(flow);
+  Node node = flow_node(flow);
   node.comment = fmt::format("`weir run {}` brings new files in; a run without new files does nothing.",
                              source.name);
   Node* tasks = node.find("tasks");

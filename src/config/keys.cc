@@ -10,6 +10,9 @@
 namespace weir::config {
 namespace {
 
+/// Enough for anybody to see what is wrong with one document.
+constexpr size_t kMostFaults = 1000;
+
 std::string_view kind_text(const Node& node) {
   switch (node.kind) {
     case Node::Kind::kNull: return "nothing";
@@ -73,6 +76,7 @@ std::string Reader::where() const {
 }
 
 void Reader::fault(const Node& at, std::string message, std::string hint) {
+  if (faults.size() >= kMostFaults) return;
   const std::string path = where();
   if (!path.empty()) message = path + ": " + message;
   faults.push_back(Error{ErrorCode::kInvalidConfig, std::move(message), {}, std::move(hint),
@@ -81,12 +85,13 @@ void Reader::fault(const Node& at, std::string message, std::string hint) {
 
 void Reader::fault(const Node& at, const Error& error) { fault(at, error.message, error.hint); }
 
-void Reader::wrong_type(const Node& at, std::string_view wanted) {
+void Reader::wrong_type(const Node& at, std::string_view wanted, std::string hint) {
+  if (faults.size() >= kMostFaults) return;
   const std::string path = where();
   faults.push_back(Error{ErrorCode::kInvalidConfig,
                          fmt::format("{} takes {}, not {}", path, wanted, shown(at)),
                          {},
-                         {},
+                         std::move(hint),
                          place_of(at)});
 }
 
@@ -204,9 +209,8 @@ Codec<std::string> choice(std::vector<std::string> words) {
               return;
             }
             if (std::ranges::find(words, node.text) == words.end()) {
-              const std::string guess = did_you_mean(node.text, words);
-              reader.wrong_type(node, fmt::format("{}", fmt::join(words, " | ")));
-              reader.faults.back().hint = guess;
+              reader.wrong_type(node, fmt::format("{}", fmt::join(words, " | ")),
+                                did_you_mean(node.text, words));
               return;
             }
             value = node.text;

@@ -29,7 +29,7 @@ class Reader {
   /// kInvalidConfig at the node; the message starts with what is being read.
   void fault(const Node& at, std::string message, std::string hint = {});
   /// "'uri' takes a text, not a list"
-  void wrong_type(const Node& at, std::string_view wanted);
+  void wrong_type(const Node& at, std::string_view wanted, std::string hint = {});
   /// The same place for an error that a lower layer gave.
   void fault(const Node& at, const Error& error);
 

@@ -34,20 +34,33 @@ Subject Subject::in(std::string step) const {
 
 void Places::add(const Subject& subject, const Node& node) {
   Both& both = places_[joined(subject, subject.path.size())];
-  both.value = place_of(node);
+  both.value = mark_of(node);
   if (both.key.line == 0) both.key = both.value;
   for (const auto& entry : node.entries) {
     const Subject inner = subject.in(entry.key.text);
-    places_[joined(inner, inner.path.size())].key = place_of(entry.key);
+    places_[joined(inner, inner.path.size())].key = mark_of(entry.key);
     add(inner, entry.value);
   }
   for (size_t i = 0; i < node.items.size(); ++i) add(subject.in(std::to_string(i)), node.items[i]);
 }
 
+Places::Mark Places::mark_of(const Node& node) {
+  return {node.source, node.line, node.column, node.length};
+}
+
+Place Places::place_at(const Mark& mark) {
+  Node node;
+  node.source = mark.source;
+  node.line = mark.line;
+  node.column = mark.column;
+  node.length = mark.length;
+  return place_of(node);
+}
+
 std::optional<Place> Places::in_file(const Subject& subject) const {
   const auto found = places_.find(joined(subject, subject.path.size()));
   if (found == places_.end()) return std::nullopt;
-  return found->second.value;
+  return place_at(found->second.value);
 }
 
 Place Places::find(const Subject& subject, bool is_key) const {
@@ -55,7 +68,7 @@ Place Places::find(const Subject& subject, bool is_key) const {
     const auto found = places_.find(joined(subject, steps));
     if (found == places_.end()) continue;
     const bool is_exact = steps == subject.path.size();
-    return is_key || !is_exact ? found->second.key : found->second.value;
+    return place_at(is_key || !is_exact ? found->second.key : found->second.value);
   }
   Place row;
   row.file = "table " + subject.table;

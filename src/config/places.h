@@ -4,6 +4,7 @@
 /// table, key and column. Checks that know only values ask here for the place to show.
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,10 +35,20 @@ class Places {
   std::optional<Place> in_file(const Subject& subject) const;
 
  private:
-  struct Both {
-    Place key;
-    Place value;
+  /// Lines are shown when somebody asks: a place for each of many words on one long line would
+  /// hold that line many times.
+  struct Mark {
+    std::shared_ptr<const Source> source;  // immutable, shared by all marks of a file
+    int64_t line = 0;
+    int64_t column = 0;
+    int64_t length = 1;
   };
+  struct Both {
+    Mark key;
+    Mark value;
+  };
+  static Mark mark_of(const Node& node);
+  static Place place_at(const Mark& mark);
   Place find(const Subject& subject, bool is_key) const;
   std::map<std::string, Both> places_;
 };

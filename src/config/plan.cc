@@ -5,6 +5,7 @@
 #include <set>
 
 #include "catalog/config_rows.h"
+#include "config/template_files.h"
 
 namespace weir::config {
 namespace {
@@ -153,7 +154,7 @@ Result<Plan> make_plan(const std::vector<ConfigRow>& head, const model::Configur
                        const PlanOptions& options) {
   const std::string owner = managed_by(wanted.project);
   WEIR_ASSIGN(const Rows before, by_key(head));
-  WEIR_ASSIGN(const Rows after, by_key(catalog::rows_of(wanted, owner)));
+  WEIR_ASSIGN(const Rows after, by_key(catalog::rows_of(without_file_bodies(wanted), owner)));
   Plan plan;
   for (const auto& [key, row] : after) {
     const auto there = before.find(key);

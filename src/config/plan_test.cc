@@ -180,25 +180,25 @@ tasks:
   - id: ingest
     template: ingest_files
     with:
-      as_of: 'airports-(?<as_of>\d{8})'
-      format: {csv: {header: true}}
       from: 'landing/airports-*.csv'
+      as_of: 'airports-(?<as_of>\d{8})'
       to: raw.airports
+      format: {csv: {header: true}}
   - id: history
     template: merge_history
     needs: [ingest]
-    with: {deletes: by_absence, from: raw.airports, mode: snapshot, to: stage.airports}
+    with: {from: raw.airports, to: stage.airports, mode: snapshot, deletes: by_absence}
   - id: by_country
     template: transform
     needs: [history]
-    with: {sql: sql/airports_by_country.sql, to: presentation.airports_by_country}
+    with: {to: presentation.airports_by_country, sql: sql/airports_by_country.sql}
   - id: load
     template: load_warehouse
     needs: [by_country]
     with:
-      connection: warehouse
       from: presentation.airports_by_country
       mode: replace
+      connection: warehouse
       table: airports_by_country
 )");
 }

@@ -38,7 +38,7 @@ class Loader {
     if (const auto main = files.find(std::string(kProjectFile)); main != files.end())
       take_file(main->first, main->second);
     for (const auto& [file, text] : files)
-      if (file != kProjectFile) take_file(file, text);
+      if (file != kProjectFile && is_yaml_file(file)) take_file(file, text);
   }
 
   void override_by(const std::string& environment) {

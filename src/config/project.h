@@ -33,7 +33,7 @@ struct LoadOptions {
 /// store says.
 Checked<Project> load_project(storage::Storage& folder, const LoadOptions& options = {});
 
-/// The same from texts by file name.
+/// The same from texts by file name; names that do not end in .yaml or .yml are left out.
 Checked<Project> read_project(const std::map<std::string, std::string>& files,
                               const LoadOptions& options = {});
 

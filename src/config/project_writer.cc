@@ -2,30 +2,14 @@
 #include <set>
 
 #include "config/declarations.h"
+#include "config/flow_writer.h"
 #include "config/project.h"
+#include "config/template_files.h"
 
 namespace weir::config {
 namespace {
 
 constexpr size_t kLongestStem = 80;
-
-/// Tasks as they run: each behind those it needs, else by name. A cycle keeps its names' order.
-std::vector<model::Task> in_running_order(const std::vector<model::Task>& tasks) {
-  std::vector<model::Task> waiting = tasks;
-  std::ranges::sort(waiting, {}, &model::Task::task_id);
-  std::vector<model::Task> ordered;
-  std::set<std::string> done;
-  while (!waiting.empty()) {
-    auto next = std::ranges::find_if(waiting, [&](const model::Task& task) {
-      return std::ranges::all_of(task.needs, [&](const auto& need) { return done.contains(need); });
-    });
-    if (next == waiting.end()) next = waiting.begin();
-    done.insert(next->task_id);
-    ordered.push_back(std::move(*next));
-    waiting.erase(next);
-  }
-  return ordered;
-}
 
 /// Letters, digits, '-' and '_' stay; a name that another flow's file has gets a number.
 std::string file_name(const std::string& flow_id, std::set<std::string>& taken) {
@@ -55,7 +39,7 @@ ProjectDocument document_of(const model::Configuration& configuration, const std
   document.project = configuration.project;
   document.catalog = catalog;
   document.connections = configuration.connections;
-  document.templates = configuration.templates;
+  document.templates = without_file_bodies(configuration).templates;
   document.pools = configuration.pools;
   document.defaults = configuration.defaults;
   bool says_positions = false;
@@ -71,9 +55,6 @@ ProjectDocument document_of(const model::Configuration& configuration, const std
         [&](const char* key) { return connection.options.contains(key); });
     if (clashes) connection.options = Json{{"options", connection.options}};
   }
-  // A body that stands in a file is said by its location.
-  for (auto& row : document.templates)
-    if (!row.location.empty()) row.body = Json();
   return document;
 }
 
@@ -95,11 +76,6 @@ std::string project_text(const model::Configuration& configuration, const std::s
   return write_yaml(document);
 }
 
-std::string flow_text(model::Flow flow) {
-  flow.tasks = in_running_order(flow.tasks);
-  return write_yaml(flow_keys().write(flow));
-}
-
 }  // namespace
 
 std::map<std::string, std::string> export_project(const model::Configuration& configuration,
@@ -108,7 +84,7 @@ std::map<std::string, std::string> export_project(const model::Configuration& co
   files["weir.yaml"] = project_text(configuration, catalog);
   std::set<std::string> taken;
   for (const auto& flow : configuration.flows)
-    files[file_name(flow.flow_id, taken)] = flow_text(flow);
+    files[file_name(flow.flow_id, taken)] = write_yaml(flow_node(flow));
   return files;
 }
 

@@ -59,4 +59,10 @@ Checked<model::Configuration> read_templates(model::Configuration configuration,
   return configuration;
 }
 
+model::Configuration without_file_bodies(model::Configuration configuration) {
+  for (auto& row : configuration.templates)
+    if (!row.location.empty()) row.body = Json();
+  return configuration;
+}
+
 }  // namespace weir::config

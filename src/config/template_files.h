@@ -14,4 +14,7 @@ namespace weir::config {
 Checked<model::Configuration> read_templates(model::Configuration configuration,
                                              storage::Storage& folder, const Places& places);
 
+/// The same without bodies that stand in files: what rows and YAML say.
+model::Configuration without_file_bodies(model::Configuration configuration);
+
 }  // namespace weir::config

@@ -35,6 +35,16 @@ class FileCollector {
     }
   }
 
+  void template_file(const model::TemplateRow& row) {
+    const Subject subject{"template", {row.template_id}, {"location"}};
+    file(row.location, subject);
+    const auto found = files_.find(row.location);
+    if (found == files_.end() || sha256_hex(found->second) == row.sha256) return;
+    faults.push_back(fault_of(places_, subject,
+                              fmt::format("file '{}' changed while it was read", row.location)));
+    faults.back().code = ErrorCode::kConflict;
+  }
+
   void file(const std::string& path, const Subject& subject) {
     if (files_.contains(path)) return;
     auto text = read(path);
@@ -72,13 +82,6 @@ Json files_json(const std::map<std::string, std::string>& files) {
   for (const auto& [path, text] : files)
     json[path] = {{"sha256", sha256_hex(text)}, {"text", text}};
   return json;
-}
-
-/// Bodies of files stand under `files`, once.
-model::Configuration without_file_bodies(model::Configuration configuration) {
-  for (auto& row : configuration.templates)
-    if (!row.location.empty()) row.body = Json();
-  return configuration;
 }
 
 std::string hash_of(const Json& content) { return sha256_hex(dump_json(content)); }
@@ -122,7 +125,7 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   FileCollector collector(inputs, places, files);
   for (const auto& row : expanded->configuration.templates)
     if (!row.location.empty())
-      collector.file(row.location, {"template", {row.template_id}, {"location"}});
+      collector.template_file(row);
   for (const auto& flow : expanded->configuration.flows)
     for (const auto& task : flow.tasks) collector.task(task);
   if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));

@@ -27,15 +27,6 @@ int64_t characters(std::string_view text) {
   return std::ranges::count_if(text, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; });
 }
 
-/// Where the character of that column (from 1) begins.
-size_t byte_of(std::string_view line, int64_t column) {
-  size_t at = 0;
-  for (int64_t seen = 0; at < line.size(); ++at) {
-    if ((static_cast<uint8_t>(line[at]) & 0xc0) != 0x80 && ++seen == column) break;
-  }
-  return at;
-}
-
 std::shared_ptr<const Source> make_source(std::string_view text, const std::string& file) {
   auto source = std::make_shared<Source>();
   source->file = file;
@@ -85,7 +76,7 @@ class TreeBuilder final : public YAML::EventHandler {
     // A key is a name, also where it is spelled `null` or `~`.
     if (is_key_next()) {
       node.kind = Node::Kind::kScalar;
-      node.text = null_text_at(node);
+      node.text = null_text();
     }
     finish(std::move(node), anchor);
   }
@@ -138,13 +129,27 @@ class TreeBuilder final : public YAML::EventHandler {
     Node node;
     node.source = source_;
     node.line = mark.line + 1;
-    const size_t line = static_cast<size_t>(std::max(0, mark.line));
-    std::string_view text;
-    if (line < source_->lines.size()) text = source_->lines[line];
-    node.column = 1 + characters(text.substr(0, static_cast<size_t>(std::max(0, mark.column))));
+    node.column = column_of(node.line, static_cast<size_t>(std::max(0, mark.column)));
     count(mark, 0);
     return node;
   }
+
+  /// Marks come in order, so a line is counted through once, however long it is.
+  int64_t column_of(int64_t line, size_t byte) {
+    const std::string_view text = line_text(line);
+    byte = std::min(byte, text.size());
+    if (line != last_.line || byte < last_.byte) last_ = {line, 0, 1};
+    last_.column += characters(text.substr(last_.byte, byte - last_.byte));
+    last_.byte = byte;
+    return last_.column;
+  }
+
+  std::string_view line_text(int64_t line) const {
+    const auto index = static_cast<size_t>(line - 1);
+    return index < source_->lines.size() ? std::string_view(source_->lines[index]) : "";
+  }
+  /// The rest of the line from the node that start() just made.
+  std::string_view rest_of_line() const { return line_text(last_.line).substr(last_.byte); }
 
   void count(const YAML::Mark& mark, size_t more) {
     nodes_ += 1 + more;
@@ -164,10 +169,9 @@ class TreeBuilder final : public YAML::EventHandler {
     return !open_.empty() && open_.back().node.is_map() && !open_.back().key;
   }
 
-  std::string null_text_at(const Node& node) const {
+  std::string null_text() const {
     std::string text;
-    const std::string_view line = source_->lines[static_cast<size_t>(node.line - 1)];
-    for (const char c : line.substr(byte_of(line, node.column))) {
+    for (const char c : rest_of_line()) {
       if (c != '~' && !std::isalpha(static_cast<unsigned char>(c))) break;
       text += c;
     }
@@ -176,16 +180,13 @@ class TreeBuilder final : public YAML::EventHandler {
 
   /// How much of the first line the scalar takes, quotes included.
   int64_t length_of(const Node& node) const {
-    const std::string_view line = source_->lines[static_cast<size_t>(node.line - 1)];
-    const int64_t room = characters(line) - node.column + 1;
-    const int64_t wanted = characters(node.text) + (node.is_plain ? 0 : 2);
-    return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, room));
+    const size_t wanted = node.text.size() + (node.is_plain ? 0 : 2);
+    return std::max<int64_t>(1, characters(rest_of_line().substr(0, wanted)));
   }
 
   /// yaml-cpp takes a quoted text that the end of the file cuts off, if a line ends before it.
   void check_closed(const Node& node) const {
-    const std::string_view line = source_->lines[static_cast<size_t>(node.line - 1)];
-    const std::string_view rest = line.substr(byte_of(line, node.column));
+    const std::string_view rest = rest_of_line();
     if (rest.empty() || (rest.front() != '\'' && rest.front() != '"') || node.is_plain) return;
     if (is_quote_closed(node.line, rest)) return;
     throw Refused{fault_at(node, "no valid YAML: a quoted text never ends")};
@@ -286,6 +287,11 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Node> anchors_;
   size_t nodes_ = 0;
+  struct {
+    int64_t line = 0;
+    size_t byte = 0;
+    int64_t column = 1;
+  } last_;  ///< Where the last mark stood.
 };
 
 Error at_line(const std::shared_ptr<const Source>& source, int64_t line, int64_t column,
@@ -361,7 +367,11 @@ Place place_of(const Node& node) {
   place.column = node.column;
   place.length = node.length;
   const auto index = static_cast<size_t>(node.line - 1);
-  if (node.line > 0 && index < node.source->lines.size()) place.text = node.source->lines[index];
+  // A line that no terminal shows whole helps nobody.
+  constexpr size_t kLongestShown = 500;
+  if (node.line > 0 && index < node.source->lines.size() &&
+      node.source->lines[index].size() <= kLongestShown)
+    place.text = node.source->lines[index];
   return place;
 }
 

@@ -101,6 +101,31 @@ TEST(Yaml, NestingAndSizeHaveLimits) {
               HasSubstr("nested deeper than 5"));
 }
 
+TEST(Yaml, AVeryLongLineTakesNoLongerThanManyShortOnes) {
+  std::string line = "a: [";
+  for (int i = 0; i < 150'000; ++i) line += "'x y', ";
+  const auto documents = parse_yaml(line + "z]\n", "a.yaml");
+  ASSERT_TRUE(documents);
+  const Node& last = documents->front().find("a")->items.back();
+  EXPECT_EQ(last.column, 4 + 150'000 * 7 + 1);
+  EXPECT_EQ(place_of(last).text, "") << "nobody reads such a line on a terminal";
+}
+
+TEST(Yaml, AnyBytesGiveDocumentsOrFaults) {
+  const std::vector<std::string> parts = {
+      "a", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "'", "\"", "\\", "&a ", "*a", "<<: ", "|", ">", "|-\n ",
+      "? ", "! ", "!!str ", "---\n", "...\n", "#", " #", "%YAML 1.2\n", "~", "\t", "ü", "\xff", "@", "`", "1", ":"};
+  EXPECT_TRUE(rc::check([&] {
+    std::string text;
+    for (const auto& part : *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(parts)))
+      text += part;
+    const auto documents = parse_yaml(text, "a.yaml");
+    if (documents) return;
+    RC_ASSERT(!documents.error().empty());
+    for (const auto& fault : documents.error()) RC_ASSERT(!to_terminal(fault).empty());
+  }));
+}
+
 TEST(Yaml, BytesThatAreNoTextAreRefused) {
   EXPECT_THAT(only_fault("a: \xff\n").message, HasSubstr("no UTF-8"));
   EXPECT_THAT(only_fault(std::string("a: \0b\n", 6)).message, HasSubstr("control character 0x00"));

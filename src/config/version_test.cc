@@ -1,0 +1,237 @@
+#include "config/version.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "config/plan.h"
+#include "config/random_test_configuration.h"
+#include "config/sample_test_project.h"
+
+namespace weir::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FixedClock final : public Clock {
+ public:
+  int64_t now_us() override { return 1'700'000'000'000'000; }
+  int64_t monotonic_us() override { return 0; }
+};
+
+/// A catalog in a folder of its own, gone with the test.
+class Versions : public ::testing::Test {
+ protected:
+  Versions() {
+    std::string folder = (std::filesystem::temp_directory_path() / "weir-config-XXXXXX").string();
+    base_ = mkdtemp(folder.data());
+    catalog_ = open();
+  }
+  ~Versions() override {
+    catalog_.reset();
+    std::filesystem::remove_all(base_);
+  }
+  std::unique_ptr<catalog::Catalog> open() {
+    auto catalog = catalog::open_catalog(
+        {.url = fmt::format("sqlite:weir{}.db", ++opened_), .base_folder = base_}, clock_, *random_);
+    EXPECT_TRUE(catalog) << (catalog ? "" : to_line(catalog.error()));
+    return catalog ? *std::move(catalog) : nullptr;
+  }
+  VersionInputs inputs(storage::Storage& folder, std::map<std::string, std::string> vars = {}) const {
+    return {&folder, {nullptr, std::move(vars)}, sample::builtin(), nullptr};
+  }
+
+  FixedClock clock_;
+  std::unique_ptr<Random> random_ = make_system_random();
+  int opened_ = 0;
+  std::string base_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+};
+
+const std::string kTemplates = R"(---
+templates: [{template_id: top, kind: sql, location: templates/top.sql, params: {n: {type: integer}}}]
+---
+flow: more
+tasks: [{id: top, template: top, with: {to: stage.top, n: 5}}]
+)";
+
+std::map<std::string, std::string> files_with_template() {
+  auto files = sample::files();
+  files["weir.yaml"] += kTemplates;
+  files["templates/top.sql"] = "SELECT 1 LIMIT {{ n }}";
+  return files;
+}
+
+TEST_F(Versions, HoldFilesByContentAndTheirDigests) {
+  const auto folder = sample::folder(files_with_template());
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project) << to_terminal(project.error().front());
+  const auto version = make_version(project->configuration, inputs(*folder));
+  ASSERT_TRUE(version) << to_terminal(version.error().front());
+  EXPECT_EQ(version->hash.size(), 64U);
+  EXPECT_EQ(version->files.at("sql/airports_by_country.sql"), "SELECT country FROM stage.airports\n");
+  EXPECT_EQ(version->files.at("templates/top.sql#more.top"), "SELECT 1 LIMIT 5");
+  EXPECT_EQ(version->files.at("templates/top.sql"), "SELECT 1 LIMIT {{ n }}");
+  EXPECT_EQ(version->content["files"]["sql/airports_by_country.sql"]["sha256"],
+            sha256_hex("SELECT country FROM stage.airports\n"));
+  EXPECT_EQ(version->configuration.find_flow("more")->tasks[0].template_id, "transform");
+}
+
+TEST_F(Versions, AnEditDuringARunHasNoEffectOnWhatWasPinned) {
+  const auto folder = sample::folder(files_with_template());
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project);
+  const auto before = make_version(project->configuration, inputs(*folder));
+  ASSERT_TRUE(before);
+  ASSERT_TRUE(pin(*catalog_, *before, "ann", "apply"));
+  ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT 2", storage::Put::kReplace));
+  const auto back = read_version(*catalog_, before->hash, {});
+  ASSERT_TRUE(back) << to_line(back.error());
+  EXPECT_EQ(back->hash, before->hash);
+  EXPECT_EQ(back->files, before->files);
+  EXPECT_EQ(model::to_json(back->configuration), model::to_json(before->configuration));
+  const auto after = make_version(project->configuration, inputs(*folder));
+  ASSERT_TRUE(after);
+  EXPECT_NE(after->hash, before->hash) << "a new run sees the new file under a new name";
+}
+
+TEST_F(Versions, EqualConfigurationsHaveOneVersion) {
+  const auto folder = sample::folder(files_with_template());
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project);
+  const auto one = make_version(project->configuration, inputs(*folder));
+  auto turned = project->configuration;
+  std::ranges::reverse(turned.flows);
+  std::ranges::reverse(turned.layers);
+  for (auto& flow : turned.flows) std::ranges::reverse(flow.tasks);
+  const auto two = make_version(turned, inputs(*folder));
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ(one->hash, two->hash);
+  ASSERT_TRUE(pin(*catalog_, *one, "ann", "apply"));
+  ASSERT_TRUE(pin(*catalog_, *two, "bob", "sql"));
+  const auto versions = catalog_->config_versions();
+  ASSERT_TRUE(versions);
+  ASSERT_EQ(versions->size(), 1U);
+  EXPECT_EQ(versions->front().author, "ann") << "a version never changes";
+}
+
+TEST_F(Versions, VariablesArePinnedButThoseOfConnectionsAreNot) {
+  auto files = sample::files();
+  files["weir.yaml"] = "project: p\nlayers: [{name: raw, uri: '${ROOT}/raw'}]\n"
+                       "connections: [{connection_id: w, kind: duckdb, path: '${SECRET_PATH}'}]\n";
+  files.erase("flows/airports.yaml");
+  const auto folder = sample::folder(files);
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project);
+  const auto version =
+      make_version(project->configuration, inputs(*folder, {{"ROOT", "/lake"}, {"SECRET_PATH", "hush"}}));
+  ASSERT_TRUE(version) << to_terminal(version.error().front());
+  EXPECT_EQ(version->configuration.layers[0].uri, "/lake/raw");
+  EXPECT_EQ(version->configuration.connections[0].options["path"], "hush");
+  EXPECT_THAT(dump_json(version->content), ::testing::Not(HasSubstr("hush")));
+  ASSERT_TRUE(pin(*catalog_, *version, "ann", "apply"));
+  const auto back = read_version(*catalog_, version->hash, {nullptr, {{"SECRET_PATH", "new"}}});
+  ASSERT_TRUE(back) << to_line(back.error());
+  EXPECT_EQ(back->configuration.layers[0].uri, "/lake/raw") << "a retry sees what the first attempt saw";
+  EXPECT_EQ(back->configuration.connections[0].options["path"], "new");
+  const auto without = read_version(*catalog_, version->hash, {});
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().message, "connection 'w': variable 'SECRET_PATH' is not set");
+}
+
+TEST_F(Versions, FaultsOfFilesAreShownAtWhoNamesThem) {
+  const auto folder = sample::folder(sample::files());
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project);
+  ASSERT_TRUE(folder->remove("sql/airports_by_country.sql"));
+  auto with_places = inputs(*folder);
+  with_places.places = &project->places;
+  auto version = make_version(project->configuration, with_places);
+  ASSERT_FALSE(version);
+  EXPECT_EQ(to_terminal(version.error().front()),
+            "error: task 'by_country' of flow 'airports': no file 'sql/airports_by_country.sql'\n"
+            "  flows/airports.yaml:14:      with: {to: presentation.airports_by_country, sql: "
+            "sql/airports_by_country.sql}\n"
+            "                                                                                 "
+            "^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+            "  help: paths count from the project folder\n");
+  ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT '\xff'", storage::Put::kReplace));
+  version = make_version(project->configuration, with_places);
+  ASSERT_FALSE(version);
+  EXPECT_THAT(version.error().front().message, HasSubstr("is no UTF-8"));
+}
+
+TEST_F(Versions, AnUnknownOneIsNotFound) {
+  const auto version = read_version(*catalog_, std::string(64, 'a'), {});
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(Versions, ContentThatIsNotWhatItsHashSaysIsCorrupt) {
+  catalog::ConfigVersion row;
+  row.hash = std::string(64, 'b');
+  row.author = "ann";
+  row.reason = "apply";
+  row.content = {{"format", 1}, {"configuration", Json::object()}, {"files", Json::object()}};
+  ASSERT_TRUE(catalog_->add_config_version(row));
+  const auto version = read_version(*catalog_, row.hash, {});
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().code, ErrorCode::kCorrupt);
+}
+
+TEST_F(Versions, ApplyPutsThePlanIntoTheTablesAndThenThereIsNothingToPlan) {
+  const auto folder = sample::folder(files_with_template());
+  const auto project = load_project(*folder);
+  ASSERT_TRUE(project);
+  const auto plan = make_plan(*catalog_->config_rows(), project->configuration);
+  ASSERT_TRUE(plan);
+  ASSERT_TRUE(apply(*catalog_, *plan, "ann"));
+  const auto again = make_plan(*catalog_->config_rows(), project->configuration);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(to_text(*again), "plan: nothing to change\n");
+  const auto head = catalog_->load_configuration();
+  ASSERT_TRUE(head);
+  EXPECT_EQ(model::configuration_hash(*head), model::configuration_hash(project->configuration));
+}
+
+TEST_F(Versions, BlockedChangesAreNotMade) {
+  auto c = read_project(sample::files())->configuration;
+  auto plan = make_plan({}, c);
+  ASSERT_TRUE(plan);
+  for (auto& diff : plan->diffs) diff.change.row.managed_by = "";
+  ASSERT_TRUE(apply(*catalog_, *plan, "bob"));
+  c.layers[0].uri = "elsewhere";
+  plan = make_plan(*catalog_->config_rows(), c);
+  ASSERT_TRUE(plan);
+  const Status status = apply(*catalog_, *plan, "ann");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, "1 rows differ that this project does not manage, the first: layer landing");
+  EXPECT_EQ(catalog_->load_configuration()->layers[0].uri, "data/landing");
+}
+
+TEST_F(Versions, TablesGiveBackWhatRandomConfigurationsSay) {
+  EXPECT_TRUE(rc::check([this] {
+    const auto catalog = open();
+    const auto c = sample::random_configuration();
+    const auto plan = make_plan(*catalog->config_rows(), c);
+    RC_ASSERT(plan.has_value());
+    const Status status = apply(*catalog, *plan, "ann");
+    if (!status) RC_FAIL(to_line(status.error()));
+    const auto head = catalog->load_configuration();
+    if (!head) RC_FAIL(to_line(head.error()));
+    const auto again = read_project(export_project(*head, "sqlite:weir.db"));
+    if (!again) RC_FAIL(to_line(again.error().front()));
+    const auto rows = catalog->config_rows();
+    if (!rows) RC_FAIL(to_line(rows.error()));
+    const auto empty = make_plan(*rows, again->configuration);
+    if (!empty) RC_FAIL(to_line(empty.error()));
+    if (!empty->is_empty()) RC_FAIL(to_text(*empty));
+    RC_ASSERT(model::configuration_hash(*head) == model::configuration_hash(c));
+  }));
+}
+
+}  // namespace
+}  // namespace weir::config
