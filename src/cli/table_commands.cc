@@ -227,8 +227,11 @@ void add_table_commands(CLI::App& app, Chosen& chosen) {
   auto* verify_command = table->add_subcommand("verify", "What two tables must share to be equal");
   verify_command->add_option("dataset", flags->dataset, "layer.name")->required();
   verify_command->add_option("--at", flags->at, "The table as of this instant");
-  verify_command->add_flag("--digest", "Print the digest over all rows");
-  on_read(verify_command, chosen, flags, verify);
+  auto wants_digest = std::make_shared<bool>(true);
+  verify_command->add_flag("--digest", *wants_digest, "Print the digest over all rows (what it does now)");
+  verify_command->callback([&chosen, flags, wants_digest] {
+    chosen.action = [=](Session& session) { return verify(session, *flags); };
+  });
 
   auto* quarantine = app.add_subcommand("quarantine", "Rows that were rejected");
   quarantine->require_subcommand(1);

@@ -53,11 +53,15 @@ std::string table_text(const std::vector<std::string>& header,
 }
 
 std::string with_commas(int64_t number) {
-  std::string digits = std::to_string(number);
-  const int64_t first = digits.starts_with('-') ? 1 : 0;
-  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > first; at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
-  return digits;
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const size_t left = digits.size() - i;
+    const bool follows_digit = i > 0 && digits[i - 1] != '-';
+    if (follows_digit && left % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 }  // namespace weir::cli

@@ -71,7 +71,7 @@ int free_port() {
   return is_bound ? ntohs(address.sin_port) : 0;
 }
 
-std::string program(const char* name) { return std::string(kPrograms) + "/" + name; }
+std::string program(const char* name) { return fmt::format("{}/{}", kPrograms, name); }
 
 class Server : public PostgresServer {
  public:
