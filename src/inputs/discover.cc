@@ -234,6 +234,7 @@ Result<model::PinnedInput> pin_hudi(table::HudiTable& table, const model::Datase
 Result<model::Schema> union_schema(const std::vector<Publication>& publications) {
   model::Schema schema;
   for (const auto& publication : publications) {
+    if (!publication.schema.is_array()) continue;  // rejected rows have a shape of their own
     WEIR_ASSIGN(const auto columns, model::schema_from_json(publication.schema));
     for (const auto& column : columns) {
       const auto found = std::ranges::find(schema, column.name, &model::Column::name);

@@ -236,6 +236,9 @@ class AttemptRun {
           return std::unexpected(std::move(outcome).error().while_doing(describe(operation)));
         done = *std::move(outcome);
       }
+      // What `reject` retires is this as-of.
+      if (done->held && operation.as_of_us)
+        done->held->facts["as_of"] = format_instant(*operation.as_of_us);
       WEIR_TRY(record(operation, *done));
       if (done->held) {
         row_.held_reason = done->held->reason;

@@ -212,7 +212,7 @@ class BadInput(unittest.TestCase):
         self.expect_fault("twice.csv", "id,id\n1,2\n", 3, "twice.csv", "'id'")
 
     def test_utf16_that_nobody_declared_is_guessed(self):
-        self.expect_fault("wide.csv", "id,amount\n1,2.00\n".encode("utf-16"), 3, "UTF-16")
+        self.expect_fault("wide.csv", "id,amount\n1,2.00\n".encode("utf-16"), 3, "encoding: utf-16le")
 
     def test_a_header_without_rows_is_an_empty_load(self):
         self.project.land("sales/none.csv", "id,amount\n")
@@ -228,7 +228,7 @@ class BadInput(unittest.TestCase):
         flow = self.project.folder / "flows/shop.yaml"
         flow.write_text(flow.read_text().replace("with: {from: raw.customers", "with: {form: raw.customers"))
         run = self.project.weir("validate", expect=2)
-        self.assertIn("flows/shop.yaml:12", run.stderr)
+        self.assertIn("flows/shop.yaml:11", run.stderr)
         self.assertIn("did you mean 'from'", run.stderr)
 
     def test_an_unset_variable_is_named_with_file_and_line(self):

@@ -129,8 +129,8 @@ class Project:
         """Every data object of the lake with its bytes' length and time: what must not change."""
         found = {}
         for path in sorted((self.folder / "data").rglob("*")):
-            is_lake = path.is_file() and "landing" not in path.parts and path.suffix != ".duckdb" and path.name != "lock.json" \
-                and ".locks" not in path.parts
+            is_lake = path.is_file() and "landing" not in path.parts and path.suffix not in (".duckdb", ".lock") \
+                and path.name != "lock.json" and ".locks" not in path.parts
             if is_lake:
                 found[str(path.relative_to(self.folder))] = (path.stat().st_size, path.stat().st_mtime_ns)
         return found
