@@ -352,7 +352,7 @@ TEST_F(IngestFiles, PlantedFaultsAreFoundAndNothingElse) {
       const std::string inner = is_quoted && random() % 4 == 0 ? "\n" : ",";
       const std::string name = is_quoted ? "n" + inner + "\"x" : "név" + std::to_string(random() % 9);
       const std::string written = is_quoted ? "\"n" + inner + "\"\"x\"" : name;
-      const uint32_t fault = random() % 40;
+      const auto fault = random() % 40;
       int64_t lines = inner == "\n" && is_quoted ? 2 : 1;
       if (fault == 0) {
         text += id + "," + amount;
