@@ -57,13 +57,6 @@ Result<std::unique_ptr<FileWriter>> create_file(storage::Storage& store, std::st
                                                 std::shared_ptr<arrow::Schema> schema,
                                                 const WriteOptions& options);
 
-struct ColumnRange {
-  std::string least;     ///< Canonical text of the statistic; empty with has_range false.
-  std::string greatest;
-  bool has_range = false;
-  int64_t nulls = -1;
-};
-
 struct FileInfo {
   int64_t rows = 0;
   int64_t row_groups = 0;

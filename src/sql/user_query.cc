@@ -31,9 +31,11 @@ constexpr std::array<std::string_view, 5> kVolatileWords = {
 constexpr std::array<std::string_view, 5> kTableFunctions = {"generate_series", "json_each",
                                                              "json_tree", "range", "unnest"};
 
-// Kinds of things to read from that need no look of their own: their parts are walked.
-constexpr std::array<std::string_view, 7> kRefusedRelations = {
-    "SHOW_REF", "COLUMN_DATA", "DELIM_GET", "BOUND_TABLE_REF", "CTE", "TABLE", "CATALOG_ENTRY"};
+// What may stand behind FROM; anything else, and what a later DuckDB may bring, is refused.
+constexpr std::array<std::string_view, 7> kRelations = {
+    "BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SUBQUERY", "TABLE_FUNCTION"};
+constexpr std::array<std::string_view, 3> kQueryNodes = {"RECURSIVE_CTE_NODE", "SELECT_NODE",
+                                                         "SET_OPERATION_NODE"};
 
 // Schemas and catalogs of DuckDB itself: their views tell of files and settings.
 constexpr std::array<std::string_view, 6> kReservedLayers = {
@@ -94,9 +96,16 @@ class QueryWalker {
       is_volatile = is_volatile || sample->value("seed", Json(-1)) == Json(-1);
     if (type == "BASE_TABLE") return walk_table(object, scope);
     if (type == "TABLE_FUNCTION") WEIR_TRY(walk_table_function(object));
-    if (is_in(kRefusedRelations, type) && object.contains("query_location"))
-      return refuse(fmt::format("the query reads from {}", lower(type)));
+    if (is_relation(object) && !is_in(kRelations, type))
+      return refuse(fmt::format("the query reads from a {}", lower(type)));
+    if (object.contains("cte_map") && !is_in(kQueryNodes, type))
+      return refuse(fmt::format("the query holds a {}", lower(type)));
     return walk_parts(object, scope, type);
+  }
+
+  /// All of DuckDB's table references write these; expressions have a class, queries no alias.
+  static bool is_relation(const Json& object) {
+    return object.contains("alias") && object.contains("sample") && !object.contains("class");
   }
 
   Status walk_parts(const Json& object, Scope scope, const std::string& type) {

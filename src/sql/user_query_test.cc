@@ -125,7 +125,9 @@ TEST(ReadUserQuery, EverythingElseIsRefusedWithAHint) {
            "WITH x AS (FROM read_csv('/etc/passwd')) SELECT * FROM x",
            "WITH \"/etc/passwd\" AS (FROM \"/etc/passwd\") FROM \"/etc/passwd\"",
            "SELECT * FROM which_secret('s3://x', 's3')", "FROM seq_scan()",
-           "SELECT * FROM sql_auto_complete('SEL')", "PIVOT raw.a ON b USING sum(c)"}) {
+           "SELECT * FROM sql_auto_complete('SEL')",
+           "WITH x AS (DELETE FROM raw.a RETURNING *) FROM x", "FROM histogram('raw.a', 'x')",
+           "SELECT * FROM (SUMMARIZE raw.a)", "WITH x AS (DESCRIBE raw.a) FROM x", "PIVOT raw.a ON b USING sum(c)"}) {
     const auto query = read_user_query(text);
     ASSERT_FALSE(query) << text;
     EXPECT_EQ(query.error().code, ErrorCode::kInvalidConfig) << text;
