@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 import pyarrow as pa
 from hudi import HudiQueryType, HudiReadOptions, HudiTable
@@ -143,6 +144,72 @@ class HudiRs(unittest.TestCase):
     def test_crash_left_files_that_nobody_sees(self):
         files = list(pathlib.Path(self.folder.name, "crashed").glob("*.parquet"))
         self.assertGreater(len(files), len(self.tables["crashed"]["slices"]), "the test has its crash")
+
+
+CORPORA = pathlib.Path(os.environ.get("WEIR_CORPORA") or pathlib.Path(__file__).parents[2] / "../shared/corpora")
+
+
+class TablesOfSpark(unittest.TestCase):
+    """Tables that Spark wrote: the same files count for both readers, and what weir writes on top of
+    one is read by the other."""
+
+    def setUp(self):
+        samples = CORPORA / "hudi-rs" / "sample_table"
+        if not samples.is_dir():
+            print(f"skipped: there are no sample tables at {samples}")
+            self.skipTest("no corpora")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.tables = []
+        for archive in sorted(samples.rglob("*.zip")):
+            zipfile.ZipFile(archive).extractall(folder.name)
+            self.tables.append(pathlib.Path(folder.name, archive.stem))
+
+    def run_tool(self, command, table):
+        return subprocess.run([TOOL, command, str(table)], capture_output=True, text=True, check=False)
+
+    def is_ours(self, table):
+        properties = (table / ".hoodie" / "hoodie.properties").read_text(encoding="latin-1")
+        return "hoodie.table.version=6" in properties and "hoodie.table.type=COPY_ON_WRITE" in properties
+
+    def test_the_same_files_count_and_others_are_refused(self):
+        read = 0
+        for table in self.tables:
+            with self.subTest(table.name):
+                run = self.run_tool("read", table)
+                if not self.is_ours(table):
+                    self.assertEqual(run.returncode, 1)
+                    self.assertIn("unsupported: .hoodie/hoodie.properties: hoodie.table.", run.stderr)
+                    continue
+                self.assertEqual(run.returncode, 0, run.stderr)
+                told = json.loads(run.stdout)
+                slices = [s.base_file_relative_path() for s in HudiTable(str(table)).get_file_slices()]
+                self.assertEqual([s["name"] for s in told["slices"]], sorted(slices))
+                for s in told["slices"]:
+                    self.assertEqual(s["rows"], s["stored"])
+                self.assertEqual([c["name"] for c in told["schema"]], HudiTable(str(table)).get_schema().names)
+                read += 1
+        self.assertGreater(read, 0)
+
+    def test_a_commit_of_weir_on_top_keeps_every_row(self):
+        rewritten = 0
+        for table in filter(self.is_ours, self.tables):
+            with self.subTest(table.name):
+                before = rows_of(HudiTable(str(table)).read())
+                if not before:
+                    continue
+                run = self.run_tool("rewrite", table)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                after = rows_of(HudiTable(str(table)).read())
+                self.assertEqual(sorted(before), sorted(after))
+                for id, (row, meta) in before.items():
+                    self.assertEqual(after[id][0], row)
+                    now = after[id][1]
+                    self.assertIn(run.stdout.strip(), now.pop("_hoodie_file_name"))
+                    meta.pop("_hoodie_file_name")
+                    self.assertEqual(now, meta)
+                rewritten += 1
+        self.assertGreater(rewritten, 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 /// that are not weir's. It says on stdout, as JSON, which rows each instant must show.
 ///
 ///   hudi_tool write FOLDER    tables `flat`, `nested`, `crashed`
-///   hudi_tool read FOLDER     rows, columns and instants of the table there
+///   hudi_tool read FOLDER     files, columns and instants of the table there
+///   hudi_tool rewrite FOLDER  a commit that writes every file of that table anew, row by row
 
 #include <cstdio>
 #include <filesystem>
@@ -296,23 +297,50 @@ int write_tables(const std::string& folder) {
   return 0;
 }
 
+/// A table that is there, with what it needs.
+struct Opened {
+  explicit Opened(const std::string& folder) : store(storage::make_local_storage(folder, folder)) {
+    table::TableContext context;
+    context.store = store.get();
+    context.clock = clock.get();
+    context.random = random.get();
+    table = must(table::open_table(context));
+  }
+  std::unique_ptr<storage::Storage> store;
+  std::unique_ptr<Clock> clock = make_system_clock();
+  std::unique_ptr<Random> random = make_system_random();
+  std::unique_ptr<table::HudiTable> table;
+};
+
+int rewrite_table(const std::string& folder) {
+  const Opened opened(folder);
+  const auto snapshot = must(opened.table->snapshot());
+  table::BeginOptions options;
+  options.schema = snapshot.schema;
+  options.token = "rewrite";
+  const auto commit = must(opened.table->begin(options));
+  for (const auto& slice : snapshot.slices) {
+    const auto reader = must(opened.table->open(slice));
+    const auto writer = must(commit->next_version(slice, slice.role));
+    for (int64_t group = 0; group < reader->info().row_groups; ++group)
+      must(writer->write_copied(*must(reader->read_row_group(group, {}))));
+    must(writer->finish(0, 0));
+  }
+  std::cout << must(commit->complete({})).time << "\n";
+  return 0;
+}
+
 int read_table(const std::string& folder) {
-  const auto store = storage::make_local_storage(folder, folder);
-  const auto clock = make_system_clock();
-  const auto random = make_system_random();
-  table::TableContext context;
-  context.store = store.get();
-  context.clock = clock.get();
-  context.random = random.get();
-  const auto table = must(table::open_table(context));
-  const auto snapshot = must(table->snapshot());
+  const Opened opened(folder);
+  const auto snapshot = must(opened.table->snapshot());
   Json slices = Json::array();
   for (const auto& slice : snapshot.slices) {
-    const auto reader = must(table->open(slice));
+    const auto reader = must(opened.table->open(slice));
     slices.push_back({{"name", slice.name}, {"rows", slice.rows}, {"stored", reader->info().rows}});
   }
   Json commits = Json::array();
-  for (const auto& commit : must(table->commits())) commits.push_back(commit.time);
+  const auto infos = must(opened.table->commits());
+  for (const auto& commit : infos) commits.push_back(commit.time);
   std::cout << dump_json_pretty({{"instant", snapshot.instant},
                                  {"schema", model::to_json(snapshot.schema)},
                                  {"slices", std::move(slices)},
@@ -329,10 +357,11 @@ int main(int argc, char** argv) {
   try {
     if (command == "write") return weir::write_tables(argv[2]);
     if (command == "read") return weir::read_table(argv[2]);
+    if (command == "rewrite") return weir::rewrite_table(argv[2]);
   } catch (const std::exception& error) {
     std::cerr << "hudi_tool: " << error.what() << "\n";
     return 1;
   }
-  std::cerr << "usage: hudi_tool write|read FOLDER\n";
+  std::cerr << "usage: hudi_tool write|read|rewrite FOLDER\n";
   return 2;
 }
