@@ -1,13 +1,14 @@
 #include "base/process.h"
 
-#include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,25 +117,27 @@ TEST(RunProcess, TooMuchOutputEndsIt) {
 }
 
 TEST(RunProcess, CancellingEndsTheWholeGroup) {
+  // The grandchild holds the FIFO open for writing: it ends when the grandchild does.
+  std::string folder = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string fifo = folder + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int reader = open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
   Cancel cancel;
-  std::atomic<int64_t> grandchild = 0;
-  Command command = shell("sleep 1000 & echo $! >&2; wait");
-  command.on_error_line = [&](std::string_view line) {
-    grandchild = std::stoll(std::string(line));
-    cancel.cancel("by ann");
-  };
+  Command command = shell("exec 3>\"$0\"; sleep 1000 & echo started >&2; wait");
+  command.argv.push_back(fifo);
+  command.on_error_line = [&](std::string_view) { cancel.cancel("by ann"); };
   const auto finished = run_process(command, cancel);
   ASSERT_FALSE(finished);
   EXPECT_EQ(finished.error().code, ErrorCode::kCancelled);
   EXPECT_EQ(finished.error().message, "by ann");
-  ASSERT_GT(grandchild, 0);
-  // Dead, though perhaps nobody has taken its end yet.
-  const auto is_running = [&] {
-    return kill(static_cast<pid_t>(grandchild.load()), 0) == 0 &&
-           run(shell(fmt::format("cut -d' ' -f3 /proc/{}/stat", grandchild.load())))
-                   ->standard_output.find_first_of("RS") != std::string::npos;
-  };
-  EXPECT_FALSE(is_running());
+  pollfd watched{reader, POLLIN, 0};
+  constexpr int kPatienceMs = 30'000;
+  poll(&watched, 1, kPatienceMs);
+  char byte = 0;
+  EXPECT_EQ(read(reader, &byte, 1), 0) << "the grandchild lives";
+  close(reader);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(RunProcess, WhatIsCancelledBeforehandIsNotStarted) {
