@@ -165,7 +165,7 @@ TEST_F(IngestFiles, EveryRecordIsLoadedOrRefusedWithItsReason) {
   EXPECT_EQ(outcome->publications[0].dataset.text(), "raw.sales__rejected");
   EXPECT_EQ(outcome->publications[1].dataset.text(), "raw.sales");
   EXPECT_EQ(outcome->counts, (model::Counts{.in = 9, .inserted = 2, .rejected = 7, .out = 2}));
-  EXPECT_THAT(rows_of("raw/sales", outcome->publications[1], "id, amount, at, _source_row"),
+  EXPECT_THAT(rows_of("raw/sales", outcome->publications[1], "id, amount, \"at\", _source_row"),
               ElementsAre("1|1.50|2022-05-12 10:00:00+00|1", "9|1.00|2022-05-12 08:00:00+00|9"));
   EXPECT_THAT(
       rows_of("raw/sales__rejected", outcome->publications[0],
@@ -313,7 +313,7 @@ TEST_F(IngestFiles, LocalTimesAreReadInTheDeclaredZone) {
       "at timestamp", {{"timezone", "Europe/Berlin"}});
   const auto outcome = run(op);
   ASSERT_TRUE(outcome) << to_line(outcome.error());
-  EXPECT_THAT(rows_of("raw/sales", outcome->publications[1], "at"),
+  EXPECT_THAT(rows_of("raw/sales", outcome->publications[1], "\"at\""),
               ElementsAre("2022-07-01 10:00:00+00", "2022-01-01 11:00:00+00",
                           "2022-10-30 00:30:00+00", "2022-07-01 12:00:00+00",
                           "2022-06-30 22:00:00+00"));
