@@ -61,8 +61,8 @@ struct Hop {
   std::vector<Object> objects = {};   ///< What it published.
   std::vector<Object> rejected = {};  ///< Where its rejected rows lie.
   std::vector<Input> inputs = {};
-  /// Rows its objects must hold together: the counts' `inserted` for a raw object, `out` for a table
-  /// that is replaced or merged. −1: not known.
+  /// Rows its objects must hold together: the counts' `inserted` for a raw object, `out` for a
+  /// table that is replaced or merged. −1: not known.
   int64_t rows_published = -1;
   /// Rows in its objects when they are counted now by other means than their own footers (a query,
   /// the warehouse). −1: the sum over the objects found.

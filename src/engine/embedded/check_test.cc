@@ -61,8 +61,10 @@ TEST_F(Check, EachRuleFindsWhatBreaksItAndPassesOverNulls) {
               HasSubstr("2 rows break it"));
   EXPECT_THAT(broken(kBad, R"([{"accepted_values": {"column": "country", "values": ["DE"]}}])"),
               IsEmpty());
-  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0}}])"), HasSubstr("1 row breaks it"));
-  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "max": 1}}])"), HasSubstr("1 row breaks it"));
+  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0}}])"),
+              HasSubstr("1 row breaks it"));
+  EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "max": 1}}])"),
+              HasSubstr("1 row breaks it"));
   EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0, "max": 1}}])"),
               HasSubstr("2 rows"));
   EXPECT_THAT(
@@ -101,7 +103,8 @@ TEST_F(Check, UnknownRulesAndColumnsAreRefusedWithTheNearestWord) {
   const auto column = run(kGood, R"([{"not_null": "contry"}])");
   ASSERT_FALSE(column);
   EXPECT_THAT(column.error().hint, HasSubstr("'country'"));
-  for (const auto* rules : {"[]", "[{}]", R"([{"min_rows": "x"}])", R"([{"range": {"column": "share"}}])",
+  for (const auto* rules : {"[]", "[{}]", R"([{"min_rows": "x"}])",
+                            R"([{"range": {"column": "share"}}])",
                             R"([{"accepted_values": {"column": "share", "values": []}}])"}) {
     const auto outcome = run(kGood, rules);
     ASSERT_FALSE(outcome) << rules;

@@ -115,5 +115,12 @@ TEST_F(ReconcileExecutor, StoreThatTheEngineCannotOpenIsReadThroughACopy) {
   EXPECT_EQ(outcome->counts.unchanged, 3);
 }
 
+TEST_F(ReconcileExecutor, NameThatTheEngineTakesForAPatternIsReadThroughACopy) {
+  operation_.inputs[0].objects[0] = object(raw().uri, "part[1].parquet", kThree);
+  const auto outcome = reconcile(operation_, context_);
+  ASSERT_TRUE(outcome) << to_line(outcome.error());
+  EXPECT_EQ(outcome->counts.unchanged, 3);
+}
+
 }  // namespace
 }  // namespace weir::engine::embedded

@@ -58,6 +58,7 @@ Result<sql::UserQuery> read_query(const Operation& operation) {
 /// The columns of the target that come from the query, with their types where they are declared.
 Result<model::Schema> columns_of(const Operation& operation, const model::Schema& from_query) {
   const auto& declared = operation.target.schema;
+  const auto policy = operation.target.contract.columns;
   model::Schema columns;
   for (const auto& column : declared) {
     if (is_own_column(column.name)) continue;
@@ -70,13 +71,12 @@ Result<model::Schema> columns_of(const Operation& operation, const model::Schema
   }
   for (const auto& column : from_query) {
     if (is_own_column(column.name) || model::find_column(columns, column.name) != nullptr) continue;
-    if (!declared.empty() && operation.target.contract.columns == model::ColumnPolicy::kFreeze)
+    if (!declared.empty() && policy == model::ColumnPolicy::kFreeze)
       return fail_with_hint(ErrorCode::kSchemaDrift,
                             fmt::format("the SQL gives column '{}', which {} does not declare",
                                         column.name, operation.target.dataset.text()),
                             "declare it, or set `contract: {columns: evolve}`");
-    if (!declared.empty() && operation.target.contract.columns == model::ColumnPolicy::kDiscardValue)
-      continue;
+    if (!declared.empty() && policy == model::ColumnPolicy::kDiscardValue) continue;
     columns.push_back(column);
   }
   if (columns.empty())
@@ -84,7 +84,8 @@ Result<model::Schema> columns_of(const Operation& operation, const model::Schema
   return columns;
 }
 
-/// Hudi's text of a record key: the bare value, or `a:1,b:2` for several columns; NULL where one is.
+/// Hudi's text of a record key: the bare value, or `a:1,b:2` for several columns; NULL where one
+/// of them is.
 std::string key_text(const std::vector<std::string>& key) {
   if (key.size() == 1) return fmt::format("CAST({} AS VARCHAR)", quote_name(key[0]));
   std::vector<std::string> parts;
@@ -163,10 +164,11 @@ class RowMaker {
       columns.pop_back();
       WEIR_TRY(check_keys(static_cast<const arrow::StringArray&>(*made.keys)));
     }
-    WEIR_TRY(add_constant(arrow::StringScalar(operation_.origin.run_id), batch.num_rows(), columns));
-    WEIR_TRY(add_constant(arrow::TimestampScalar(operation_.origin.logical_time_us,
-                                                 arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-                          batch.num_rows(), columns));
+    const arrow::StringScalar run_id(operation_.origin.run_id);
+    const arrow::TimestampScalar loaded_at(operation_.origin.logical_time_us,
+                                           arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"));
+    WEIR_TRY(add_constant(run_id, batch.num_rows(), columns));
+    WEIR_TRY(add_constant(loaded_at, batch.num_rows(), columns));
     made.data = arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
     return made;
@@ -255,7 +257,8 @@ Result<std::vector<table::FileSlice>> write_rows(sql::BatchReader& reader, RowMa
 }
 
 /// Rows of the written objects, by their footers.
-Result<int64_t> rows_delivered(storage::Storage& store, const std::vector<table::FileSlice>& slices) {
+Result<int64_t> rows_delivered(storage::Storage& store,
+                               const std::vector<table::FileSlice>& slices) {
   int64_t rows = 0;
   for (const auto& slice : slices) {
     WEIR_ASSIGN(const auto info, parquet::read_info(store, slice.name));
@@ -337,11 +340,12 @@ Result<Outcome> transform(const Operation& operation, const Context& context) {
   WEIR_ASSIGN(const auto query, read_query(operation));
   WEIR_ASSIGN(auto* store, context.stores->open(operation.target.uri));
   const auto guard = make_guard(operation.guard, *context.stores);
+  const int64_t threads = std::max<int64_t>(operation.limits.threads, 1);
   const table::TableContext table_context{.store = store,
                                           .clock = context.clock,
                                           .random = context.random,
                                           .guard = guard.get(),
-                                          .threads = std::max<int64_t>(operation.limits.threads, 1)};
+                                          .threads = threads};
   WEIR_ASSIGN(auto table, open_if_there(table_context));
   if (table) {
     WEIR_ASSIGN(const auto done, table->find_token(operation.token));
@@ -360,7 +364,8 @@ Result<Outcome> transform(const Operation& operation, const Context& context) {
   WEIR_ASSIGN(const auto readings, open_readings(operation, context));
   WEIR_ASSIGN(const auto reader, start(operation, query, *readings.session));
   if (!table) {
-    WEIR_ASSIGN(table, create(operation, table_context, table_schema(operation, reader->columns())));
+    const auto schema = table_schema(operation, reader->columns());
+    WEIR_ASSIGN(table, create(operation, table_context, schema));
   }
   return replace_rows(operation, context, *table, *reader);
 }

@@ -152,7 +152,8 @@ class DuckdbWarehouse : public Warehouse {
 
   Result<int64_t> count_rows(const TableName& table) override {
     WEIR_ASSIGN(const bool is_there, has_table(table));
-    if (!is_there) return fail(ErrorCode::kNotFound, "no table '{}' in the warehouse", table.text());
+    if (!is_there)
+      return fail(ErrorCode::kNotFound, "no table '{}' in the warehouse", table.text());
     return count(table);
   }
 
