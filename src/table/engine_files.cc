@@ -35,7 +35,11 @@ Status EngineFiles::make_folder() {
 }
 
 Result<std::string> EngineFiles::path_of(const std::string& name) {
-  if (store_.capabilities().readable_by_engine) return store_.engine_uri(name);
+  if (store_.capabilities().readable_by_engine) {
+    auto uri = store_.engine_uri(name);
+    // A name that the engine would take for a pattern is read through a copy too.
+    if (uri || uri.error().code != ErrorCode::kUnsupported) return uri;
+  }
   WEIR_TRY(make_folder());
   const std::string path = fmt::format("{}/{}.parquet", folder_, copies_++);
   std::ofstream copy(path, std::ios::binary);
