@@ -459,45 +459,71 @@ TEST(MergeSnapshot, SmallGroupsAreExtendedInsteadOfMultiplied) {
   EXPECT_THAT(lake.slices(), SizeIs(2)) << "one current, one history group";
 }
 
-/// Three merges with every kind of row; `faulty` takes the last.
-TEST(MergeSnapshot, CrashAtEveryCallIsRepairedByRunningAgain) {
-  const Picture last{{{"k", "varchar"}, {"name", "varchar"}, {"lid", "varchar"}},
-                     {{"a", "A", "1"},
-                      {"b", "B2", "2"},
-                      {"n", "N", std::nullopt},
-                      {"x", "1", "1"},
-                      {"x", "2", "2"},
-                      {std::nullopt, "Z", "3"}}};
-  const auto prepare = [](TestLake& lake) {
-    ASSERT_OK(lake.merge(kMonday, {kName, {{"a", "A"}, {"b", "B"}, {"c", "C"}, {"d", "D"}}}));
-    ASSERT_OK(lake.merge(kTuesday, {kName, {{"a", "A"}, {"b", "B"}, {"c", "C2"}, {"d", "D"}}}));
-  };
-  TestLake whole;
-  prepare(whole);
-  storage::FaultPlan count;
-  const auto counted = storage::make_faulty_storage(whole.store(), count);
-  const auto counted_rejected = storage::make_faulty_storage(*whole.rejected, count);
-  whole.options.rejected_store = counted_rejected.get();
-  ASSERT_OK(whole.merge_into(*counted, whole.raw(kWednesday, last)));
-  const std::string digest = whole.digest();
-  ASSERT_GT(count.mutating_calls(), 5);
-  for (const auto kind : {storage::FaultKind::kCrashBefore, storage::FaultKind::kCrashAfter,
-                          storage::FaultKind::kBeforeEffect, storage::FaultKind::kAfterEffect}) {
-    for (int64_t call = 1; call <= count.mutating_calls(); ++call) {
+void copy_objects(storage::Storage& from, storage::Storage& to) {
+  const auto entries = storage::list_all(from, "");
+  ASSERT_OK(entries);
+  for (const auto& entry : *entries) {
+    const auto bytes = from.read(entry.name, storage::Range::all());
+    ASSERT_OK(bytes);
+    ASSERT_TRUE(storage::put(to, entry.name, *bytes, storage::Put::kIfAbsent));
+  }
+}
+
+/// The third picture has every kind of row; the store fails at each of its mutating calls in turn.
+class InterruptedMerge : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(lake_.merge(kMonday, {kName, {{"a", "A"}, {"b", "B"}, {"c", "C"}, {"d", "D"}}}));
+    ASSERT_OK(lake_.merge(kTuesday, {kName, {{"a", "A"}, {"b", "B"}, {"c", "C2"}, {"d", "D"}}}));
+    source_ = lake_.raw(kWednesday, {{{"k", "varchar"}, {"name", "varchar"}, {"lid", "varchar"}},
+                                     {{"a", "A", "1"},
+                                      {"b", "B2", "2"},
+                                      {"n", "N", std::nullopt},
+                                      {"x", "1", "1"},
+                                      {"x", "2", "2"},
+                                      {std::nullopt, "Z", "3"}}});
+  }
+
+  /// Merges the third picture under the plan, then once more without faults.
+  void merge_twice(storage::FaultPlan& plan) {
+    const auto store = storage::make_memory_storage();
+    const auto rejected = storage::make_memory_storage();
+    copy_objects(lake_.store(), *store);
+    const auto faulty = storage::make_faulty_storage(*store, plan);
+    const auto faulty_rejected = storage::make_faulty_storage(*rejected, plan);
+    lake_.options.rejected_store = faulty_rejected.get();
+    (void)lake_.merge_into(*faulty, source_);
+    lake_.options.rejected_store = rejected.get();
+    ASSERT_OK(lake_.merge_into(*store, source_));
+    TestContext context(*store);
+    const auto table = open_table(context.context);
+    ASSERT_OK(table);
+    const auto digest = table_digest(**table, *(*table)->snapshot(), lake_.cancel);
+    ASSERT_OK(digest);
+    if (digest_.empty()) digest_ = *digest;
+    EXPECT_EQ(*digest, digest_);
+    EXPECT_THAT(*(*table)->commits(), SizeIs(3));
+    EXPECT_THAT(*storage::list_all(*rejected, ""), SizeIs(1));
+  }
+
+  TestLake lake_;
+  HistorySource source_;
+  std::string digest_;  ///< Of the first merge, which nothing interrupted.
+};
+
+TEST_F(InterruptedMerge, IsRepairedByRunningAgain) {
+  storage::FaultPlan none;
+  merge_twice(none);
+  ASSERT_GT(none.mutating_calls(), 20);
+  std::vector<storage::FaultKind> kinds = {storage::FaultKind::kCrashAfter};
+  if (std::getenv("WEIR_LONG") != nullptr)
+    kinds = {storage::FaultKind::kCrashBefore, storage::FaultKind::kCrashAfter,
+             storage::FaultKind::kBeforeEffect, storage::FaultKind::kAfterEffect};
+  for (const auto kind : kinds) {
+    for (int64_t call = 1; call <= none.mutating_calls() && !HasFailure(); ++call) {
       SCOPED_TRACE(fmt::format("fault {} at call {}", static_cast<int>(kind), call));
-      TestLake lake;
-      prepare(lake);
-      const HistorySource source = lake.raw(kWednesday, last);
       storage::FaultPlan plan(storage::Fault{.at_call = call, .kind = kind});
-      const auto faulty = storage::make_faulty_storage(lake.store(), plan);
-      const auto faulty_rejected = storage::make_faulty_storage(*lake.rejected, plan);
-      lake.options.rejected_store = faulty_rejected.get();
-      (void)lake.merge_into(*faulty, source);
-      lake.options.rejected_store = lake.rejected.get();
-      ASSERT_OK(lake.merge(source));
-      EXPECT_EQ(lake.digest(), digest);
-      EXPECT_THAT(*lake.table()->commits(), SizeIs(3));
-      EXPECT_THAT(*storage::list_all(*lake.rejected, ""), SizeIs(1));
+      merge_twice(plan);
     }
   }
 }

@@ -4,18 +4,27 @@
 #include <arrow/compute/api.h>
 
 namespace weir::table::history {
+namespace {
+
+constexpr std::string_view kFileNameColumn = kMetaColumns[4];
+
+}  // namespace
 
 Result<std::shared_ptr<arrow::Schema>> copied_schema(const Commit& commit) {
   WEIR_ASSIGN(const std::shared_ptr<arrow::Schema> data, parquet::to_arrow(commit.schema()));
   arrow::FieldVector fields;
-  for (const std::string_view name : kMetaColumns)
-    fields.push_back(arrow::field(std::string(name), arrow::utf8()));
+  for (const std::string_view name : kMetaColumns) {
+    // The writer sets the file's name itself: reading the old one of every row would be for
+    // nothing.
+    if (name != kFileNameColumn) fields.push_back(arrow::field(std::string(name), arrow::utf8()));
+  }
   fields.insert(fields.end(), data->fields().begin(), data->fields().end());
   return arrow::schema(std::move(fields));
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> conform(const arrow::RecordBatch& batch,
                                                     const std::shared_ptr<arrow::Schema>& schema) {
+  if (batch.schema()->Equals(*schema)) return batch.Slice(0);
   arrow::ArrayVector columns;
   for (const auto& field : schema->fields()) {
     std::shared_ptr<arrow::Array> column = batch.GetColumnByName(field->name());
@@ -41,12 +50,15 @@ Result<CopiedGroup> CopiedGroup::open(HudiTable& table, Commit& commit, const Fi
   WEIR_ASSIGN(group.reader_, table.open(slice));
   WEIR_ASSIGN(group.writer_, commit.next_version(slice, slice.role));
   WEIR_ASSIGN(group.schema_, copied_schema(commit));
+  for (const auto& field : group.reader_->info().schema->fields()) {
+    if (field->name() != kFileNameColumn) group.columns_.push_back(field->name());
+  }
   return group;
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> CopiedGroup::read(int64_t row_group) {
   WEIR_ASSIGN(const std::shared_ptr<arrow::RecordBatch> batch,
-              reader_->read_row_group(row_group, {}));
+              reader_->read_row_group(row_group, columns_));
   return conform(*batch, schema_);
 }
 

@@ -34,6 +34,7 @@ class CopiedGroup {
   std::unique_ptr<parquet::FileReader> reader_;
   std::unique_ptr<GroupWriter> writer_;
   std::shared_ptr<arrow::Schema> schema_;  ///< Meta columns, then the commit's data columns.
+  std::vector<std::string> columns_;       ///< What is read of the file.
 };
 
 /// Not for several threads at once.
@@ -64,7 +65,7 @@ class GroupSequence {
   std::vector<FileSlice> slices_;
 };
 
-/// The meta columns and the data columns of a commit, as a copied batch has them.
+/// The meta columns (without the file's name) and the data columns of a commit: what is copied.
 Result<std::shared_ptr<arrow::Schema>> copied_schema(const Commit& commit);
 
 }  // namespace weir::table::history
