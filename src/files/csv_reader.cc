@@ -10,7 +10,6 @@
 #include <arrow/array.h>
 #include <arrow/buffer.h>
 
-
 namespace weir::files {
 namespace {
 
@@ -110,9 +109,8 @@ Json field_object(const ColumnPlan& plan, const RecordSplitter& splitter, const 
   Json values = Json::object();
   std::string buffer;
   for (size_t i = 0; i < record.fields.size() && i < 4096; ++i) {
-    const std::string name = i < plan.fields.size()
-                                 ? plan.fields[i]
-                                 : fmt::format("+{}", i - plan.fields.size() + 1);
+    const std::string name =
+        i < plan.fields.size() ? plan.fields[i] : fmt::format("+{}", i - plan.fields.size() + 1);
     values[name] = splitter.field_text(record, record.fields[i], buffer);
   }
   return values;
@@ -206,7 +204,8 @@ Result<std::unique_ptr<CsvReader>> CsvReader::open(storage::Storage& store, std:
 
 // Settles encoding and line ends by the first look, then reads preamble and header.
 Status CsvReader::start() {
-  WEIR_ASSIGN(std::string first, store_.read(name_, {0, std::max(kFirstLook, options_.block_bytes)}));
+  WEIR_ASSIGN(std::string first,
+              store_.read(name_, {0, std::max(kFirstLook, options_.block_bytes)}));
   const ByteOrderMark mark = byte_order_mark(first);
   const std::string_view sample =
       std::string_view(first).substr(0, std::min<size_t>(first.size(), kFirstLook));
@@ -215,9 +214,9 @@ Status CsvReader::start() {
   const Encoding guess = guess_encoding(without_cut_character(sample));
   const bool is_wide = guess == Encoding::kUtf16Le || guess == Encoding::kUtf16Be;
   if (!declared && is_wide) {
-    return fail_with_hint(ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", name_),
-                          fmt::format("it looks like {0}: declare `encoding: {0}`",
-                                      to_text(guess)));
+    return fail_with_hint(
+        ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", name_),
+        fmt::format("it looks like {0}: declare `encoding: {0}`", to_text(guess)));
   }
   // `utf-16` leaves the order of bytes to the mark.
   if (encoding_ == Encoding::kUtf16Le && mark.length > 0) encoding_ = mark.encoding;
@@ -257,8 +256,8 @@ Status CsvReader::refill() {
   const size_t done = std::min(splitter_.position(), scanned_);
   // Both stop at a record's start; they differ only where their grammars would.
   if (splitter_.position() != scanned_) {
-    return fail(ErrorCode::kInternal,
-                "record scanner and splitter disagree in '{}' after line {}", name_, line_);
+    return fail(ErrorCode::kInternal, "record scanner and splitter disagree in '{}' after line {}",
+                name_, line_);
   }
   WEIR_ASSIGN(const std::string block, store_.read(name_, {read_at_, options_.block_bytes}));
   digest_.update(block);
@@ -336,12 +335,12 @@ Status CsvReader::read_header() {
   if (options_.dialect.has_header) {
     if (!is_utf8(record_buffer_.text)) {
       const auto guess = guess_encoding(record_buffer_.text);
-      return fail_with_hint(ErrorCode::kInvalidData,
-                            fmt::format("the header of '{}' is no {}", name_, to_text(encoding_)),
-                            guess == Encoding::kUtf8
-                                ? "declare the file's `encoding`"
-                                : fmt::format("it looks like {0}: declare `encoding: {0}`",
-                                              to_text(guess)));
+      return fail_with_hint(
+          ErrorCode::kInvalidData,
+          fmt::format("the header of '{}' is no {}", name_, to_text(encoding_)),
+          guess == Encoding::kUtf8
+              ? "declare the file's `encoding`"
+              : fmt::format("it looks like {0}: declare `encoding: {0}`", to_text(guess)));
     }
     if (record_buffer_.fault != RecordFault::kNone) {
       return fail(ErrorCode::kInvalidData, "the header of '{}' has a quote that does not close",
@@ -354,7 +353,8 @@ Status CsvReader::read_header() {
     pass_over(record_buffer_);
   } else {
     for (const auto& column : options_.declared) names.push_back(column.name);
-    for (size_t i = names.size(); options_.declared.empty() && i < record_buffer_.fields.size(); ++i) {
+    for (size_t i = names.size(); options_.declared.empty() && i < record_buffer_.fields.size();
+         ++i) {
       names.push_back("column" + std::to_string(i));
     }
     // The record comes again as the first of the data.
@@ -409,8 +409,8 @@ std::optional<Reject> CsvReader::take_values(const Record& record, Batch& batch)
     const Form form = forms_[i].takes_anything() ? Form::kFine : forms_[i].check(text);
     if (form != Form::kFine) {
       for (size_t k = 0; k < i; ++k) batch.column(k).drop_last();
-      Reject reject = fault(std::string(to_text(form)),
-                            message_of(to_text(form), text, plan_.schema[i].type));
+      Reject reject =
+          fault(std::string(to_text(form)), message_of(to_text(form), text, plan_.schema[i].type));
       reject.column = plan_.schema[i].name;
       return reject;
     }

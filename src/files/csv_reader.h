@@ -1,9 +1,9 @@
 #pragma once
 
-/// Reads one delimited file of a store, once, from its first byte to its last: records that keep the
-/// structure become Arrow batches of text, one column for each that is loaded; the others become
-/// rejects with their place and bytes. The same bytes are hashed and counted on the way, so what was
-/// loaded is what the hash says. Casting text to types is the engine's business.
+/// Reads one delimited file of a store, once, from its first byte to its last: records that keep
+/// the structure become Arrow batches of text, one column for each that is loaded; the others
+/// become rejects with their place and bytes. The same bytes are hashed and counted on the way, so
+/// what was loaded is what the hash says. Casting text to types is the engine's business.
 
 #include <cstdint>
 #include <memory>
@@ -28,10 +28,10 @@ namespace weir::files {
 
 struct ReadOptions {
   Dialect dialect;
-  model::Schema declared;     ///< Empty: all columns as varchar.
+  model::Schema declared;  ///< Empty: all columns as varchar.
   model::ColumnPolicy columns = model::ColumnPolicy::kEvolve;
-  int64_t block_bytes = 4 << 20;   ///< Read at a time.
-  int64_t batch_bytes = 2 << 20;   ///< Of text in a batch.
+  int64_t block_bytes = 4 << 20;  ///< Read at a time.
+  int64_t batch_bytes = 2 << 20;  ///< Of text in a batch.
   int64_t batch_rows = 32 * 1024;
   int64_t chunk_batches = 8;
 };
@@ -40,8 +40,8 @@ struct ReadOptions {
 struct Chunk {
   /// Columns `c0`, `c1`, … of text (NULL as declared) in the plan's order.
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  std::vector<RecordPlace> rows;   ///< Of the batches' rows, in order.
-  std::vector<int64_t> nulls;      ///< For each column.
+  std::vector<RecordPlace> rows;  ///< Of the batches' rows, in order.
+  std::vector<int64_t> nulls;     ///< For each column.
   std::vector<Reject> rejects;
 };
 
@@ -49,14 +49,14 @@ struct Chunk {
 struct ReadSummary {
   int64_t size_bytes = 0;
   std::string sha256;
-  int64_t records = 0;        ///< By the record scanner.
-  int64_t loaded = 0;         ///< Rows handed out, by the splitter.
+  int64_t records = 0;  ///< By the record scanner.
+  int64_t loaded = 0;   ///< Rows handed out, by the splitter.
   int64_t rejected = 0;
   // Where each byte went; together they are size_bytes.
   int64_t loaded_bytes = 0;
   int64_t rejected_bytes = 0;
-  int64_t skipped_bytes = 0;  ///< Byte order mark, preamble, header, blank lines, comments.
-  int64_t skipped_lines = 0;  ///< Preamble, blank lines and comments.
+  int64_t skipped_bytes = 0;         ///< Byte order mark, preamble, header, blank lines, comments.
+  int64_t skipped_lines = 0;         ///< Preamble, blank lines and comments.
   Encoding guess = Encoding::kUtf8;  ///< Other than UTF-8 where rejects for encoding look like it.
 
   bool accounts_for_every_byte() const {
@@ -97,7 +97,8 @@ class CsvReader {
   std::optional<Reject> take_values(const Record& record, Batch& batch);
   Reject reject_of(const Record& record, const RecordPlace& place, Reject what) const;
   bool is_null(const Field& field, std::string_view text) const {
-    if (text.empty()) return empty_is_null_ && !(field.is_quoted && options_.dialect.quoted_is_text);
+    if (text.empty())
+      return empty_is_null_ && !(field.is_quoted && options_.dialect.quoted_is_text);
     return !other_nulls_.empty() && is_other_null(field, text);
   }
   bool is_other_null(const Field& field, std::string_view text) const;
@@ -115,21 +116,21 @@ class CsvReader {
   bool empty_is_null_ = false;
   std::vector<std::string> other_nulls_;
 
-  std::string window_;        // decoded text, and some bytes of slack behind it
+  std::string window_;  // decoded text, and some bytes of slack behind it
   size_t window_size_ = 0;
-  size_t scanned_ = 0;        // of the window, by the scanner
+  size_t scanned_ = 0;  // of the window, by the scanner
   bool is_ascii_ = true;
   bool is_last_ = false;
   bool is_finished_ = false;
-  int64_t read_at_ = 0;       // in the file
+  int64_t read_at_ = 0;  // in the file
   Sha256 digest_;
 
-  int64_t place_ = 0;         // of the next record, in the file's own bytes
+  int64_t place_ = 0;  // of the next record, in the file's own bytes
   int64_t line_ = 1;
   int64_t record_ = 0;
   Record record_buffer_;
   std::string text_buffer_;
-  int64_t bad_text_ = 0;      // records that are no UTF-8
+  int64_t bad_text_ = 0;        // records that are no UTF-8
   bool has_good_text_ = false;  // a record with characters beyond ASCII that are UTF-8
   bool looks_western_ = true;
   ReadSummary summary_;

@@ -53,7 +53,8 @@ Result<ReadFile> read(const std::string& text, ReadOptions options) {
   return file;
 }
 
-ReadOptions options_of(const char* dialect, std::initializer_list<std::pair<const char*, const char*>> columns = {}) {
+ReadOptions options_of(const char* dialect,
+                       std::initializer_list<std::pair<const char*, const char*>> columns = {}) {
   ReadOptions options;
   options.dialect = dialect_of(dialect);
   for (const auto& [name, type] : columns) {
@@ -66,19 +67,19 @@ TEST(CsvReader, HandsOutTextByDeclaredNameAndNullsAsDeclared) {
   const auto file = read("\xEF\xBB\xBFname,id\r\n\"a,b\",1\r\n,2\r\n\"\",3\r\n",
                          options_of("{}", {{"id", "bigint"}, {"name", "varchar"}}));
   ASSERT_TRUE(file);
-  EXPECT_THAT(file->rows, ElementsAre(ElementsAre("1", "a,b"), ElementsAre("2", "∅"),
-                                      ElementsAre("3", "∅")));
+  EXPECT_THAT(file->rows,
+              ElementsAre(ElementsAre("1", "a,b"), ElementsAre("2", "∅"), ElementsAre("3", "∅")));
   const auto kept = read("id,name\n1,\"\"\n2,NA\n3,\n",
                          options_of(R"({"null": ["NA", ""], "quoted_null": false})"));
   ASSERT_TRUE(kept);
-  EXPECT_THAT(kept->rows, ElementsAre(ElementsAre("1", ""), ElementsAre("2", "∅"),
-                                      ElementsAre("3", "∅")));
+  EXPECT_THAT(kept->rows,
+              ElementsAre(ElementsAre("1", ""), ElementsAre("2", "∅"), ElementsAre("3", "∅")));
 }
 
 TEST(CsvReader, EachFaultyRecordIsARejectWithItsPlaceAndBytes) {
-  const auto file = read(
-      "id,amount\n1,1.50\n2\n3,4,5\n4,ten\n5,1.005\n6,\"x\"y\n7,\xFF\n8,\"open\n9,9\n",
-      options_of("{}", {{"id", "bigint"}, {"amount", "decimal(10,2)"}}));
+  const auto file =
+      read("id,amount\n1,1.50\n2\n3,4,5\n4,ten\n5,1.005\n6,\"x\"y\n7,\xFF\n8,\"open\n9,9\n",
+           options_of("{}", {{"id", "bigint"}, {"amount", "decimal(10,2)"}}));
   ASSERT_TRUE(file);
   EXPECT_THAT(file->rows, ElementsAre(ElementsAre("1", "1.50"), ElementsAre("9", "9")));
   std::vector<std::string> told;
@@ -88,8 +89,7 @@ TEST(CsvReader, EachFaultyRecordIsARejectWithItsPlaceAndBytes) {
   }
   EXPECT_THAT(told, ElementsAre("3 2 too_few_fields ", "4 3 too_many_fields ",
                                 "5 4 wrong_type amount", "6 5 scale_overflow amount",
-                                "7 6 invalid_quote ", "8 7 invalid_utf8 ",
-                                "9 8 unclosed_quote "));
+                                "7 6 invalid_quote ", "8 7 invalid_utf8 ", "9 8 unclosed_quote "));
   EXPECT_EQ(file->rejects[2].message, "\"ten\" is no decimal(10,2)");
   EXPECT_EQ(file->rejects[1].values, R"({"+1":"5","amount":"4","id":"3"})");
 }
@@ -114,15 +114,16 @@ TEST(CsvReader, AHeaderAloneIsAFileWithoutRows) {
 }
 
 TEST(CsvReader, WithoutAHeaderColumnsAreTakenInTheirOrder) {
-  const auto file = read("1,a\n2,b\n", options_of(R"({"header": false})",
-                                                  {{"id", "bigint"}, {"name", "varchar"}}));
+  const auto file = read(
+      "1,a\n2,b\n", options_of(R"({"header": false})", {{"id", "bigint"}, {"name", "varchar"}}));
   ASSERT_TRUE(file);
   EXPECT_THAT(file->rows, ElementsAre(ElementsAre("1", "a"), ElementsAre("2", "b")));
   EXPECT_EQ(file->summary.records, 2);
 }
 
 TEST(CsvReader, OtherEncodingsAreDecodedWhereDeclaredAndNamedWhereNot) {
-  const auto latin = read("id,name\n1,Z\xFCrich\n2,\xC9\n", options_of(R"({"encoding": "latin-1"})"));
+  const auto latin =
+      read("id,name\n1,Z\xFCrich\n2,\xC9\n", options_of(R"({"encoding": "latin-1"})"));
   ASSERT_TRUE(latin);
   EXPECT_THAT(latin->rows, ElementsAre(ElementsAre("1", "Zürich"), ElementsAre("2", "É")));
   std::string wide = "\xFF\xFE";
@@ -138,7 +139,10 @@ TEST(CsvReader, OtherEncodingsAreDecodedWhereDeclaredAndNamedWhereNot) {
   const auto western = read("id,name\n1,Z\xFCrich\n2,Gen\xE8ve\n", options_of("{}"));
   ASSERT_TRUE(western);
   EXPECT_EQ(western->summary.guess, Encoding::kWindows1252);
-  const auto header = read("id,stra\xDF" "e\n", options_of("{}"));
+  const auto header = read(
+      "id,stra\xDF"
+      "e\n",
+      options_of("{}"));
   ASSERT_FALSE(header);
   EXPECT_THAT(header.error().hint, HasSubstr("windows-1252"));
 }
@@ -173,9 +177,18 @@ TEST(CsvReader, SmallBlocksAndBatchesGiveTheSameAsLargeOnes) {
   EXPECT_EQ(small->rejects[35].place.line, large->rejects[35].place.line);
 }
 
+TEST(CsvReader, LinesWithinQuotedFieldsCountForThePlaceOfALaterReject) {
+  const auto file = read("id,note\n1,\"two\nlines\"\n2\n", options_of("{}"));
+  ASSERT_TRUE(file);
+  ASSERT_EQ(file->rejects.size(), 1u);
+  EXPECT_EQ(file->rejects[0].place.line, 4);
+  EXPECT_EQ(file->rejects[0].place.record, 2);
+}
+
 TEST(CsvReader, RecordsThatCrossBlocksAreWhole) {
   std::string text = "id,name\n";
-  while (text.size() < (5u << 20)) text += fmt::format("{},\"{}\n\"\n", text.size(), std::string(90, 'x'));
+  while (text.size() < (5u << 20))
+    text += fmt::format("{},\"{}\n\"\n", text.size(), std::string(90, 'x'));
   auto options = options_of("{}", {{"id", "bigint"}, {"name", "varchar"}});
   options.block_bytes = 1000;
   const auto file = read(text, options);
@@ -220,9 +233,10 @@ Result<std::string> inferred(const std::string& text, const char* dialect = "{}"
 }
 
 TEST(InferSchema, WhatCouldBeTextStaysText) {
-  EXPECT_EQ(*inferred("a,b,c,d,e,f\n1,1.5,true,2022-05-12,2022-05-12T10:00:00Z,x\n-2,3,false,2024-02-29,"
-                      "2022-05-12 10:00+02,\n"),
-            "bigint double boolean date timestamp varchar ");
+  EXPECT_EQ(
+      *inferred("a,b,c,d,e,f\n1,1.5,true,2022-05-12,2022-05-12T10:00:00Z,x\n-2,3,false,2024-02-29,"
+                "2022-05-12 10:00+02,\n"),
+      "bigint double boolean date timestamp varchar ");
   EXPECT_EQ(*inferred("a,b,c,d,e,f\n007,1e400x,yes,2022-02-30,2022-05-12 10:00:00,\n"),
             "varchar varchar varchar varchar varchar varchar ");
   EXPECT_EQ(*inferred("a,b,c,d\n+1,1234567890.1234567,0x1,99999999999999999999\n"),
@@ -242,8 +256,9 @@ TEST(GuessFile, FindsDelimiterQuoteAndHeader) {
 }
 
 TEST(GuessPatterns, FilesThatDifferInADateAreOnePattern) {
-  const auto guesses = guess_patterns({"landing/airports-20220512.csv", "landing/airports-20221121.csv",
-                                       "landing/sales_2022-05-12.csv", "landing/part-1.csv", "x.csv"});
+  const auto guesses =
+      guess_patterns({"landing/airports-20220512.csv", "landing/airports-20221121.csv",
+                      "landing/sales_2022-05-12.csv", "landing/part-1.csv", "x.csv"});
   ASSERT_EQ(guesses.size(), 4u);
   EXPECT_EQ(guesses[0].glob, "landing/airports-*.csv");
   EXPECT_EQ(guesses[0].as_of, R"(airports-(?<as_of>\d{8}))");

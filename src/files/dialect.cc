@@ -9,7 +9,7 @@ namespace {
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> kKeys = {
-      "comment", "decimal_separator", "delimiter", "encoding",   "escape",      "header",
+      "comment", "decimal_separator", "delimiter", "encoding",    "escape",     "header",
       "null",    "max_record_bytes",  "quote",     "quoted_null", "skip_lines", "timezone"};
   return kKeys;
 }
@@ -24,7 +24,8 @@ Result<std::string> text_of(const Json& csv, const std::string& key) {
   return value.get<std::string>();
 }
 
-// One ASCII character, `\t` or a name for it; empty text is NUL where the option can be switched off.
+// One ASCII character, `\t` or a name for it; empty text is NUL where the option can be switched
+// off.
 Status read_character(const Json& csv, const std::string& key, bool can_be_off, char& out) {
   if (!csv.contains(key)) return {};
   WEIR_ASSIGN(std::string text, text_of(csv, key));
@@ -38,8 +39,8 @@ Status read_character(const Json& csv, const std::string& key, bool can_be_off, 
                           fmt::format("csv option '{}' is '{}'", key, text),
                           "it must be one ASCII character, like ',' or '\\t'");
   }
-  if (text.empty() || static_cast<uint8_t>(text[0]) >= 0x80 || text[0] == '\n' ||
-      text[0] == '\r' || text[0] == '\0') {
+  if (text.empty() || static_cast<uint8_t>(text[0]) >= 0x80 || text[0] == '\n' || text[0] == '\r' ||
+      text[0] == '\0') {
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("csv option '{}' is {}", key, dump_json(csv.at(key))),
                           "it must be one ASCII character, like ',' or '\\t'");

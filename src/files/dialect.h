@@ -29,16 +29,16 @@ namespace weir::files {
 
 struct Dialect {
   char delimiter = ',';
-  char quote = '"';   ///< NUL: no field is quoted.
+  char quote = '"';  ///< NUL: no field is quoted.
   char escape = '"';
-  char comment = 0;   ///< NUL: no line is a comment.
+  char comment = 0;         ///< NUL: no line is a comment.
   bool ends_at_cr = false;  ///< Old Mac files; read_csv finds it out.
   bool has_header = true;
-  int64_t skip_lines = 0;   ///< Lines before the header that are no records.
-  std::optional<Encoding> encoding;      ///< Absent: UTF-8 is expected and nothing else accepted.
+  int64_t skip_lines = 0;                 ///< Lines before the header that are no records.
+  std::optional<Encoding> encoding;       ///< Absent: UTF-8 is expected and nothing else accepted.
   std::vector<std::string> nulls = {""};  ///< Texts that stand for NULL.
-  bool quoted_is_text = false;  ///< A quoted field is never NULL.
-  std::string timezone;         ///< Of zone-less timestamps; empty: there must be none.
+  bool quoted_is_text = false;            ///< A quoted field is never NULL.
+  std::string timezone;                   ///< Of zone-less timestamps; empty: there must be none.
   char decimal_separator = '.';
   int64_t max_record_bytes = 16 << 20;
 };

@@ -199,8 +199,7 @@ void Decoder::decode(std::string_view bytes, std::string& out) {
   }
   const size_t low = encoding_ == Encoding::kUtf16Le ? 0 : 1;
   const auto pair = [this, low, &out](char first, char second) {
-    const std::array<uint8_t, 2> both = {static_cast<uint8_t>(first),
-                                         static_cast<uint8_t>(second)};
+    const std::array<uint8_t, 2> both = {static_cast<uint8_t>(first), static_cast<uint8_t>(second)};
     unit(both[low] | (static_cast<uint32_t>(both[1 - low]) << 8), out);
   };
   if (!cut_.empty() && !bytes.empty()) {

@@ -1,8 +1,8 @@
 #pragma once
 
-/// Text encodings of landing files. Inside weir text is UTF-8; a file in another declared encoding is
-/// decoded as it streams by, and every place in the decoded text leads back to its original bytes.
-/// Nothing here guesses silently: a guess is only ever part of a hint.
+/// Text encodings of landing files. Inside weir text is UTF-8; a file in another declared encoding
+/// is decoded as it streams by, and every place in the decoded text leads back to its original
+/// bytes. Nothing here guesses silently: a guess is only ever part of a hint.
 
 #include <cstdint>
 #include <string>
@@ -58,7 +58,7 @@ class Decoder {
   void unit(uint32_t value, std::string& out);
 
   Encoding encoding_;
-  std::string cut_;             // one byte of a UTF-16 unit
+  std::string cut_;  // one byte of a UTF-16 unit
   uint32_t high_surrogate_ = 0;
 };
 

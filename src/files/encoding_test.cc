@@ -53,9 +53,9 @@ TEST(Utf8, RefusesWhatRfc3629Refuses) {
   for (const char* good : {"", "abc", "ü", "€", "😀", "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF"}) {
     EXPECT_TRUE(is_utf8(good)) << good;
   }
-  for (const char* bad : {"\xFF", "\xC3", "\xC3(", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF",
-                          "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
-                          "abcdefgh\x80", "\xE2\x82"}) {
+  for (const char* bad :
+       {"\xFF", "\xC3", "\xC3(", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+        "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "abcdefgh\x80", "\xE2\x82"}) {
     EXPECT_FALSE(is_utf8(bad)) << testing::PrintToString(bad);
   }
 }

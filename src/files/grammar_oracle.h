@@ -41,8 +41,9 @@ class GrammarOracle {
     }
     for (OracleRecord& record : list) {
       record.span.line = line;
-      const auto whole = text_.substr(static_cast<size_t>(record.span.offset),
-                                      static_cast<size_t>(record.span.length + record.span.line_end));
+      const auto whole =
+          text_.substr(static_cast<size_t>(record.span.offset),
+                       static_cast<size_t>(record.span.length + record.span.line_end));
       for (const char c : whole) line += c == newline() ? 1 : 0;
     }
     return list;
@@ -86,10 +87,10 @@ class GrammarOracle {
         bool is_closed = false;
         for (++i; i < text_.size(); ++i) {
           const char c = text_[i];
-          const bool is_pair = dialect_.escape == dialect_.quote
-                                   ? c == dialect_.quote && i + 1 < text_.size() &&
-                                         text_[i + 1] == dialect_.quote
-                                   : c == dialect_.escape && i + 1 < text_.size();
+          const bool is_pair =
+              dialect_.escape == dialect_.quote
+                  ? c == dialect_.quote && i + 1 < text_.size() && text_[i + 1] == dialect_.quote
+                  : c == dialect_.escape && i + 1 < text_.size();
           if (is_pair) {
             field += text_[++i];
             has_line_end = has_line_end || text_[i] == newline();
@@ -102,8 +103,7 @@ class GrammarOracle {
             field += c;
           }
         }
-        const bool ends_well =
-            i >= text_.size() || text_[i] == dialect_.delimiter || ends_line(i);
+        const bool ends_well = i >= text_.size() || text_[i] == dialect_.delimiter || ends_line(i);
         if (!is_closed || (!ends_well && has_line_end)) {
           OracleRecord record = cut(kind, end_of_line(open));
           record.fault = RecordFault::kUnclosedQuote;

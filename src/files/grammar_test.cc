@@ -93,8 +93,8 @@ void compare(const Dialect& dialect, std::string_view text, std::mt19937* random
   ASSERT_EQ(found.size(), records.size());
   for (size_t i = 0; i < records.size(); ++i) {
     const auto& span = records[i].span;
-    EXPECT_EQ(found[i].text, text.substr(static_cast<size_t>(span.offset),
-                                         static_cast<size_t>(span.length)));
+    EXPECT_EQ(found[i].text,
+              text.substr(static_cast<size_t>(span.offset), static_cast<size_t>(span.length)));
     EXPECT_EQ(found[i].fault, records[i].fault) << i;
     if (records[i].fault == RecordFault::kNone) {
       EXPECT_EQ(found[i].fields, records[i].fields) << i;
@@ -109,7 +109,8 @@ std::vector<std::string> fields_of(std::string_view text, const Dialect& dialect
 }
 
 TEST(RecordSplitter, QuotesDelimitersAndLineEndsWithinFieldsAreText) {
-  EXPECT_THAT(fields_of("a,\"b,c\",\"d\"\"e\",\"f\ng\"\r\n"), ElementsAre("a", "b,c", "d\"e", "f\ng"));
+  EXPECT_THAT(fields_of("a,\"b,c\",\"d\"\"e\",\"f\ng\"\r\n"),
+              ElementsAre("a", "b,c", "d\"e", "f\ng"));
   EXPECT_THAT(fields_of("a\"b,,\"\","), ElementsAre("a\"b", "", "", ""));
   Dialect backslash;
   backslash.escape = '\\';
@@ -176,7 +177,9 @@ TEST(Grammar, EveryByteOfTheCorporaIsAccountedFor) {
   const char* given = std::getenv("WEIR_CORPORA");
   const char* source = std::getenv("WEIR_SOURCE");
   const std::filesystem::path root =
-      given != nullptr ? given : std::filesystem::path(source == nullptr ? "." : source) / "../shared/corpora";
+      given != nullptr
+          ? given
+          : std::filesystem::path(source == nullptr ? "." : source) / "../shared/corpora";
   if (!std::filesystem::exists(root / "csv-spectrum")) {
     GTEST_SKIP() << "no corpora at " << root << " (WEIR_CORPORA)";
   }
@@ -185,7 +188,8 @@ TEST(Grammar, EveryByteOfTheCorporaIsAccountedFor) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
       if (!entry.is_regular_file() || entry.path().extension() == ".gz") continue;
       std::ifstream in(entry.path(), std::ios::binary);
-      const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      const std::string text((std::istreambuf_iterator<char>(in)),
+                             std::istreambuf_iterator<char>());
       SCOPED_TRACE(entry.path().string());
       for (const char delimiter : {',', ';', '|', '\t'}) {
         Dialect dialect;

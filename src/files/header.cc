@@ -33,7 +33,8 @@ void trim(std::string& name) {
 
 bool is_reserved(const std::string& name) {
   const std::string text = folded(name);
-  return text.starts_with("_hoodie_") || std::ranges::find(kLoadColumns, text) != kLoadColumns.end();
+  return text.starts_with("_hoodie_") ||
+         std::ranges::find(kLoadColumns, text) != kLoadColumns.end();
 }
 
 Error drift(std::string message, std::string hint) {
@@ -51,9 +52,9 @@ Status check_frozen(const ColumnPlan& plan, const std::vector<std::string>& unkn
               meant + "declare them, or set contract.columns to evolve or discard_value"));
   }
   if (!plan.missing_columns.empty()) {
-    return std::unexpected(drift(
-        fmt::format("the file lacks declared columns: {}", quoted_list(plan.missing_columns)),
-        "contract.columns is freeze; evolve loads NULL for them"));
+    return std::unexpected(
+        drift(fmt::format("the file lacks declared columns: {}", quoted_list(plan.missing_columns)),
+              "contract.columns is freeze; evolve loads NULL for them"));
   }
   return {};
 }
@@ -79,10 +80,10 @@ Result<std::vector<std::string>> check_header(std::vector<std::string> names) {
     if (where.size() > 1) twice.push_back(names[where.front()]);
   }
   if (!twice.empty()) {
-    return fail_with_hint(ErrorCode::kInvalidData,
-                          fmt::format("the header has names that stand twice: {}",
-                                      quoted_list(twice)),
-                          "names must differ without regard to case");
+    return fail_with_hint(
+        ErrorCode::kInvalidData,
+        fmt::format("the header has names that stand twice: {}", quoted_list(twice)),
+        "names must differ without regard to case");
   }
   for (const std::string& name : names) {
     if (is_reserved(name)) {

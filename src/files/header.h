@@ -1,7 +1,7 @@
 #pragma once
 
-/// From the names in a file's header and the declared columns to what is loaded: columns are matched
-/// by name, never by position, and the contract decides about the rest.
+/// From the names in a file's header and the declared columns to what is loaded: columns are
+/// matched by name, never by position, and the contract decides about the rest.
 
 #include <string>
 #include <vector>
@@ -17,10 +17,10 @@ inline const std::vector<std::string> kLoadColumns = {"_source_file", "_source_r
                                                       "_loaded_at"};
 
 struct ColumnPlan {
-  model::Schema schema;               ///< What is loaded: declared columns, then new ones.
-  std::vector<int> field_of_column;   ///< For each: its field in a record, −1 where it has none.
-  std::vector<std::string> fields;    ///< The file's own names, in its order.
-  std::vector<std::string> new_columns;        ///< Not declared: loaded as varchar.
+  model::Schema schema;                  ///< What is loaded: declared columns, then new ones.
+  std::vector<int> field_of_column;      ///< For each: its field in a record, −1 where it has none.
+  std::vector<std::string> fields;       ///< The file's own names, in its order.
+  std::vector<std::string> new_columns;  ///< Not declared: loaded as varchar.
   std::vector<std::string> missing_columns;    ///< Declared, not in the file: NULL.
   std::vector<std::string> discarded_columns;  ///< Not declared and dropped, as the contract says.
 };

@@ -30,8 +30,8 @@ int number_at(std::string_view text, size_t from, size_t size) {
 }
 
 bool is_boolean(std::string_view text) {
-  static const std::set<std::string_view> kWords = {"true", "false", "True",
-                                                    "False", "TRUE", "FALSE"};
+  static const std::set<std::string_view> kWords = {"true",  "false", "True",
+                                                    "False", "TRUE",  "FALSE"};
   return kWords.contains(text);
 }
 
@@ -48,10 +48,10 @@ bool is_plain_number(std::string_view text, char point) {
   const ValueForm form(type_of(TypeKind::kDouble), false, point);
   if (form.check(text) != Form::kFine) return false;
   if (text.starts_with('-')) text.remove_prefix(1);
-  const auto digits = static_cast<size_t>(
-      std::ranges::count_if(text.substr(0, text.find_first_of("eE")),
-                            [](char c) { return c >= '0' && c <= '9'; }));
-  const bool has_leading_zero = text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+  const auto digits = static_cast<size_t>(std::ranges::count_if(
+      text.substr(0, text.find_first_of("eE")), [](char c) { return c >= '0' && c <= '9'; }));
+  const bool has_leading_zero =
+      text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
   const bool starts_with_digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
   return starts_with_digit && !has_leading_zero && digits <= kDoubleDigits && text.back() != ' ';
 }
@@ -183,8 +183,8 @@ std::optional<DateInName> date_in(std::string_view name) {
       return DateInName{i, 10, R"(\d{4}-\d{2}-\d{2})"};
     }
     if (digits != 8 && digits != 12 && digits != 14) continue;
-    const std::string iso = fmt::format("{}-{}-{}", text.substr(0, 4), text.substr(4, 2),
-                                        text.substr(6, 2));
+    const std::string iso =
+        fmt::format("{}-{}-{}", text.substr(0, 4), text.substr(4, 2), text.substr(6, 2));
     if (is_iso_date(iso)) return DateInName{i, digits, fmt::format(R"(\d{{{}}})", digits)};
   }
   return std::nullopt;
@@ -260,8 +260,8 @@ std::vector<PatternGuess> guess_patterns(const std::vector<std::string>& names) 
       guess.as_of = fmt::format("{}(?<as_of>{})", escaped(before), date->expression);
     } else if (const size_t digit = file.find_first_of("0123456789"); digit != file.npos) {
       const size_t end = std::min(file.find_first_not_of("0123456789", digit), file.size());
-      guess.glob = fmt::format("{}{}*{}", name.substr(0, start), file.substr(0, digit),
-                               file.substr(end));
+      guess.glob =
+          fmt::format("{}{}*{}", name.substr(0, start), file.substr(0, digit), file.substr(end));
     }
     by_glob.emplace(guess.glob, guess);
   }

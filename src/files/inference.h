@@ -19,7 +19,8 @@ namespace weir::files {
 /// The types of all columns, by every record of the file (faulty records have no vote):
 /// `true`/`false` boolean; integers without leading zeros bigint; other plain numbers of at most 15
 /// digits double; ISO dates date; timestamps with an offset (or any, with a declared zone)
-/// timestamp; everything else, a column without values included, varchar. Errors as CsvReader::open.
+/// timestamp; everything else, a column without values included, varchar. Errors as
+/// CsvReader::open.
 Result<model::Schema> infer_schema(storage::Storage& store, const std::string& name,
                                    const Dialect& dialect);
 

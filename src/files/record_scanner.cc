@@ -62,8 +62,8 @@ RecordScanner::End RecordScanner::record_end(std::string_view text, bool is_last
   End plain = line_end_at(text, 0, is_last);
   const bool can_wait = !is_last && text.size() <= static_cast<size_t>(dialect_.max_record_bytes);
   if (plain.length < 0 && can_wait) return plain;
-  size_t line_stop = plain.length < 0 ? text.size()
-                                      : static_cast<size_t>(plain.length + plain.line_end);
+  size_t line_stop =
+      plain.length < 0 ? text.size() : static_cast<size_t>(plain.length + plain.line_end);
   size_t from = 0;
   while (dialect_.quote != 0) {
     const size_t open = find(text.substr(0, line_stop), dialect_.quote, from);
@@ -72,8 +72,8 @@ RecordScanner::End RecordScanner::record_end(std::string_view text, bool is_last
       from = open + 1;  // a quote inside unquoted text
       continue;
     }
-    const auto reach = text.substr(
-        0, std::min(text.size(), static_cast<size_t>(dialect_.max_record_bytes) + 1));
+    const auto reach =
+        text.substr(0, std::min(text.size(), static_cast<size_t>(dialect_.max_record_bytes) + 1));
     const size_t close = closing_quote(reach, open + 1);
     // A quote that is the last byte known may be half of a pair; a CR may be half of a line end.
     const bool is_cut = close == kNowhere || close + 1 >= text.size() ||
@@ -81,10 +81,11 @@ RecordScanner::End RecordScanner::record_end(std::string_view text, bool is_last
     if (is_cut && can_wait) return {-1, 0};
     if (close == kNowhere) return plain;
     const size_t next = close + 1;
-    const bool ends_line =
-        next >= text.size() || text[next] == newline_ ||
-        (newline_ == '\n' && text[next] == '\r' && (next + 1 >= text.size() || text[next + 1] == '\n'));
-    const bool spans_lines = next > line_stop || find(text.substr(0, next), newline_, open) != kNowhere;
+    const bool ends_line = next >= text.size() || text[next] == newline_ ||
+                           (newline_ == '\n' && text[next] == '\r' &&
+                            (next + 1 >= text.size() || text[next + 1] == '\n'));
+    const bool spans_lines =
+        next > line_stop || find(text.substr(0, next), newline_, open) != kNowhere;
     if (!ends_line && text[next] != dialect_.delimiter && spans_lines) return plain;
     if (spans_lines || next >= line_stop) {
       plain = line_end_at(text, next, is_last);
@@ -100,8 +101,7 @@ RecordScanner::End RecordScanner::record_end(std::string_view text, bool is_last
   return plain;
 }
 
-void RecordScanner::take(SpanKind kind, std::string_view text, End end,
-                         std::vector<Span>* spans) {
+void RecordScanner::take(SpanKind kind, std::string_view text, End end, std::vector<Span>* spans) {
   const int64_t whole = end.length + end.line_end;
   if (spans != nullptr) spans->push_back({kind, line_, offset_, end.length, end.line_end});
   if (kind == SpanKind::kRecord) {

@@ -17,9 +17,9 @@ enum class SpanKind : uint8_t { kRecord, kHeader, kPreamble, kBlank, kComment };
 /// A stretch of the text. Spans follow each other without a gap from the first byte to the last.
 struct Span {
   SpanKind kind = SpanKind::kRecord;
-  int64_t line = 0;    ///< Where it begins, from 1.
-  int64_t offset = 0;  ///< From the text's start.
-  int64_t length = 0;  ///< Without its line end.
+  int64_t line = 0;      ///< Where it begins, from 1.
+  int64_t offset = 0;    ///< From the text's start.
+  int64_t length = 0;    ///< Without its line end.
   int64_t line_end = 0;  ///< Bytes of the line end: 0, 1 or 2.
   bool operator==(const Span&) const = default;
 };
@@ -35,12 +35,12 @@ class RecordScanner {
   /// max_record_bytes: the file cannot be read. `spans`, where given, gets every span.
   int64_t scan(std::string_view window, bool is_last, std::vector<Span>* spans = nullptr);
 
-  int64_t records() const { return records_; }  ///< Data records; the header is none.
+  int64_t records() const { return records_; }              ///< Data records; the header is none.
   int64_t skipped_bytes() const { return skipped_bytes_; }  ///< Of spans that are no records.
 
  private:
   struct End {
-    int64_t length;    // without line end; −1: more is needed
+    int64_t length;  // without line end; −1: more is needed
     int64_t line_end;
   };
   End line_end_at(std::string_view text, size_t from, bool is_last) const;

@@ -173,8 +173,8 @@ RecordSplitter::Quoted RecordSplitter::read_quoted(Record& record, size_t begin,
     break;
   }
   // A quote at the window's end may be half of a pair, a CR behind it half of a line end.
-  const bool is_cut = here + 1 >= window_.size() ||
-                      (window_[here + 1] == '\r' && here + 2 >= window_.size());
+  const bool is_cut =
+      here + 1 >= window_.size() || (window_[here + 1] == '\r' && here + 2 >= window_.size());
   if (is_cut && !is_last_ && window_.size() < reach) return Quoted::kCut;
   at = here + 1;
   record.fields.push_back({static_cast<uint32_t>(open + 1 - begin),

@@ -1,8 +1,8 @@
 #pragma once
 
 /// Splits the text of a delimited file into records and fields, by the grammar in files/dialect.h.
-/// Fields are places in the text; nothing is copied until `field_text` is asked. It knows nothing of
-/// columns and types.
+/// Fields are places in the text; nothing is copied until `field_text` is asked. It knows nothing
+/// of columns and types.
 
 #include <cstdint>
 #include <string>
@@ -59,8 +59,7 @@ class RecordSplitter {
   Found skip_line(Record& record);
 
   /// The field's text with escapes taken out. `buffer` holds it where that changes something.
-  std::string_view field_text(const Record& record, const Field& field,
-                              std::string& buffer) const {
+  std::string_view field_text(const Record& record, const Field& field, std::string& buffer) const {
     return field.has_escapes ? unescaped(record, field, buffer) : record.raw(field);
   }
 

@@ -12,8 +12,8 @@ namespace weir::files {
 
 /// Where a record stands in its file, in the file's own bytes.
 struct RecordPlace {
-  int64_t record = 0;       ///< From 1; the header is not counted.
-  int64_t line = 0;         ///< From 1, in the whole file.
+  int64_t record = 0;  ///< From 1; the header is not counted.
+  int64_t line = 0;    ///< From 1, in the whole file.
   int64_t byte_offset = 0;
   int64_t byte_length = 0;  ///< Without its line end.
 };
@@ -26,12 +26,11 @@ struct Reject {
   std::string column;   ///< Empty where the record as a whole is at fault.
   std::string message;  ///< `"ten" is no decimal(10,2)`
   RecordPlace place;
-  std::string raw;      ///< The record's original bytes.
-  std::string values;   ///< JSON object: column to text, as far as the record could be split.
+  std::string raw;     ///< The record's original bytes.
+  std::string values;  ///< JSON object: column to text, as far as the record could be split.
 };
 
 /// What to say of a value with that reason.
-std::string message_of(std::string_view reason, std::string_view text,
-                       const model::DataType& type);
+std::string message_of(std::string_view reason, std::string_view text, const model::DataType& type);
 
 }  // namespace weir::files

@@ -12,7 +12,8 @@ Form form_of(const char* type, std::string_view text, bool has_zone = false, cha
 }
 
 TEST(ValueForm, ADecimalKeepsAllOfItsDigitsOrIsRefused) {
-  for (const char* text : {"1", "-1.5", "1.50", "1.500", ".5", "5.", "+2.25", "1e2", "1.25e1", "0.0"}) {
+  for (const char* text :
+       {"1", "-1.5", "1.50", "1.500", ".5", "5.", "+2.25", "1e2", "1.25e1", "0.0"}) {
     EXPECT_EQ(form_of("decimal(10,2)", text), Form::kFine) << text;
   }
   for (const char* text : {"1.005", "0.001", "-1.999", "125e-3", "1.5e-2"}) {

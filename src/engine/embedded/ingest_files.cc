@@ -1,7 +1,7 @@
 // One landing file becomes one raw object. A thread reads, hashes, counts and splits the file into
-// chunks of text (files/csv_reader.h); this one casts them with DuckDB and writes Parquet. Nothing is
-// visible before all of it is right: the hash is the pinned one, every byte is loaded, rejected or
-// skipped, the scanner's count closes, and the limits for rejects hold.
+// chunks of text (files/csv_reader.h); this one casts them with DuckDB and writes Parquet. Nothing
+// is visible before all of it is right: the hash is the pinned one, every byte is loaded, rejected
+// or skipped, the scanner's count closes, and the limits for rejects hold.
 
 #include <condition_variable>
 #include <deque>
@@ -77,10 +77,10 @@ Status check_bytes(const Ingest& ingest, const storage::Entry& before,
   if (is_same) return {};
   const auto now = ingest.landing->stat(source.name);
   if (!now || *now != before) {
-    return fail_with_hint(ErrorCode::kUnavailable,
-                          fmt::format("'{}' changed while it was read; nothing was published",
-                                      source.name),
-                          "files must be complete before they are picked up");
+    return fail_with_hint(
+        ErrorCode::kUnavailable,
+        fmt::format("'{}' changed while it was read; nothing was published", source.name),
+        "files must be complete before they are picked up");
   }
   return fail_with_hint(
       ErrorCode::kCorrupt,
@@ -117,10 +117,11 @@ Status check_limits(const Ingest& ingest, const Ingested& ingested) {
                          item.column.empty() ? "" : " in ", item.column);
   }
   const auto refuse = [&](const std::string& limit) {
-    return fail_with_hint(ErrorCode::kCheckFailed,
-                          fmt::format("{} of {} records of '{}' are refused, more than {}: {}",
-                                      rejected, ingested.counts.in, ingest.source.name, limit, worst),
-                          "nothing was published; mend the file, the columns or the limit");
+    return fail_with_hint(
+        ErrorCode::kCheckFailed,
+        fmt::format("{} of {} records of '{}' are refused, more than {}: {}", rejected,
+                    ingested.counts.in, ingest.source.name, limit, worst),
+        "nothing was published; mend the file, the columns or the limit");
   };
   const double percent =
       100.0 * static_cast<double>(rejected) / static_cast<double>(ingested.counts.in);
@@ -135,14 +136,15 @@ Status check_limits(const Ingest& ingest, const Ingested& ingested) {
 
 Status check_encoding(const Ingest& ingest, const files::ReadSummary& summary) {
   if (summary.guess == files::Encoding::kUtf8) return {};
-  return fail_with_hint(
-      ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", ingest.source.name),
-      fmt::format("it looks like latin-1 or {0}: declare `encoding: {0}`",
-                  files::to_text(summary.guess)));
+  return fail_with_hint(ErrorCode::kInvalidData,
+                        fmt::format("'{}' is no UTF-8", ingest.source.name),
+                        fmt::format("it looks like latin-1 or {0}: declare `encoding: {0}`",
+                                    files::to_text(summary.guess)));
 }
 
 Status refuse_first(const Ingest& ingest, const std::vector<files::Reject>& rejects) {
-  if (rejects.empty() || ingest.operation.target.contract.rows != model::RowPolicy::kFail) return {};
+  if (rejects.empty() || ingest.operation.target.contract.rows != model::RowPolicy::kFail)
+    return {};
   const auto& first = rejects.front();
   return fail_with_hint(
       ErrorCode::kInvalidData,
@@ -173,12 +175,12 @@ void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
         fmt::format("the file lacks columns that are NULL now: {}", listed(plan.missing_columns)));
   }
   if (!plan.new_columns.empty() && !is_inferred) {
-    ingested.warnings.push_back(fmt::format("the file has new columns, loaded as varchar: {}",
-                                            listed(plan.new_columns)));
+    ingested.warnings.push_back(
+        fmt::format("the file has new columns, loaded as varchar: {}", listed(plan.new_columns)));
   }
   if (!plan.discarded_columns.empty()) {
-    ingested.warnings.push_back(fmt::format("columns of the file that are dropped: {}",
-                                            listed(plan.discarded_columns)));
+    ingested.warnings.push_back(
+        fmt::format("columns of the file that are dropped: {}", listed(plan.discarded_columns)));
   }
 }
 
@@ -187,8 +189,8 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
                           RejectedObject& rejected) {
   WEIR_ASSIGN(auto session,
               sql::open_session(session_options(ingest.operation.limits), *ingest.context.cancel));
-  WEIR_ASSIGN(auto caster, ChunkCaster::open(std::move(session), reader, *ingest.landing,
-                                             ingest.source.name));
+  WEIR_ASSIGN(auto caster,
+              ChunkCaster::open(std::move(session), reader, *ingest.landing, ingest.source.name));
   int64_t bytes = 0;
   {
     ReadAhead ahead(reader);
@@ -243,9 +245,8 @@ Result<Outcome> ingest_files(const Operation& operation, const Context& context)
               CsvReader::open(*ingest.landing, ingest.source.name, std::move(options)));
   WEIR_ASSIGN(const auto raw, RawObject::create(ingest, reader->plan().schema));
   RejectedObject rejected(ingest);
-  WEIR_ASSIGN(Ingested ingested,
-              while_doing(transfer(ingest, *reader, *raw, rejected),
-                          fmt::format("ingesting '{}'", ingest.source.name)));
+  WEIR_ASSIGN(Ingested ingested, while_doing(transfer(ingest, *reader, *raw, rejected),
+                                             fmt::format("ingesting '{}'", ingest.source.name)));
   WEIR_TRY(check_bytes(ingest, before, ingested.summary));
   WEIR_TRY(check_encoding(ingest, ingested.summary));
   WEIR_TRY(check_custody(ingest, ingested));

@@ -89,8 +89,9 @@ Result<std::unique_ptr<ChunkCaster>> ChunkCaster::open(std::unique_ptr<sql::Sess
     caster->clock_of_column_.push_back(is_local ? next++ : -1);
   }
   if (has_zone) {
-    const auto known = caster->session_->query(fmt::format(
-        "SELECT TIMESTAMP '2022-05-12' AT TIME ZONE {}", model::quote_text(caster->dialect_.timezone)));
+    const auto known =
+        caster->session_->query(fmt::format("SELECT TIMESTAMP '2022-05-12' AT TIME ZONE {}",
+                                            model::quote_text(caster->dialect_.timezone)));
     if (!known) {
       return fail_with_hint(ErrorCode::kInvalidConfig,
                             fmt::format("csv option 'timezone' is '{}', which is no time zone",

@@ -1,8 +1,8 @@
 #pragma once
 
-/// The second half of reading a landing file: DuckDB casts the text of a chunk to the declared types.
-/// What it cannot cast becomes a reject, with its bytes read again from the file; texts pass as they
-/// are. Rows keep their order, and this checks that they did.
+/// The second half of reading a landing file: DuckDB casts the text of a chunk to the declared
+/// types. What it cannot cast becomes a reject, with its bytes read again from the file; texts pass
+/// as they are. Rows keep their order, and this checks that they did.
 
 #include <memory>
 #include <string>
@@ -57,7 +57,7 @@ class ChunkCaster {
   storage::Storage& store_;
   std::string file_;
   std::shared_ptr<arrow::Schema> target_;  ///< Types of the plan's columns.
-  std::vector<int> typed_;   ///< Columns that DuckDB casts, as places in the plan.
+  std::vector<int> typed_;                 ///< Columns that DuckDB casts, as places in the plan.
   std::vector<int> place_of_column_;  ///< For each column: its place in the query, −1 for texts.
   std::vector<int> clock_of_column_;  ///< Where the query says whether the local time reads at all.
 };

@@ -27,14 +27,19 @@ const model::Schema& load_columns() {
 }
 
 const model::Schema& rejected_columns() {
-  static const model::Schema kSchema = {
-      column("reason", TypeKind::kVarchar),      column("column", TypeKind::kVarchar),
-      column("message", TypeKind::kVarchar),     column("line", TypeKind::kBigint),
-      column("byte_offset", TypeKind::kBigint),  column("byte_length", TypeKind::kBigint),
-      column("raw", TypeKind::kBlob),            column("values", TypeKind::kVarchar),
-      column("source_file", TypeKind::kVarchar), column("source_sha256", TypeKind::kVarchar),
-      column("as_of", TypeKind::kTimestamp),     column("_run_id", TypeKind::kVarchar),
-      column("_loaded_at", TypeKind::kTimestamp)};
+  static const model::Schema kSchema = {column("reason", TypeKind::kVarchar),
+                                        column("column", TypeKind::kVarchar),
+                                        column("message", TypeKind::kVarchar),
+                                        column("line", TypeKind::kBigint),
+                                        column("byte_offset", TypeKind::kBigint),
+                                        column("byte_length", TypeKind::kBigint),
+                                        column("raw", TypeKind::kBlob),
+                                        column("values", TypeKind::kVarchar),
+                                        column("source_file", TypeKind::kVarchar),
+                                        column("source_sha256", TypeKind::kVarchar),
+                                        column("as_of", TypeKind::kTimestamp),
+                                        column("_run_id", TypeKind::kVarchar),
+                                        column("_loaded_at", TypeKind::kTimestamp)};
   return kSchema;
 }
 
@@ -100,8 +105,8 @@ Result<model::Outcome> outcome_of(const Ingest& ingest, const parquet::FileInfo&
   WEIR_ASSIGN(outcome.counts, model::counts_from_json(counts));
   WEIR_ASSIGN(outcome.details, parse_json(text_of(info.footer, "weir.details")));
   for (const Json& item : outcome.details.value("rejects", Json::array())) {
-    outcome.rejects.push_back({item.value("reason", ""), item.value("column", ""),
-                               item.value("rows", int64_t{0})});
+    outcome.rejects.push_back(
+        {item.value("reason", ""), item.value("column", ""), item.value("rows", int64_t{0})});
   }
   outcome.warnings = outcome.details.value("warnings", std::vector<std::string>());
   outcome.details.erase("rejects");
@@ -159,8 +164,8 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
     return fail(ErrorCode::kInvalidConfig, "ingest_files takes one file, not {} inputs",
                 operation.inputs.size());
   }
-  Ingest ingest{.operation = operation, .context = context,
-                .source = operation.inputs[0].objects[0]};
+  Ingest ingest{
+      .operation = operation, .context = context, .source = operation.inputs[0].objects[0]};
   WEIR_ASSIGN(ingest.landing, context.stores->open(ingest.source.uri));
   WEIR_ASSIGN(ingest.raw, context.stores->open(operation.target.uri));
   if (!operation.target.rejected_uri.empty()) {
@@ -169,8 +174,8 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
   WEIR_ASSIGN(ingest.dialect, read_format(operation.params));
   WEIR_ASSIGN(ingest.identity, json_field<std::string>(operation.params, "input_identity"));
   if (ingest.identity.size() < kNameDigits) {
-    return fail(ErrorCode::kInvalidConfig, "parameter 'input_identity' is '{}', expected 64 hex digits",
-                ingest.identity);
+    return fail(ErrorCode::kInvalidConfig,
+                "parameter 'input_identity' is '{}', expected 64 hex digits", ingest.identity);
   }
   const Json percent = operation.params.value("max_rejected_percent", Json());
   if (percent.is_number()) ingest.max_rejected_percent = percent.get<double>();
@@ -190,9 +195,10 @@ Result<std::optional<model::Outcome>> find_published(const Ingest& ingest) {
       token != ingest.operation.token) {
     return fail_with_hint(
         ErrorCode::kConflict,
-        fmt::format("'{}' of {} is there already, loaded with another configuration (token {}…, now {}…)",
-                    ingest.object_name, ingest.operation.target.dataset.text(),
-                    token.substr(0, 12), ingest.operation.token.substr(0, 12)),
+        fmt::format(
+            "'{}' of {} is there already, loaded with another configuration (token {}…, now {}…)",
+            ingest.object_name, ingest.operation.target.dataset.text(), token.substr(0, 12),
+            ingest.operation.token.substr(0, 12)),
         "the same file was ingested before its columns, format or template changed; to load it "
         "anew, remove that object first");
   }
@@ -328,9 +334,8 @@ Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, R
       return fail(ErrorCode::kCheckFailed, "the rejected object '{}' has {} rows, {} were refused",
                   ingest.object_name, there.rows, ingested.counts.rejected);
     }
-    footer["weir.rejected"] = dump_json(Json{{"name", ingest.object_name},
-                                             {"rows", written.rows},
-                                             {"sha256", written.sha256}});
+    footer["weir.rejected"] = dump_json(
+        Json{{"name", ingest.object_name}, {"rows", written.rows}, {"sha256", written.sha256}});
   }
   footer["weir.schema"] = dump_json(model::to_json(ingested.plan.schema));
   Json details = ingested.details;

@@ -1,8 +1,8 @@
 #pragma once
 
 /// The two objects that one landing file becomes: the raw object and, where rows were refused, the
-/// rejected one. Their names derive from the input's identity, their footers tell everything; see the
-/// format pages. The rejected object is published first: what no raw object names is not there.
+/// rejected one. Their names derive from the input's identity, their footers tell everything; see
+/// the format pages. The rejected object is published first: what no raw object names is not there.
 
 #include <map>
 #include <memory>
@@ -35,8 +35,8 @@ struct Ingest {
 /// kInvalidConfig names the parameter; kUnsupported for formats other than csv.
 Result<Ingest> read_ingest(const model::Operation& operation, const Context& context);
 
-/// The outcome of an earlier run, read out of the published raw object; nothing where there is none.
-/// kConflict where the name is taken by another token.
+/// The outcome of an earlier run, read out of the published raw object; nothing where there is
+/// none. kConflict where the name is taken by another token.
 Result<std::optional<model::Outcome>> find_published(const Ingest& ingest);
 
 /// Writes good rows with their load columns. Not for use from several threads at once.

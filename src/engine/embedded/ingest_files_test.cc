@@ -92,9 +92,9 @@ class IngestFiles : public ::testing::Test {
   std::vector<std::string> rows_of(const std::string& uri, const model::Publication& object,
                                    const std::string& columns) {
     auto session = *sql::open_session({.temp_folder = root_ / "temp"}, cancel_);
-    const auto result = session->query(
-        fmt::format("SELECT {} FROM read_parquet({})", columns,
-                    model::quote_text(*store(uri).engine_uri(object.object_name))));
+    const auto result =
+        session->query(fmt::format("SELECT {} FROM read_parquet({})", columns,
+                                   model::quote_text(*store(uri).engine_uri(object.object_name))));
     EXPECT_TRUE(result) << (result ? "" : to_line(result.error()));
     std::vector<std::string> rows;
     if (!result) return rows;
@@ -313,10 +313,10 @@ TEST_F(IngestFiles, LocalTimesAreReadInTheDeclaredZone) {
       "at timestamp", {{"timezone", "Europe/Berlin"}});
   const auto outcome = run(op);
   ASSERT_TRUE(outcome) << to_line(outcome.error());
-  EXPECT_THAT(rows_of("raw/sales", outcome->publications[1], "\"at\""),
-              ElementsAre("2022-07-01 10:00:00+00", "2022-01-01 11:00:00+00",
-                          "2022-10-30 00:30:00+00", "2022-07-01 12:00:00+00",
-                          "2022-06-30 22:00:00+00"));
+  EXPECT_THAT(
+      rows_of("raw/sales", outcome->publications[1], "\"at\""),
+      ElementsAre("2022-07-01 10:00:00+00", "2022-01-01 11:00:00+00", "2022-10-30 00:30:00+00",
+                  "2022-07-01 12:00:00+00", "2022-06-30 22:00:00+00"));
   EXPECT_THAT(rows_of("raw/sales__rejected", outcome->publications[0], "reason, line"),
               ElementsAre("nonexistent_time|4"));
   auto wrong = operation("at\n2022-07-01 12:00:00\n", "at timestamp", {{"timezone", "Mars"}});
@@ -326,7 +326,8 @@ TEST_F(IngestFiles, LocalTimesAreReadInTheDeclaredZone) {
 TEST_F(IngestFiles, EachTypeIsReadAsWritten) {
   const auto op = operation(
       "a,b,c,d,e,f,g,h,i\n"
-      "7.0,2.50,-1.25e2,true,10:30:00.5,550e8400-e29b-41d4-a716-446655440000,1e3,170141183460469231,"
+      "7.0,2.50,-1.25e2,true,10:30:00.5,550e8400-e29b-41d4-a716-446655440000,1e3,"
+      "170141183460469231,"
       "2022/5/2\n",
       "a integer;b decimal(5,1);c double;d boolean;e time;f uuid;g decimal(6,0);h hugeint;i date");
   const auto outcome = run(op);
@@ -350,7 +351,8 @@ TEST_F(IngestFiles, PlantedFaultsAreFoundAndNothingElse) {
       const std::string amount = fmt::format("{}.{:02}", random() % 1000, random() % 100);
       const bool is_quoted = random() % 3 == 0;
       const std::string inner = is_quoted && random() % 4 == 0 ? "\n" : ",";
-      const std::string name = is_quoted ? "n" + inner + "\"x" : "név" + std::to_string(random() % 9);
+      const std::string name =
+          is_quoted ? "n" + inner + "\"x" : "név" + std::to_string(random() % 9);
       const std::string written = is_quoted ? "\"n" + inner + "\"\"x\"" : name;
       const auto fault = random() % 40;
       int64_t lines = inner == "\n" && is_quoted ? 2 : 1;
@@ -386,13 +388,14 @@ TEST_F(IngestFiles, PlantedFaultsAreFoundAndNothingElse) {
     const auto outcome = run(op);
     ASSERT_TRUE(outcome) << to_line(outcome.error());
     EXPECT_EQ(outcome->counts.in, 3000);
-    const auto rows = rows_of("raw/sales", outcome->publications.back(),
-                              "_source_row, id, amount, name");
+    const auto rows =
+        rows_of("raw/sales", outcome->publications.back(), "_source_row, id, amount, name");
     ASSERT_EQ(rows.size(), good.size());
     size_t i = 0;
     for (const auto& [record, row] : good) EXPECT_EQ(rows[i++], fmt::format("{}|{}", record, row));
     std::map<int64_t, std::string> told;
-    for (const auto& row : rows_of("raw/sales__rejected", outcome->publications[0], "line, reason")) {
+    for (const auto& row :
+         rows_of("raw/sales__rejected", outcome->publications[0], "line, reason")) {
       told[std::stoll(row)] = row.substr(row.find('|') + 1);
     }
     EXPECT_EQ(told, faults);
