@@ -76,6 +76,17 @@ TEST(RunProcess, TheEnvironmentIsTheParentsWithTheCommands) {
   EXPECT_EQ(run(command)->standard_output, "a=b c:path\n/\n");
 }
 
+TEST(RunProcess, AVariableOfTheCommandStandsInPlaceOfTheParents) {
+  ASSERT_EQ(setenv("WEIR_TEST_VALUE", "parent", 1), 0);
+  Command command;
+  command.argv = {"env"};
+  command.environment = {{"WEIR_TEST_VALUE", "command"}};
+  const auto finished = run(command);
+  unsetenv("WEIR_TEST_VALUE");
+  EXPECT_THAT(finished->standard_output, ::testing::HasSubstr("WEIR_TEST_VALUE=command\n"));
+  EXPECT_THAT(finished->standard_output, ::testing::Not(::testing::HasSubstr("=parent\n")));
+}
+
 TEST(RunProcess, NoOtherDescriptorIsInherited) {
   const int leaky = open("/dev/null", O_RDONLY);
   ASSERT_GE(leaky, 3);
@@ -116,28 +127,54 @@ TEST(RunProcess, TooMuchOutputEndsIt) {
   EXPECT_TRUE(run(command));
 }
 
+/// A FIFO that a grandchild holds open for writing: it is at its end when the grandchild is.
+class Grandchild {
+ public:
+  Grandchild() {
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    EXPECT_EQ(mkfifo(path().c_str(), 0600), 0);
+    reader_ = open(path().c_str(), O_RDONLY | O_NONBLOCK);
+  }
+  ~Grandchild() {
+    close(reader_);
+    std::filesystem::remove_all(folder_);
+  }
+  Grandchild(const Grandchild&) = delete;
+  Grandchild& operator=(const Grandchild&) = delete;
+
+  std::string path() const { return folder_ + "/fifo"; }
+  bool has_ended() const {
+    constexpr int kPatienceMs = 10'000;
+    pollfd watched{reader_, POLLIN, 0};
+    poll(&watched, 1, kPatienceMs);
+    char byte = 0;
+    return read(reader_, &byte, 1) == 0;
+  }
+
+ private:
+  std::string folder_ = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
+  int reader_ = -1;
+};
+
 TEST(RunProcess, CancellingEndsTheWholeGroup) {
-  // The grandchild holds the FIFO open for writing: it ends when the grandchild does.
-  std::string folder = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string fifo = folder + "/fifo";
-  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  const int reader = open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+  const Grandchild grandchild;
   Cancel cancel;
   Command command = shell("exec 3>\"$0\"; sleep 1000 & echo started >&2; wait");
-  command.argv.push_back(fifo);
+  command.argv.push_back(grandchild.path());
   command.on_error_line = [&](std::string_view) { cancel.cancel("by ann"); };
   const auto finished = run_process(command, cancel);
   ASSERT_FALSE(finished);
   EXPECT_EQ(finished.error().code, ErrorCode::kCancelled);
   EXPECT_EQ(finished.error().message, "by ann");
-  pollfd watched{reader, POLLIN, 0};
-  constexpr int kPatienceMs = 30'000;
-  poll(&watched, 1, kPatienceMs);
-  char byte = 0;
-  EXPECT_EQ(read(reader, &byte, 1), 0) << "the grandchild lives";
-  close(reader);
-  std::filesystem::remove_all(folder);
+  EXPECT_TRUE(grandchild.has_ended());
+}
+
+TEST(RunProcess, NothingThatItStartedOutlivesIt) {
+  const Grandchild grandchild;
+  Command command = shell("exec 3>\"$0\"; sleep 1000 > /dev/null 2>&1 & exit 0");
+  command.argv.push_back(grandchild.path());
+  ASSERT_TRUE(run(command));
+  EXPECT_TRUE(grandchild.has_ended());
 }
 
 TEST(RunProcess, WhatIsCancelledBeforehandIsNotStarted) {
