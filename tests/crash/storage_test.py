@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sweep as harness  # noqa: E402
 
-PROGRAM = sys.argv.pop(1)
+PROGRAM = os.path.abspath(sys.argv.pop(1))
 LARGE = 600 << 10
 # Before, or after, each of the changes; in between there is nothing.
 STATES = {"a/b/small": (None, "a" * 10), "a/large": (None, "a" * LARGE), "old": ("before", "o" * 20),
