@@ -74,10 +74,7 @@ echo "   digest after kill and retry:       $again"
 [ "$digest" = "$again" ] || { echo "   THEY DIFFER"; exit 1; }
 
 say "8. The warehouse"
-python3 - << 'PYTHON' | sed 's/^/   /'
-print("presentation.airports_by_country, as loaded:")
-PYTHON
-sql "SELECT country, airports, versions, highest_ft FROM presentation.airports_by_country ORDER BY airports DESC LIMIT 5" | sed 's/^/   /'
+"$weir" --quiet connection query warehouse "SELECT * FROM airports_by_country ORDER BY airports DESC LIMIT 5" | sed 's/^/   /'
 
 say "Done. Look around:"
 cat << TEXT

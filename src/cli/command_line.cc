@@ -46,7 +46,9 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   add_run_commands(app, chosen);
   add_table_commands(app, chosen);
   add_template_commands(app, chosen);
+  add_connection_commands(app, chosen);
   add_doctor_command(app, chosen);
+  add_reference_command(app, chosen);
 
   auto reversed = words;
   std::ranges::reverse(reversed);

@@ -24,5 +24,8 @@ void add_run_commands(CLI::App& app, Chosen& chosen);
 void add_table_commands(CLI::App& app, Chosen& chosen);
 void add_template_commands(CLI::App& app, Chosen& chosen);
 void add_doctor_command(CLI::App& app, Chosen& chosen);
+void add_connection_commands(CLI::App& app, Chosen& chosen);
+/// `app` must outlive the action: the pages are made of it.
+void add_reference_command(CLI::App& app, Chosen& chosen);
 
 }  // namespace weir::cli

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes the generated reference from the program itself; with --check it compares and fails on a difference.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+weir=${WEIR:-$PWD/build/release/weir}
+target=docs/reference
+if [ "${1:-}" = --check ]; then
+  target=$(mktemp -d)
+  trap 'rm -rf "$target"' EXIT
+fi
+mkdir -p "$target/templates"
+"$weir" reference --to "$target"
+if [ "${1:-}" = --check ]; then
+  diff -r docs/reference "$target" || {
+    echo "docs: docs/reference is not what the program says: run ./dev docs" >&2
+    exit 1
+  }
+fi
