@@ -88,6 +88,9 @@ TEST(Header, ColumnsAreMatchedByNameWhateverTheirOrder) {
   EXPECT_EQ(plan->new_columns, (std::vector<std::string>{"extra"}));
   EXPECT_EQ(plan->missing_columns, (std::vector<std::string>{"gone"}));
   EXPECT_EQ(model::to_text(plan->schema[3].type), "varchar");
+  const auto upper = plan_columns({"id"}, schema({"ID"}), model::ColumnPolicy::kFreeze);
+  ASSERT_TRUE(upper);
+  EXPECT_EQ(upper->field_of_column, (std::vector<int>{0}));
 }
 
 TEST(Header, TheContractDecidesAboutColumnsThatAreNotDeclared) {
