@@ -1,6 +1,7 @@
 #include "table/history.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -33,6 +34,16 @@ int64_t engine_memory(const model::Limits& limits) {
   int64_t memory = limits.memory_bytes;
   if (memory == 0) memory = ::sysconf(_SC_PHYS_PAGES) / 4 * 3 * ::sysconf(_SC_PAGESIZE);
   return std::max(memory - kBesideEngineBytes, kLeastEngineBytes);
+}
+
+/// Where the engine spills; a session without a folder fails where its memory ends.
+Result<std::string> spill_folder(const model::Limits& limits) {
+  if (!limits.temp_folder.empty()) return limits.temp_folder;
+  std::error_code error;
+  const auto folder = std::filesystem::temp_directory_path(error);
+  if (error)
+    return fail(ErrorCode::kUnavailable, "no folder for temporary files: {}", error.message());
+  return folder.string();
 }
 
 std::string value_of(const std::map<std::string, std::string>& extra, const std::string& key) {
@@ -161,7 +172,7 @@ class Merge {
     sql::SessionOptions session;
     session.memory_bytes = engine_memory(operation_.limits);
     session.threads = operation_.limits.threads;
-    session.temp_folder = operation_.limits.temp_folder;
+    WEIR_ASSIGN(session.temp_folder, spill_folder(operation_.limits));
     session.preserves_order = false;
     WEIR_ASSIGN(session_, sql::open_session(session, cancel_));
     return {};
