@@ -43,8 +43,10 @@ void read_column(Reader& reader, const Node::Entry& entry, model::Schema& schema
     return;
   }
   auto parsed = model::parse_type(column.type);
-  if (!parsed) reader.fault(*type, parsed.error());
-  else schema.push_back({entry.key.text, *std::move(parsed), column.nullable});
+  if (!parsed)
+    reader.fault(*type, parsed.error());
+  else
+    schema.push_back({entry.key.text, *std::move(parsed), column.nullable});
 }
 
 Codec<model::Schema> columns() {
@@ -73,8 +75,7 @@ Codec<model::Schema> columns() {
           },
           [] {
             const Json either = Json::array({Json{{"type", "string"}}, column_keys().schema()});
-            return Json{{"type", "object"},
-                        {"additionalProperties", Json{{"oneOf", either}}}};
+            return Json{{"type", "object"}, {"additionalProperties", Json{{"oneOf", either}}}};
           }};
 }
 
@@ -156,7 +157,8 @@ struct FileTrigger {
 const Keys<FileTrigger>& file_trigger_keys() {
   static const Keys<FileTrigger> kKeys =
       Keys<FileTrigger>("")
-          .required("pattern", &FileTrigger::pattern, text(), "Files whose arrival starts a run: layer/glob.")
+          .required("pattern", &FileTrigger::pattern, text(),
+                    "Files whose arrival starts a run: layer/glob.")
           .optional("settle", &FileTrigger::settle_ms, optional_duration(),
                     "How long a file must not have changed.")
           .optional("batch", &FileTrigger::batch, choice({"each", "all"}),
@@ -168,13 +170,13 @@ const Keys<FileTrigger>& file_trigger_keys() {
 /// A text alone stands for a map of that one key.
 Codec<Json> or_text(std::string key, Codec<Json> map) {
   return {[key, map](Reader& reader, const Node& node, Json& value) {
-            if (node.is_scalar()) value = Json{{key, node.text}};
-            else map.read(reader, node, value);
+            if (node.is_scalar())
+              value = Json{{key, node.text}};
+            else
+              map.read(reader, node, value);
           },
           map.write,
-          [map] {
-            return Json{{"oneOf", Json::array({Json{{"type", "string"}}, map.schema()})}};
-          }};
+          [map] { return Json{{"oneOf", Json::array({Json{{"type", "string"}}, map.schema()})}}; }};
 }
 
 struct ParamEntry {
@@ -217,9 +219,7 @@ Codec<Json> params_schema() {
             }
           },
           [](const Json& value) { return node_of(value); },
-          [entry] {
-            return Json{{"type", "object"}, {"additionalProperties", entry.schema()}};
-          }};
+          [entry] { return Json{{"type", "object"}, {"additionalProperties", entry.schema()}}; }};
 }
 
 /// The tasks of a composite, checked by their keys and kept as written.
@@ -240,8 +240,10 @@ Codec<Json> composite_tasks() {
 
 Keys<LayerEntry> layer_keys() {
   return Keys<LayerEntry>("layer", "name")
-      .required("name", &LayerEntry::name, name("layer"), "Name of the layer, any word without a dot.")
-      .required("uri", &LayerEntry::uri, text(), "Folder (from the project's) or s3://bucket/prefix.")
+      .required("name", &LayerEntry::name, name("layer"),
+                "Name of the layer, any word without a dot.")
+      .required("uri", &LayerEntry::uri, text(),
+                "Folder (from the project's) or s3://bucket/prefix.")
       .optional("position", &LayerEntry::said_position, optional_integer(0, kMost),
                 "Order of the layers; the place in this list where it is not said.");
 }
@@ -249,7 +251,8 @@ Keys<LayerEntry> layer_keys() {
 Keys<model::Connection> connection_keys() {
   using model::Connection;
   return Keys<Connection>("connection", "connection_id")
-      .required("connection_id", &Connection::connection_id, name("connection"), "Name of the connection.")
+      .required("connection_id", &Connection::connection_id, name("connection"),
+                "Name of the connection.")
       .required("kind", &Connection::kind, text(), "duckdb, postgres, redshift, …")
       .optional("secret_id", &Connection::secret_id, text(), "Where its secret is kept.")
       .rest(&Connection::options);
@@ -260,10 +263,11 @@ Keys<DatasetEntry> dataset_keys() {
       .required("name", &DatasetEntry::full_name, text(), "layer.name")
       .optional("format", &DatasetEntry::format, choice({"parquet", "hudi"}),
                 "How it is stored; the template that writes it decides where it is not said.")
-      .optional("identity", &DatasetEntry::identity,
-                enumeration<model::Identity>({{"content", model::Identity::kContent},
-                                              {"as_of + content", model::Identity::kAsOfAndContent}}),
-                "What makes two inputs the same: content, or as_of + content for snapshots.")
+      .optional(
+          "identity", &DatasetEntry::identity,
+          enumeration<model::Identity>({{"content", model::Identity::kContent},
+                                        {"as_of + content", model::Identity::kAsOfAndContent}}),
+          "What makes two inputs the same: content, or as_of + content for snapshots.")
       .optional("key", &DatasetEntry::key, texts(), "Columns of the business key.")
       .optional("columns", &DatasetEntry::columns, columns(), "Name and type of each column.")
       .optional("contract", &DatasetEntry::contract, map_of(contract_keys()),
@@ -277,8 +281,10 @@ Keys<model::TemplateRow> template_keys() {
   return Keys<TemplateRow>("template", "template_id")
       .required("template_id", &TemplateRow::template_id, name("template"), "Name of the template.")
       .required("kind", &TemplateRow::kind,
-                choice({"builtin", "sql", "composite", "spark_script", "command"}), "What its body is.")
-      .optional("location", &TemplateRow::location, text(), "File of the body, from the project folder.")
+                choice({"builtin", "sql", "composite", "spark_script", "command"}),
+                "What its body is.")
+      .optional("location", &TemplateRow::location, text(),
+                "File of the body, from the project folder.")
       .optional("version", &TemplateRow::version, text(), "For people.")
       .optional("description", &TemplateRow::description, text(), "One sentence on what it does.")
       .optional("params", &TemplateRow::params_schema, params_schema(), "Parameters that it takes.")
@@ -370,7 +376,8 @@ const Keys<Task>& task_keys() {
                     "Attempts after the first.")
           .optional("retry_delay", &Task::retry_delay_ms, optional_duration(),
                     "Wait before the first retry; it doubles with each.")
-          .optional("timeout", &Task::timeout_ms, optional_duration(), "Longest time of one attempt.")
+          .optional("timeout", &Task::timeout_ms, optional_duration(),
+                    "Longest time of one attempt.")
           .optional("pool", &Task::pool, text(), "Pool whose slots it takes.")
           .optional("for_each", &Task::for_each, json_value(), "One task per value.")
           .block();
@@ -421,7 +428,8 @@ const Keys<ProjectDocument>& rows_keys() {
 const Keys<ProjectDocument>& project_keys() {
   static const Keys<ProjectDocument> kKeys =
       rows(Keys<ProjectDocument>("")
-               .required("project", &ProjectDocument::project, name("project"), "Name of the project.")
+               .required("project", &ProjectDocument::project, name("project"),
+                         "Name of the project.")
                .optional("catalog", &ProjectDocument::catalog, text(),
                          "Where configuration and runs are kept: sqlite:file or postgresql://…"))
           .optional("defaults", &ProjectDocument::defaults, checked_map(defaults_keys()),
@@ -434,9 +442,9 @@ const Keys<ProjectDocument>& project_keys() {
 
 const std::vector<NamedList>& named_lists() {
   static const std::vector<NamedList> kLists = {
-      {"layers", "layer", "name"},         {"connections", "connection", "connection_id"},
-      {"datasets", "dataset", "name"},     {"templates", "template", "template_id"},
-      {"pools", "pool", "name"},           {"flows", "flow", "flow"},
+      {"layers", "layer", "name"},     {"connections", "connection", "connection_id"},
+      {"datasets", "dataset", "name"}, {"templates", "template", "template_id"},
+      {"pools", "pool", "name"},       {"flows", "flow", "flow"},
       {"tasks", "task", "id"},
   };
   return kLists;

@@ -27,8 +27,10 @@ void merge_list(Node& base, const Node& changes, const std::string& identity) {
   for (const auto& change : changes.items) {
     const Node* name = change.find(identity);
     Node* same = name == nullptr ? nullptr : find_named(base, identity, name->text);
-    if (same != nullptr) merge_map(*same, change);
-    else base.items.push_back(change);
+    if (same != nullptr)
+      merge_map(*same, change);
+    else
+      base.items.push_back(change);
   }
 }
 
@@ -80,7 +82,8 @@ void merge_flow(const Node& change, std::vector<Node>& flows, Faults& faults) {
 void apply_environment(const Node& overrides, Node& project, std::vector<Node>& flows,
                        Faults& faults) {
   for (const auto& change : overrides.entries) {
-    if (change.key.text != "flows") merge_entry(project, change);
+    if (change.key.text != "flows")
+      merge_entry(project, change);
     else
       for (const auto& flow : change.value.items) merge_flow(flow, flows, faults);
   }

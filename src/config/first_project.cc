@@ -7,7 +7,9 @@
 namespace weir::config {
 namespace {
 
-bool keeps_history(const FoundSource& source) { return !source.as_of.empty() && !source.key.empty(); }
+bool keeps_history(const FoundSource& source) {
+  return !source.as_of.empty() && !source.key.empty();
+}
 
 DatasetEntry dataset(std::string layer, const FoundSource& source) {
   DatasetEntry entry;
@@ -45,9 +47,10 @@ ProjectDocument document_of(const FirstProject& first) {
 
 std::string project_text(const FirstProject& first) {
   Node node = project_keys().write(document_of(first));
-  node.comment = "The project: where data lives, and what is known of it.\n"
-                 "`weir validate` checks it, `weir plan` shows what `weir apply` would change,\n"
-                 "`weir schema` prints a JSON Schema for your editor.";
+  node.comment =
+      "The project: where data lives, and what is known of it.\n"
+      "`weir validate` checks it, `weir plan` shows what `weir apply` would change,\n"
+      "`weir schema` prints a JSON Schema for your editor.";
   const auto comment = [&](const char* key, const char* words) {
     if (Node* found = node.find(key)) found->comment = words;
   };
@@ -75,8 +78,10 @@ model::Task history_task(const FoundSource& source) {
   task.task_id = "history";
   task.template_id = "merge_history";
   task.needs = {"ingest"};
-  task.params = Json{{"from", "raw." + source.name}, {"to", "stage." + source.name},
-                     {"mode", "snapshot"}, {"deletes", "by_absence"}};
+  task.params = Json{{"from", "raw." + source.name},
+                     {"to", "stage." + source.name},
+                     {"mode", "snapshot"},
+                     {"deletes", "by_absence"}};
   return task;
 }
 
@@ -86,10 +91,11 @@ std::string flow_text(const FoundSource& source) {
   flow.tasks.push_back(ingest_task(source));
   if (keeps_history(source)) flow.tasks.push_back(history_task(source));
   Node node = flow_node(flow);
-  node.comment = fmt::format("`weir run {}` brings new files in; a run without new files does nothing.",
-                             source.name);
+  node.comment = fmt::format(
+      "`weir run {}` brings new files in; a run without new files does nothing.", source.name);
   Node* tasks = node.find("tasks");
-  tasks->items[0].comment = "Every file once: what cannot be read goes to the dataset's __rejected.";
+  tasks->items[0].comment =
+      "Every file once: what cannot be read goes to the dataset's __rejected.";
   if (keeps_history(source))
     tasks->items[1].comment = "Each snapshot by its date; a key that is gone from one is closed.";
   else if (!source.as_of.empty())

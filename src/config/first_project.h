@@ -13,12 +13,12 @@ namespace weir::config {
 
 /// One kind of source file that lies in the folder.
 struct FoundSource {
-  std::string name;         ///< Of the dataset, without layer: `airports`
-  std::string pattern;      ///< `airports-*.csv`, below the landing folder
-  std::string as_of;        ///< Pattern with a group `as_of`; empty: files are deltas, not snapshots.
-  model::Schema columns;    ///< Empty: inferred at the first load.
-  std::vector<std::string> key;        ///< Columns that look like the key; empty: none does.
-  Json format = Json::object();        ///< `{"csv": {"header": true}}`
+  std::string name;       ///< Of the dataset, without layer: `airports`
+  std::string pattern;    ///< `airports-*.csv`, below the landing folder
+  std::string as_of;      ///< Pattern with a group `as_of`; empty: files are deltas, not snapshots.
+  model::Schema columns;  ///< Empty: inferred at the first load.
+  std::vector<std::string> key;  ///< Columns that look like the key; empty: none does.
+  Json format = Json::object();  ///< `{"csv": {"header": true}}`
 };
 
 struct FirstProject {

@@ -16,7 +16,8 @@ FirstProject airports() {
   snapshots.name = "airports";
   snapshots.pattern = "airports-*.csv";
   snapshots.as_of = R"(airports-(?<as_of>\d{8}))";
-  snapshots.columns = {{"icao", *model::parse_type("varchar"), true}, {"lat", *model::parse_type("double"), true}};
+  snapshots.columns = {{"icao", *model::parse_type("varchar"), true},
+                       {"lat", *model::parse_type("double"), true}};
   snapshots.key = {"icao"};
   snapshots.format = Json::parse(R"({"csv": {"header": true}})");
   FoundSource deltas;
@@ -27,13 +28,15 @@ FirstProject airports() {
 }
 
 TEST(FirstProject, LoadsAndLintsWithoutFaults) {
-  for (const auto& first : {airports(), FirstProject{.name = "empty", .landing = "in", .sources = {}}}) {
+  for (const auto& first :
+       {airports(), FirstProject{.name = "empty", .landing = "in", .sources = {}}}) {
     const auto folder = sample::folder(write_first_project(first));
     const auto project = load_project(*folder);
     ASSERT_TRUE(project) << to_terminal(project.error().front());
     EXPECT_EQ(project->configuration.project, first.name);
     EXPECT_EQ(project->configuration.layers[0].uri, first.landing);
-    const Faults faults = lint(project->configuration, {sample::builtin(), folder.get()}, project->places);
+    const Faults faults =
+        lint(project->configuration, {sample::builtin(), folder.get()}, project->places);
     for (const auto& fault : faults) ADD_FAILURE() << to_terminal(fault);
   }
 }
@@ -46,10 +49,12 @@ TEST(FirstProject, SaysWhatWasFound) {
   ASSERT_NE(raw, nullptr);
   EXPECT_EQ(raw->identity, model::Identity::kAsOfAndContent);
   EXPECT_EQ(raw->columns, airports().sources[0].columns);
-  EXPECT_EQ(project->configuration.find_dataset({"raw", "sales"})->identity, model::Identity::kContent);
+  EXPECT_EQ(project->configuration.find_dataset({"raw", "sales"})->identity,
+            model::Identity::kContent);
   EXPECT_EQ(project->configuration.find_flow("airports")->tasks.size(), 2U);
   EXPECT_EQ(project->configuration.find_flow("sales")->tasks.size(), 1U);
-  EXPECT_EQ(files.at("flows/airports.yaml"), R"(# `weir run airports` brings new files in; a run without new files does nothing.
+  EXPECT_EQ(files.at("flows/airports.yaml"),
+            R"(# `weir run airports` brings new files in; a run without new files does nothing.
 flow: airports
 tasks:
   # Every file once: what cannot be read goes to the dataset's __rejected.

@@ -40,7 +40,8 @@ Json rule_of(const task::Template& made) {
     then["required"] = Json::array({"with"});
   }
   then["properties"]["with"] = std::move(with);
-  return {{"if", {{"properties", {{"template", {{"const", made.name}}}}}}}, {"then", std::move(then)}};
+  return {{"if", {{"properties", {{"template", {{"const", made.name}}}}}}},
+          {"then", std::move(then)}};
 }
 
 }  // namespace

@@ -13,8 +13,10 @@ TEST(JsonSchema, SaysTheKeysThatTheReaderTakes) {
   const Json& task = schema["$defs"]["task"];
   EXPECT_EQ(task["required"], Json::parse(R"(["id","template"])"));
   EXPECT_EQ(task["additionalProperties"], false);
-  EXPECT_EQ(task["properties"]["retries"],
-            Json::parse(R"({"type":"integer","minimum":0,"maximum":1000,"description":"Attempts after the first."})"));
+  EXPECT_EQ(
+      task["properties"]["retries"],
+      Json::parse(
+          R"({"type":"integer","minimum":0,"maximum":1000,"description":"Attempts after the first."})"));
   const Json& project = schema["$defs"]["project"]["properties"];
   EXPECT_EQ(project["datasets"]["items"]["properties"]["identity"]["enum"],
             Json::parse(R"(["content","as_of + content"])"));
@@ -30,7 +32,8 @@ TEST(JsonSchema, SaysTheParametersOfEachTemplate) {
   const Json& with = rule["then"]["properties"]["with"];
   EXPECT_EQ(with["required"], Json::parse(R"(["from","to"])"));
   EXPECT_EQ(with["additionalProperties"], false);
-  EXPECT_EQ(with["properties"]["deletes"]["anyOf"][0]["enum"], Json::parse(R"(["ignore","by_absence"])"));
+  EXPECT_EQ(with["properties"]["deletes"]["anyOf"][0]["enum"],
+            Json::parse(R"(["ignore","by_absence"])"));
   EXPECT_EQ(with["properties"]["max_deleted_percent"]["anyOf"][0],
             Json::parse(R"({"type":"number","minimum":0.0,"maximum":100.0})"));
   EXPECT_EQ(with["properties"]["max_deleted_percent"]["default"], 20.0);

@@ -79,8 +79,8 @@ void Reader::fault(const Node& at, std::string message, std::string hint) {
   if (faults.size() >= kMostFaults) return;
   const std::string path = where();
   if (!path.empty()) message = path + ": " + message;
-  faults.push_back(Error{ErrorCode::kInvalidConfig, std::move(message), {}, std::move(hint),
-                         place_of(at)});
+  faults.push_back(
+      Error{ErrorCode::kInvalidConfig, std::move(message), {}, std::move(hint), place_of(at)});
 }
 
 void Reader::fault(const Node& at, const Error& error) { fault(at, error.message, error.hint); }
@@ -97,8 +97,10 @@ void Reader::wrong_type(const Node& at, std::string_view wanted, std::string hin
 
 Codec<std::string> text() {
   return {[](Reader& reader, const Node& node, std::string& value) {
-            if (!node.is_scalar()) reader.wrong_type(node, "a text");
-            else value = node.text;
+            if (!node.is_scalar())
+              reader.wrong_type(node, "a text");
+            else
+              value = node.text;
           },
           [](const std::string& value) { return text_node(value); },
           [] { return Json{{"type", Json::array({"string", "number"})}}; }};
@@ -120,8 +122,10 @@ Codec<bool> boolean() {
   return {[](Reader& reader, const Node& node, bool& value) {
             Faults faults;
             const Json json = json_of(node, faults);
-            if (!json.is_boolean()) reader.wrong_type(node, "true or false");
-            else value = json.get<bool>();
+            if (!json.is_boolean())
+              reader.wrong_type(node, "true or false");
+            else
+              value = json.get<bool>();
           },
           [](const bool& value) { return node_of(Json(value)); },
           [] { return Json{{"type", "boolean"}}; }};
@@ -151,15 +155,15 @@ Codec<std::optional<int64_t>> optional_duration() {
               return;
             }
             const auto read = parse_duration_ms(node.text);
-            if (!read) reader.fault(node, read.error());
-            else value = *read;
+            if (!read)
+              reader.fault(node, read.error());
+            else
+              value = *read;
           },
           [](const std::optional<int64_t>& value) {
             return value ? text_node(format_duration_ms(*value)) : Node{};
           },
-          [] {
-            return Json{{"type", "string"}, {"pattern", "^([0-9]+(ms|d|h|m|s))+$"}};
-          }};
+          [] { return Json{{"type", "string"}, {"pattern", "^([0-9]+(ms|d|h|m|s))+$"}}; }};
 }
 
 Codec<std::vector<std::string>> texts() {
@@ -173,8 +177,10 @@ Codec<std::vector<std::string>> texts() {
               return;
             }
             for (const auto& item : node.items) {
-              if (!item.is_scalar()) reader.wrong_type(item, "a list of names");
-              else list.push_back(item.text);
+              if (!item.is_scalar())
+                reader.wrong_type(item, "a list of names");
+              else
+                list.push_back(item.text);
             }
           },
           [](const std::vector<std::string>& list) {
@@ -190,16 +196,19 @@ Codec<std::vector<std::string>> texts() {
 
 Codec<Json> json_map() {
   return {[](Reader& reader, const Node& node, Json& value) {
-            if (!node.is_map()) reader.wrong_type(node, "a map of keys and values");
-            else value = json_of(node, reader.faults);
+            if (!node.is_map())
+              reader.wrong_type(node, "a map of keys and values");
+            else
+              value = json_of(node, reader.faults);
           },
           [](const Json& value) { return node_of(value); },
           [] { return Json{{"type", "object"}}; }};
 }
 
 Codec<Json> json_value() {
-  return {[](Reader& reader, const Node& node, Json& value) { value = json_of(node, reader.faults); },
-          [](const Json& value) { return node_of(value); }, [] { return Json::object(); }};
+  return {
+      [](Reader& reader, const Node& node, Json& value) { value = json_of(node, reader.faults); },
+      [](const Json& value) { return node_of(value); }, [] { return Json::object(); }};
 }
 
 Codec<std::string> choice(std::vector<std::string> words) {
@@ -216,9 +225,7 @@ Codec<std::string> choice(std::vector<std::string> words) {
             value = node.text;
           },
           [](const std::string& value) { return text_node(value); },
-          [words] {
-            return Json{{"type", "string"}, {"enum", words}};
-          }};
+          [words] { return Json{{"type", "string"}, {"enum", words}}; }};
 }
 
 }  // namespace weir::config

@@ -104,15 +104,15 @@ class Keys {
       : what_(std::move(what)), identity_(std::move(identity)) {}
 
   template <typename M, typename Owner>
-  Keys& required(std::string key, M Owner::*member, Codec<M> codec, std::string doc) {
+  Keys& required(std::string key, M Owner::* member, Codec<M> codec, std::string doc) {
     return add(std::move(key), member, std::move(codec), std::move(doc), true);
   }
   template <typename M, typename Owner>
-  Keys& optional(std::string key, M Owner::*member, Codec<M> codec, std::string doc) {
+  Keys& optional(std::string key, M Owner::* member, Codec<M> codec, std::string doc) {
     return add(std::move(key), member, std::move(codec), std::move(doc), false);
   }
   /// Where keys go that are not declared; without it they are faults.
-  Keys& rest(Json T::*member) {
+  Keys& rest(Json T::* member) {
     rest_ = member;
     return *this;
   }
@@ -183,7 +183,7 @@ class Keys {
   };
 
   template <typename M, typename Owner>
-  Keys& add(std::string key, M Owner::*member, Codec<M> codec, std::string doc, bool is_required) {
+  Keys& add(std::string key, M Owner::* member, Codec<M> codec, std::string doc, bool is_required) {
     auto read = [member, reads = codec.read](Reader& reader, const Node& node, T& value) {
       reads(reader, node, value.*member);
     };
@@ -224,7 +224,7 @@ class Keys {
   std::string what_;
   std::string identity_;
   std::vector<Key> keys_;
-  Json T::*rest_ = nullptr;
+  Json T::* rest_ = nullptr;
   Node::Layout layout_ = Node::Layout::kAuto;
 };
 

@@ -31,7 +31,9 @@ std::string listed(std::string_view what, const std::vector<std::string>& names)
   constexpr size_t kMostListed = 12;
   if (names.empty()) return fmt::format("there are no {}", what);
   const size_t shown = std::min(names.size(), kMostListed);
-  std::string text = fmt::format("{}: {}", what, fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  std::string text = fmt::format(
+      "{}: {}", what,
+      fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
   return names.size() > shown ? text + ", …" : text;
 }
 
@@ -116,7 +118,8 @@ class Linter {
     std::set<std::string> seen;
     for (const auto& column : columns) {
       std::string folded = column;
-      std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
+      std::ranges::transform(folded, folded.begin(),
+                             [](unsigned char c) { return std::tolower(c); });
       if (!seen.insert(folded).second)
         fault(subject.in("columns").in(column),
               fmt::format("column '{}' stands twice but for the case of its letters", column),
@@ -158,8 +161,9 @@ class Linter {
       const bool has_cron = flow.schedule.contains("cron");
       const bool has_every = flow.schedule.contains("every");
       if (has_cron == has_every)
-        fault(subject.in("schedule"), has_cron ? "a schedule says 'cron' and 'every'"
-                                               : "a schedule says neither 'cron' nor 'every'",
+        fault(subject.in("schedule"),
+              has_cron ? "a schedule says 'cron' and 'every'"
+                       : "a schedule says neither 'cron' nor 'every'",
               "write one of them");
     }
     if (flow.file_trigger.is_object()) {
@@ -227,7 +231,8 @@ class Linter {
     }
     const auto* row = configuration_.find_template(task.template_id);
     if (row != nullptr && (row->kind == "spark_script" || row->kind == "command")) {
-      fault(subject.in("template"), fmt::format("templates of kind '{}' cannot run here", row->kind));
+      fault(subject.in("template"),
+            fmt::format("templates of kind '{}' cannot run here", row->kind));
       faults.back().code = ErrorCode::kUnsupported;
       return;
     }
@@ -259,13 +264,13 @@ class Linter {
       lint_value(task, *param, value, is_expanded_ ? with : with.in(name));
     }
     for (const auto& param : params)
-      if (param.is_required && (!task.params.contains(param.name) || task.params[param.name].is_null()))
+      if (param.is_required &&
+          (!task.params.contains(param.name) || task.params[param.name].is_null()))
         fault(with, fmt::format("parameter '{}' is missing", param.name), param.doc + " " + see);
   }
 
   void lint_value(const Task& task, const Param& param, const Json& value, const Subject& subject) {
-    const Status status =
-        task::lint_params(task.template_id, {param}, Json{{param.name, value}});
+    const Status status = task::lint_params(task.template_id, {param}, Json{{param.name, value}});
     if (!status) return fault(subject, status.error().message, status.error().hint);
     if (!value.is_string() || is_open(value.get_ref<const std::string&>())) return;
     const auto text = value.get<std::string>();
@@ -316,7 +321,7 @@ class Linter {
   const Configuration& configuration_;
   const LintInputs& inputs_;
   const Places& places_;
-  std::string as_;            ///< Which part of a composite is looked at.
+  std::string as_;  ///< Which part of a composite is looked at.
   bool is_expanded_ = false;
 };
 

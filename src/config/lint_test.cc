@@ -28,8 +28,10 @@ std::vector<std::string> lint_of(std::map<std::string, std::string> files) {
     return lines;
   }
   const auto whole = read_templates(project->configuration, *folder, project->places);
-  if (!whole) add(whole.error());
-  else add(lint(*whole, {sample::builtin(), folder.get()}, project->places));
+  if (!whole)
+    add(whole.error());
+  else
+    add(lint(*whole, {sample::builtin(), folder.get()}, project->places));
   return lines;
 }
 
@@ -42,93 +44,123 @@ constexpr std::string_view kSee = "`weir template show ingest_files` lists the p
 TEST(Lint, TheDesignsExampleIsGood) { EXPECT_THAT(lint_of(sample::files()), IsEmpty()); }
 
 TEST(Lint, UnknownParameterMeansAnother) {
-  EXPECT_THAT(lint_flow("flow: f\ntasks:\n  - id: a\n    template: ingest_files\n"
-                        "    with:\n      form: landing/x\n      from: landing/x\n      to: raw.x\n"),
-              ElementsAre(fmt::format("task 'a' of flow 'f': unknown parameter 'form' | flows/f.yaml:6:7 | "
-                                      "did you mean 'from'? {}", kSee)));
+  EXPECT_THAT(
+      lint_flow("flow: f\ntasks:\n  - id: a\n    template: ingest_files\n"
+                "    with:\n      form: landing/x\n      from: landing/x\n      to: raw.x\n"),
+      ElementsAre(fmt::format("task 'a' of flow 'f': unknown parameter 'form' | flows/f.yaml:6:7 | "
+                              "did you mean 'from'? {}",
+                              kSee)));
 }
 
 TEST(Lint, MissingParametersAreAllNamed) {
-  EXPECT_THAT(lint_flow("flow: f\ntasks:\n  - {id: a, template: ingest_files, with: {}}\n"
-                        "  - {id: b, template: ingest_files}\n"),
-              ElementsAre(HasSubstr("task 'a' of flow 'f': parameter 'from' is missing | flows/f.yaml:3:43"),
-                          HasSubstr("task 'a' of flow 'f': parameter 'to' is missing"),
-                          HasSubstr("task 'b' of flow 'f': parameter 'from' is missing | flows/f.yaml:4:5"),
-                          HasSubstr("task 'b' of flow 'f': parameter 'to' is missing")));
+  EXPECT_THAT(
+      lint_flow("flow: f\ntasks:\n  - {id: a, template: ingest_files, with: {}}\n"
+                "  - {id: b, template: ingest_files}\n"),
+      ElementsAre(
+          HasSubstr("task 'a' of flow 'f': parameter 'from' is missing | flows/f.yaml:3:43"),
+          HasSubstr("task 'a' of flow 'f': parameter 'to' is missing"),
+          HasSubstr("task 'b' of flow 'f': parameter 'from' is missing | flows/f.yaml:4:5"),
+          HasSubstr("task 'b' of flow 'f': parameter 'to' is missing")));
 }
 
 TEST(Lint, UnknownTemplateMeansAnother) {
-  EXPECT_THAT(lint_flow("flow: f\ntasks:\n  - {id: a, template: merge_histroy}\n"),
-              ElementsAre("task 'a' of flow 'f': unknown template 'merge_histroy' | flows/f.yaml:3:23 | "
-                          "did you mean 'merge_history'? `weir template list` names all"));
+  EXPECT_THAT(
+      lint_flow("flow: f\ntasks:\n  - {id: a, template: merge_histroy}\n"),
+      ElementsAre("task 'a' of flow 'f': unknown template 'merge_histroy' | flows/f.yaml:3:23 | "
+                  "did you mean 'merge_history'? `weir template list` names all"));
 }
 
 TEST(Lint, UnknownLayersOfDatasetsAndParametersMeanOthers) {
   auto files = sample::files();
   files["weir.yaml"] += "---\ndatasets: [{name: stag.x}]\n";
-  files["flows/f.yaml"] = "flow: f\ntasks:\n  - {id: a, template: ingest_files, with: {from: lading/x, to: rw.x}}\n";
-  EXPECT_THAT(lint_of(files),
-              ElementsAre("dataset 'stag.x': unknown layer 'stag' | weir.yaml:21:19 | did you mean 'stage'?",
-                          "task 'a' of flow 'f': unknown layer 'lading' | flows/f.yaml:3:50 | did you mean 'landing'?",
-                          "task 'a' of flow 'f': unknown layer 'rw' | flows/f.yaml:3:64 | did you mean 'raw'?"));
+  files["flows/f.yaml"] =
+      "flow: f\ntasks:\n  - {id: a, template: ingest_files, with: {from: lading/x, to: rw.x}}\n";
+  EXPECT_THAT(
+      lint_of(files),
+      ElementsAre(
+          "dataset 'stag.x': unknown layer 'stag' | weir.yaml:21:19 | did you mean 'stage'?",
+          "task 'a' of flow 'f': unknown layer 'lading' | flows/f.yaml:3:50 | did you mean "
+          "'landing'?",
+          "task 'a' of flow 'f': unknown layer 'rw' | flows/f.yaml:3:64 | did you mean 'raw'?"));
 }
 
 TEST(Lint, UnknownConnectionsPoolsAndFilesAreNamed) {
-  EXPECT_THAT(lint_flow("flow: f\ntasks:\n"
-                        "  - {id: a, template: load_warehouse, pool: db, with: {from: raw.x, connection: werehouse, table: t}}\n"
-                        "  - {id: b, template: transform, with: {to: stage.x, sql: sql/none.sql}}\n"),
-              ElementsAre("task 'a' of flow 'f': unknown pool 'db' | flows/f.yaml:3:45 | there are no pools",
-                          "task 'a' of flow 'f': unknown connection 'werehouse' | flows/f.yaml:3:81 | did you mean 'warehouse'?",
-                          "task 'b' of flow 'f': no file 'sql/none.sql' | flows/f.yaml:4:59 | paths count from the project folder"));
+  EXPECT_THAT(
+      lint_flow("flow: f\ntasks:\n"
+                "  - {id: a, template: load_warehouse, pool: db, with: {from: raw.x, connection: "
+                "werehouse, table: t}}\n"
+                "  - {id: b, template: transform, with: {to: stage.x, sql: sql/none.sql}}\n"),
+      ElementsAre(
+          "task 'a' of flow 'f': unknown pool 'db' | flows/f.yaml:3:45 | there are no pools",
+          "task 'a' of flow 'f': unknown connection 'werehouse' | flows/f.yaml:3:81 | did you mean "
+          "'warehouse'?",
+          "task 'b' of flow 'f': no file 'sql/none.sql' | flows/f.yaml:4:59 | paths count from the "
+          "project folder"));
 }
 
 TEST(Lint, ValuesMustFitTheirParameters) {
   EXPECT_THAT(
       lint_flow("flow: f\ntasks:\n"
-                "  - {id: a, template: merge_history, with: {from: raw.x, to: stage.x, mode: snapshots, max_deleted_percent: 120}}\n"),
-      ElementsAre(HasSubstr("parameter 'max_deleted_percent' is 120, out of range | flows/f.yaml:3:109"),
-                  HasSubstr("parameter 'mode' is 'snapshots' | flows/f.yaml:3:77 | did you mean 'snapshot'?")));
+                "  - {id: a, template: merge_history, with: {from: raw.x, to: stage.x, mode: "
+                "snapshots, max_deleted_percent: 120}}\n"),
+      ElementsAre(
+          HasSubstr("parameter 'max_deleted_percent' is 120, out of range | flows/f.yaml:3:109"),
+          HasSubstr(
+              "parameter 'mode' is 'snapshots' | flows/f.yaml:3:77 | did you mean 'snapshot'?")));
 }
 
 TEST(Lint, ValuesThatAreNotKnownYetPass) {
   EXPECT_THAT(lint_flow("flow: f\ntasks:\n"
-                        "  - {id: a, template: merge_history, with: {from: 'raw.${X}', to: '{{ trigger.to }}', max_deleted_percent: '${MAX}'}}\n"),
+                        "  - {id: a, template: merge_history, with: {from: 'raw.${X}', to: '{{ "
+                        "trigger.to }}', max_deleted_percent: '${MAX}'}}\n"),
               IsEmpty());
 }
 
 TEST(Lint, NeedsMustBeThere) {
   EXPECT_THAT(lint_flow("flow: f\ntasks:\n"
-                        "  - {id: ingest, template: ingest_files, with: {from: landing/x, to: raw.x}, needs: [ingst2]}\n"
-                        "  - {id: ingest2, template: ingest_files, with: {from: landing/x, to: raw.x}, needs: ingest2}\n"),
-              ElementsAre("task 'ingest' of flow 'f': it needs task 'ingst2', which is not there | flows/f.yaml:3:85 | did you mean 'ingest2'?",
+                        "  - {id: ingest, template: ingest_files, with: {from: landing/x, to: "
+                        "raw.x}, needs: [ingst2]}\n"
+                        "  - {id: ingest2, template: ingest_files, with: {from: landing/x, to: "
+                        "raw.x}, needs: ingest2}\n"),
+              ElementsAre("task 'ingest' of flow 'f': it needs task 'ingst2', which is not there | "
+                          "flows/f.yaml:3:85 | did you mean 'ingest2'?",
                           "task 'ingest2' of flow 'f': it needs itself | flows/f.yaml:4:86 | "));
 }
 
 TEST(Lint, ACycleIsNamedOnce) {
   const std::string with = "template: ingest_files, with: {from: landing/x, to: raw.x}";
-  EXPECT_THAT(lint_flow("flow: f\ntasks:\n  - {id: a, " + with + ", needs: [c]}\n  - {id: b, " + with +
-                        ", needs: [a]}\n  - {id: c, " + with + ", needs: [b]}\n  - {id: d, " + with +
-                        ", needs: [c]}\n"),
-              ElementsAre("task 'a' of flow 'f': tasks need each other: a → c → b → a | flows/f.yaml:3:80 | "
-                          "take one of these needs away"));
+  EXPECT_THAT(
+      lint_flow("flow: f\ntasks:\n  - {id: a, " + with + ", needs: [c]}\n  - {id: b, " + with +
+                ", needs: [a]}\n  - {id: c, " + with + ", needs: [b]}\n  - {id: d, " + with +
+                ", needs: [c]}\n"),
+      ElementsAre(
+          "task 'a' of flow 'f': tasks need each other: a → c → b → a | flows/f.yaml:3:80 | "
+          "take one of these needs away"));
 }
 
 TEST(Lint, ASchedulesTimeIsSaidOnce) {
   EXPECT_THAT(lint_flow("flow: f\nschedule: {timezone: UTC}\n"),
-              ElementsAre("flow 'f': a schedule says neither 'cron' nor 'every' | flows/f.yaml:2:11 | write one of them"));
+              ElementsAre("flow 'f': a schedule says neither 'cron' nor 'every' | "
+                          "flows/f.yaml:2:11 | write one of them"));
   EXPECT_THAT(lint_flow("flow: f\nschedule: {cron: '* * * * *', every: 1h}\n"),
               ElementsAre(HasSubstr("a schedule says 'cron' and 'every'")));
-  EXPECT_THAT(lint_flow("flow: f\nschedule: not a cron, which is said when it is used\n"), IsEmpty());
+  EXPECT_THAT(lint_flow("flow: f\nschedule: not a cron, which is said when it is used\n"),
+              IsEmpty());
   EXPECT_THAT(lint_flow("flow: f\nfile_trigger: lnding/*.csv\n"),
               ElementsAre(HasSubstr("unknown layer 'lnding' | flows/f.yaml:2:1")));
 }
 
 TEST(Lint, KeysAndColumnsOfDatasetsMustAgree) {
-  EXPECT_THAT(lint_of({{"weir.yaml", "project: p\nlayers: [{name: raw, uri: a}]\n"
-                                     "datasets: [{name: raw.a, key: [icoa], columns: {icao: varchar, Icao: varchar}}]\n"}}),
-              ElementsAre("dataset 'raw.a': key column 'icoa' is not declared | weir.yaml:3:31 | did you mean 'icao'?",
-                          "dataset 'raw.a': column 'Icao' stands twice but for the case of its letters | weir.yaml:3:70 | "
-                          "engines fold case: give it another name"));
+  EXPECT_THAT(
+      lint_of(
+          {{"weir.yaml",
+            "project: p\nlayers: [{name: raw, uri: a}]\n"
+            "datasets: [{name: raw.a, key: [icoa], columns: {icao: varchar, Icao: varchar}}]\n"}}),
+      ElementsAre("dataset 'raw.a': key column 'icoa' is not declared | weir.yaml:3:31 | did you "
+                  "mean 'icao'?",
+                  "dataset 'raw.a': column 'Icao' stands twice but for the case of its letters | "
+                  "weir.yaml:3:70 | "
+                  "engines fold case: give it another name"));
 }
 
 TEST(Lint, LayersHaveNoDots) {
@@ -159,14 +191,16 @@ templates:
 
 std::map<std::string, std::string> with_templates(const std::string& tasks) {
   return {{"weir.yaml", sample::kProject + kTemplates},
-          {"templates/top.sql", "SELECT * FROM stage.airports WHERE country = {{ country }} LIMIT {{ n }}"},
+          {"templates/top.sql",
+           "SELECT * FROM stage.airports WHERE country = {{ country }} LIMIT {{ n }}"},
           {"flows/f.yaml", "flow: f\ntasks:\n" + tasks}};
 }
 
 TEST(LintTemplates, ParametersOfUsersTemplatesAreChecked) {
-  EXPECT_THAT(lint_of(with_templates("  - {id: a, template: top, with: {to: stage.x, country: DE, n: 5}}\n"
-                                     "  - {id: b, template: whole_source, with: {name: airports}}\n")),
-              IsEmpty());
+  EXPECT_THAT(
+      lint_of(with_templates("  - {id: a, template: top, with: {to: stage.x, country: DE, n: 5}}\n"
+                             "  - {id: b, template: whole_source, with: {name: airports}}\n")),
+      IsEmpty());
   EXPECT_THAT(lint_of(with_templates("  - {id: a, template: top, with: {to: stag.x, n: many}}\n")),
               ElementsAre(HasSubstr("parameter 'n' is \"many\", no integer | flows/f.yaml:3:50"),
                           HasSubstr("unknown layer 'stag' | flows/f.yaml:3:39"),
@@ -174,30 +208,38 @@ TEST(LintTemplates, ParametersOfUsersTemplatesAreChecked) {
 }
 
 TEST(LintTemplates, FaultsInsideACompositeAreShownWhereItIsUsed) {
-  EXPECT_THAT(lint_of(with_templates("  - {id: b, template: whole_source, with: {name: airports, max: 120}}\n")),
-              ElementsAre(HasSubstr("task 'b' of flow 'f': as 'b.history': parameter 'max_deleted_percent' is 120, "
-                                    "out of range | flows/f.yaml:3:23")));
+  EXPECT_THAT(lint_of(with_templates(
+                  "  - {id: b, template: whole_source, with: {name: airports, max: 120}}\n")),
+              ElementsAre(HasSubstr(
+                  "task 'b' of flow 'f': as 'b.history': parameter 'max_deleted_percent' is 120, "
+                  "out of range | flows/f.yaml:3:23")));
 }
 
 TEST(LintTemplates, FilesMustBeThereAndTheirParametersDeclared) {
   auto files = with_templates("  - {id: a, template: top, with: {to: stage.x, country: DE}}\n");
   files["templates/top.sql"] = "SELECT {{ contry }}";
-  EXPECT_THAT(lint_of(files), ElementsAre("template 'top': '{{ contry }}' is no parameter | weir.yaml:24:15 | "
-                                          "did you mean 'country'?"));
+  EXPECT_THAT(lint_of(files),
+              ElementsAre("template 'top': '{{ contry }}' is no parameter | weir.yaml:24:15 | "
+                          "did you mean 'country'?"));
   files["templates/top.sql"] = "SELECT '{{ country }}'";
   EXPECT_THAT(lint_of(files), ElementsAre(HasSubstr("'{{ country }}' stands inside quotes")));
   files.erase("templates/top.sql");
-  EXPECT_THAT(lint_of(files), ElementsAre("template 'top': no file 'templates/top.sql' | weir.yaml:24:15 | "
-                                          "locations count from the project folder"));
+  EXPECT_THAT(lint_of(files),
+              ElementsAre("template 'top': no file 'templates/top.sql' | weir.yaml:24:15 | "
+                          "locations count from the project folder"));
 }
 
 TEST(LintTemplates, BuiltinNamesAreTakenAndScriptsCannotRun) {
-  EXPECT_THAT(lint_of({{"weir.yaml", "project: p\ntemplates: [{template_id: transform, kind: composite, tasks: [{id: a, template: x}]}]\n"}}),
+  EXPECT_THAT(lint_of({{"weir.yaml",
+                        "project: p\ntemplates: [{template_id: transform, kind: composite, tasks: "
+                        "[{id: a, template: x}]}]\n"}}),
               ElementsAre(HasSubstr("a builtin template has that name | weir.yaml:2:27")));
-  EXPECT_THAT(lint_of({{"weir.yaml", "project: p\ntemplates: [{template_id: c, kind: command, location: c.sh}]\n"},
-                       {"c.sh", "true"},
-                       {"flows/f.yaml", "flow: f\ntasks: [{id: a, template: c}]\n"}}),
-              ElementsAre(HasSubstr("templates of kind 'command' cannot run here | flows/f.yaml:2:27")));
+  EXPECT_THAT(
+      lint_of({{"weir.yaml",
+                "project: p\ntemplates: [{template_id: c, kind: command, location: c.sh}]\n"},
+               {"c.sh", "true"},
+               {"flows/f.yaml", "flow: f\ntasks: [{id: a, template: c}]\n"}}),
+      ElementsAre(HasSubstr("templates of kind 'command' cannot run here | flows/f.yaml:2:27")));
 }
 
 TEST(LintTemplates, AFileThatChangedSinceApplyIsNamed) {

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Where each thing of a configuration was said: in a YAML file by line and column, else in a row by
-/// table, key and column. Checks that know only values ask here for the place to show.
+/// Where each thing of a configuration was said: in a YAML file by line and column, else in a row
+/// by table, key and column. Checks that know only values ask here for the place to show.
 
 #include <map>
 #include <memory>

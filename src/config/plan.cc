@@ -191,9 +191,9 @@ std::string to_text(const Plan& plan) {
   if (plan.is_empty()) {
     text += "plan: nothing to change";
   } else {
-    text += fmt::format("plan: {} to add, {} to change, {} to remove",
-                        count(RowChange::Kind::kInsert), count(RowChange::Kind::kUpdate),
-                        count(RowChange::Kind::kDelete));
+    text +=
+        fmt::format("plan: {} to add, {} to change, {} to remove", count(RowChange::Kind::kInsert),
+                    count(RowChange::Kind::kUpdate), count(RowChange::Kind::kDelete));
     if (!plan.blocked.empty()) text += fmt::format(", {} blocked", plan.blocked.size());
   }
   if (!plan.others.empty()) text += fmt::format("; {} rows of others stay", plan.others.size());
@@ -208,7 +208,9 @@ Json to_json(const Plan& plan) {
   Json others = Json::array();
   for (const auto& row : plan.others)
     others.push_back({{"table", row.table}, {"key", row.key}, {"managed_by", row.managed_by}});
-  return {{"format", 1}, {"changes", std::move(changes)}, {"blocked", std::move(blocked)},
+  return {{"format", 1},
+          {"changes", std::move(changes)},
+          {"blocked", std::move(blocked)},
           {"others", std::move(others)}};
 }
 

@@ -24,8 +24,8 @@ struct RowDiff {
 };
 
 struct Plan {
-  std::vector<RowDiff> diffs;    ///< In the order in which they can be made.
-  std::vector<RowDiff> blocked;  ///< Changes of others' rows: they need --prune.
+  std::vector<RowDiff> diffs;              ///< In the order in which they can be made.
+  std::vector<RowDiff> blocked;            ///< Changes of others' rows: they need --prune.
   std::vector<catalog::ConfigRow> others;  ///< Rows of others that YAML does not have; they stay.
 
   bool is_empty() const { return diffs.empty() && blocked.empty(); }

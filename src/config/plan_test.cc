@@ -22,7 +22,9 @@ std::vector<catalog::ConfigRow> rows_of_project(const model::Configuration& conf
 /// What the tables hold once the changes are made.
 std::vector<catalog::ConfigRow> applied(std::vector<catalog::ConfigRow> rows, const Plan& plan) {
   for (const auto& change : plan.changes()) {
-    std::erase_if(rows, [&](const auto& row) { return row.table == change.row.table && row.key == change.row.key; });
+    std::erase_if(rows, [&](const auto& row) {
+      return row.table == change.row.table && row.key == change.row.key;
+    });
     if (change.kind != catalog::RowChange::Kind::kDelete) rows.push_back(change.row);
   }
   return rows;
@@ -94,7 +96,8 @@ TEST(Plan, LeavesRowsOfOthersAlone) {
   plan = make_plan(rows, changed, {.prune = true});
   ASSERT_TRUE(plan);
   EXPECT_THAT(plan->blocked, IsEmpty());
-  EXPECT_EQ(plan->diffs.size(), 2U) << "raw is taken over, archive goes, the notification rule stays";
+  EXPECT_EQ(plan->diffs.size(), 2U)
+      << "raw is taken over, archive goes, the notification rule stays";
 }
 
 TEST(Plan, OneAndOnePointZeroDiffer) {

@@ -76,8 +76,11 @@ class Loader {
     }
     for (auto& document : *documents) take_document(std::move(document), file == kProjectFile);
     if (file == kProjectFile && !project_node_ && documents->empty())
-      faults.push_back(Error{ErrorCode::kInvalidConfig, "weir.yaml is empty", {},
-                             "start with `project: <name>`", Place{file, 1, 1, {}, 1}});
+      faults.push_back(Error{ErrorCode::kInvalidConfig,
+                             "weir.yaml is empty",
+                             {},
+                             "start with `project: <name>`",
+                             Place{file, 1, 1, {}, 1}});
   }
 
   void take_document(Node document, bool is_main) {
@@ -86,7 +89,9 @@ class Loader {
     } else if (document.find("project") != nullptr || (is_main && !project_node_)) {
       if (project_node_) {
         const Place first = place_of(*project_node_);
-        faults.push_back(Error{ErrorCode::kInvalidConfig, "two documents say 'project'", {},
+        faults.push_back(Error{ErrorCode::kInvalidConfig,
+                               "two documents say 'project'",
+                               {},
                                fmt::format("the first stands in {}:{}", first.file, first.line),
                                place_of(document)});
         return;
@@ -137,8 +142,8 @@ class Loader {
       const Node* node = document.find("datasets");
       const Node* at = node == nullptr ? nullptr : node->items[i].find("name");
       if (!name && at != nullptr)
-        faults.push_back(Error{ErrorCode::kInvalidConfig, name.error().message, {},
-                               name.error().hint, place_of(*at)});
+        faults.push_back(Error{
+            ErrorCode::kInvalidConfig, name.error().message, {}, name.error().hint, place_of(*at)});
       project.configuration.datasets.push_back(dataset);
     }
   }
@@ -240,7 +245,9 @@ Checked<Project> load_project(storage::Storage& folder, const LoadOptions& optio
     if (!is_yaml_file(entry.name)) continue;
     if (files.size() > kMostFiles)
       return one(Error{ErrorCode::kInvalidConfig,
-                       fmt::format("more than {} files under flows/", kMostFiles), {}, {},
+                       fmt::format("more than {} files under flows/", kMostFiles),
+                       {},
+                       {},
                        std::nullopt});
     auto text = folder.read(entry.name, storage::Range::all());
     if (!text) return one(std::move(text).error().while_doing("reading the project's files"));

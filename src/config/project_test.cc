@@ -79,8 +79,9 @@ TEST(Project, SeveralDocumentsInOneFileAreAsGoodAsSeveralFiles) {
 }
 
 TEST(Project, OtherDocumentsBringMoreRows) {
-  const auto project = read_project({{"weir.yaml", "project: p\nlayers: [{name: raw, uri: a}]\n"},
-                                     {"flows/more.yaml", "layers: [{name: stage, uri: b}]\npools: [{name: db, slots: 2}]\n"}});
+  const auto project = read_project(
+      {{"weir.yaml", "project: p\nlayers: [{name: raw, uri: a}]\n"},
+       {"flows/more.yaml", "layers: [{name: stage, uri: b}]\npools: [{name: db, slots: 2}]\n"}});
   ASSERT_TRUE(project) << to_terminal(project.error().front());
   ASSERT_EQ(project->configuration.layers.size(), 2U);
   EXPECT_EQ(project->configuration.layers[1].position, 1);
@@ -110,16 +111,19 @@ TEST(Project, AFolderWithoutWeirYamlIsNotFound) {
 // ---- faults: message, place, hint ----------------------------------------------------------
 
 TEST(ProjectFault, UnknownKeyIsShownWithTheNearest) {
-  EXPECT_EQ(only_fault(with_main("layers:\n  - {name: raw, urii: data}\n")),
-            "2 faults\n"
-            "invalid_config: layer 'raw': unknown key 'urii' at weir.yaml:3:17 | hint: did you mean 'uri'?\n"
-            "invalid_config: layer 'raw': 'uri' is missing at weir.yaml:3:5 | hint: Folder (from the "
-            "project's) or s3://bucket/prefix.");
+  EXPECT_EQ(
+      only_fault(with_main("layers:\n  - {name: raw, urii: data}\n")),
+      "2 faults\n"
+      "invalid_config: layer 'raw': unknown key 'urii' at weir.yaml:3:17 | hint: did you mean "
+      "'uri'?\n"
+      "invalid_config: layer 'raw': 'uri' is missing at weir.yaml:3:5 | hint: Folder (from the "
+      "project's) or s3://bucket/prefix.");
   EXPECT_EQ(only_fault(with_main("wharehouses: 1\n")),
             "unknown key 'wharehouses' | weir.yaml:2:1 | keys: project, catalog, layers, "
             "connections, datasets, templates, pools, defaults, environments");
-  EXPECT_EQ(only_fault(with_flow("flow: f\ntasks:\n  - id: a\n    template: t\n    wiht: {x: 1}\n")),
-            "task 'a' of flow 'f': unknown key 'wiht' | flows/f.yaml:5:5 | did you mean 'with'?");
+  EXPECT_EQ(
+      only_fault(with_flow("flow: f\ntasks:\n  - id: a\n    template: t\n    wiht: {x: 1}\n")),
+      "task 'a' of flow 'f': unknown key 'wiht' | flows/f.yaml:5:5 | did you mean 'with'?");
 }
 
 TEST(ProjectFault, WrongTypesSayWhatIsTaken) {
@@ -129,13 +133,15 @@ TEST(ProjectFault, WrongTypesSayWhatIsTaken) {
             "'layers' takes a list, not 'raw' | weir.yaml:2:9 | ");
   EXPECT_EQ(only_fault(with_main("layers: [raw]\n")),
             "layer takes a map of keys and values, not 'raw' | weir.yaml:2:10 | ");
-  EXPECT_EQ(only_fault(with_main("pools: [{name: db, slots: 0}]\n")),
-            "pool 'db': 'slots' takes a whole number from 1 to 1000000, not '0' | weir.yaml:2:27 | ");
+  EXPECT_EQ(
+      only_fault(with_main("pools: [{name: db, slots: 0}]\n")),
+      "pool 'db': 'slots' takes a whole number from 1 to 1000000, not '0' | weir.yaml:2:27 | ");
   EXPECT_EQ(only_fault(with_flow("flow: f\nis_enabled: yes\n")),
             "flow 'f': 'is_enabled' takes true or false, not 'yes' | flows/f.yaml:2:13 | ");
-  EXPECT_EQ(only_fault(with_flow("flow: f\noverlap: skp\n")),
-            "flow 'f': 'overlap' takes queue | cancel | fail | skip, not 'skp' | flows/f.yaml:2:10 | "
-            "did you mean 'skip'?");
+  EXPECT_EQ(
+      only_fault(with_flow("flow: f\noverlap: skp\n")),
+      "flow 'f': 'overlap' takes queue | cancel | fail | skip, not 'skp' | flows/f.yaml:2:10 | "
+      "did you mean 'skip'?");
   EXPECT_EQ(only_fault(with_main("datasets: [{name: raw.a, identity: contents}]\n")),
             "dataset 'raw.a': 'identity' takes content | as_of + content, not 'contents' | "
             "weir.yaml:2:36 | did you mean 'content'?");
@@ -162,28 +168,34 @@ TEST(ProjectFault, TwoFlowsWithOneIdNameBothPlaces) {
 }
 
 TEST(ProjectFault, TwoTasksWithOneIdNameBothPlaces) {
-  EXPECT_EQ(only_fault(with_flow("flow: f\ntasks:\n  - {id: a, template: t}\n  - {id: a, template: u}\n")),
-            "task 'a' of flow 'f' stands twice | flows/f.yaml:4:10 | the first stands in flows/f.yaml:3");
+  EXPECT_EQ(
+      only_fault(
+          with_flow("flow: f\ntasks:\n  - {id: a, template: t}\n  - {id: a, template: u}\n")),
+      "task 'a' of flow 'f' stands twice | flows/f.yaml:4:10 | the first stands in flows/f.yaml:3");
 }
 
 TEST(ProjectFault, TwoRowsOfOneNameAreRefusedAcrossFiles) {
-  EXPECT_EQ(only_fault({{"weir.yaml", "project: p\ndatasets: [{name: raw.a}]\n"},
-                        {"flows/more.yaml", "datasets: [{name: raw.a}]\n"}}),
-            "dataset 'raw.a' stands twice | flows/more.yaml:1:19 | the first stands in weir.yaml:2");
+  EXPECT_EQ(
+      only_fault({{"weir.yaml", "project: p\ndatasets: [{name: raw.a}]\n"},
+                  {"flows/more.yaml", "datasets: [{name: raw.a}]\n"}}),
+      "dataset 'raw.a' stands twice | flows/more.yaml:1:19 | the first stands in weir.yaml:2");
 }
 
 TEST(ProjectFault, BadDurationsTypesAndNamesAreShown) {
-  EXPECT_EQ(only_fault(with_main("defaults: {timeout: 1 hour}\n")),
-            "'defaults': 'timeout': '1 hour' is no duration | weir.yaml:2:21 | write 250ms, 10s, 5m, "
-            "1h30m or 2d");
+  EXPECT_EQ(
+      only_fault(with_main("defaults: {timeout: 1 hour}\n")),
+      "'defaults': 'timeout': '1 hour' is no duration | weir.yaml:2:21 | write 250ms, 10s, 5m, "
+      "1h30m or 2d");
   EXPECT_THAT(only_fault(with_main("datasets: [{name: raw.a, columns: {x: varchr}}]\n")),
               ::testing::AllOf(HasSubstr("column 'x' of dataset 'raw.a': "),
                                HasSubstr("weir.yaml:2:39"), HasSubstr("varchar")));
-  EXPECT_EQ(only_fault(with_main("datasets: [{name: airports}]\n")),
-            "dataset 'airports' has no layer | weir.yaml:2:19 | write layer.name, such as raw.airports");
-  EXPECT_EQ(only_fault(with_flow("flow: a/b\n")),
-            "flow 'a/b': 'flow': flow 'a/b' has a slash | flows/f.yaml:1:7 | use letters, digits and "
-            "'_', at most 200 bytes");
+  EXPECT_EQ(
+      only_fault(with_main("datasets: [{name: airports}]\n")),
+      "dataset 'airports' has no layer | weir.yaml:2:19 | write layer.name, such as raw.airports");
+  EXPECT_EQ(
+      only_fault(with_flow("flow: a/b\n")),
+      "flow 'a/b': 'flow': flow 'a/b' has a slash | flows/f.yaml:1:7 | use letters, digits and "
+      "'_', at most 200 bytes");
 }
 
 TEST(ProjectFault, BadSyntaxOfOneFileDoesNotHideTheOthers) {
@@ -194,16 +206,19 @@ TEST(ProjectFault, BadSyntaxOfOneFileDoesNotHideTheOthers) {
   EXPECT_THAT(to_line(faults[0]), HasSubstr("no valid YAML"));
   EXPECT_THAT(to_line(faults[0]), HasSubstr("weir.yaml:"));
   EXPECT_THAT(to_line(faults[1]), HasSubstr("key 'flow' stands twice at flows/b.yaml:2:1"));
-  EXPECT_THAT(to_line(faults[2]), HasSubstr("flow 'a': 'tasks' takes a list, not '1' at flows/a.yaml:2:8"));
+  EXPECT_THAT(to_line(faults[2]),
+              HasSubstr("flow 'a': 'tasks' takes a list, not '1' at flows/a.yaml:2:8"));
 }
 
 TEST(ProjectFault, AllFaultsComeAtOnce) {
-  const Faults faults = faults_of(with_main("layers: [{name: raw}]\npools: [{slots: x}]\ncatalogue: 1\n"));
+  const Faults faults =
+      faults_of(with_main("layers: [{name: raw}]\npools: [{slots: x}]\ncatalogue: 1\n"));
   EXPECT_EQ(faults.size(), 4U);
 }
 
 TEST(ProjectFault, IsShownAsAPersonReadsIt) {
-  const Faults faults = faults_of(with_flow("flow: f\ntasks:\n  - id: a\n    templte: t\n    template: t\n"));
+  const Faults faults =
+      faults_of(with_flow("flow: f\ntasks:\n  - id: a\n    templte: t\n    template: t\n"));
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_EQ(to_terminal(faults.front()),
             "error: task 'a' of flow 'f': unknown key 'templte'\n"
@@ -239,7 +254,8 @@ TEST(Environments, ReachIntoFlowsAndTasksAndCanTakeAway) {
   const auto project = read_project(files, {.environment = "prod"});
   ASSERT_TRUE(project) << to_terminal(project.error().front());
   EXPECT_EQ(project->catalog, "postgresql://db/weir");
-  EXPECT_EQ(project->configuration.defaults, Json::parse(R"({"retry_delay":"10s","timeout":"2h"})"));
+  EXPECT_EQ(project->configuration.defaults,
+            Json::parse(R"({"retry_delay":"10s","timeout":"2h"})"));
   EXPECT_EQ(project->configuration.layers.back().name, "archive");
   const auto* flow = project->configuration.find_flow("airports");
   EXPECT_TRUE(flow->schedule.is_null());
@@ -264,9 +280,10 @@ TEST(Environments, AreCheckedEvenWhereTheyAreNotChosen) {
 TEST(Environments, AFlowThatIsNotThereIsAFault) {
   auto files = sample::files();
   files["weir.yaml"] += "  dev: {flows: [{flow: airport}]}\n";
-  EXPECT_EQ(only_fault(files, {.environment = "dev"}),
-            "environment changes flow 'airport', which is not there | weir.yaml:20:24 | did you mean "
-            "'airports'?");
+  EXPECT_EQ(
+      only_fault(files, {.environment = "dev"}),
+      "environment changes flow 'airport', which is not there | weir.yaml:20:24 | did you mean "
+      "'airports'?");
 }
 
 }  // namespace

@@ -64,11 +64,13 @@ void comment(Node& document, const std::string& key, const std::string& words) {
 
 std::string project_text(const model::Configuration& configuration, const std::string& catalog) {
   Node document = project_keys().write(document_of(configuration, catalog));
-  document.comment = "The project: where data lives, and what is known of it.\n"
-                     "`weir validate` checks it, `weir plan` shows what `weir apply` would change.";
+  document.comment =
+      "The project: where data lives, and what is known of it.\n"
+      "`weir validate` checks it, `weir plan` shows what `weir apply` would change.";
   comment(document, "catalog", "Configuration and runs.");
   comment(document, "layers", "From source files to what analysts see.");
-  comment(document, "connections", "Warehouses and other systems. Secrets stay outside: secret_id.");
+  comment(document, "connections",
+          "Warehouses and other systems. Secrets stay outside: secret_id.");
   comment(document, "datasets", "Keys, types and contracts. What is not said is inferred once.");
   comment(document, "templates", "Templates of this project, beside the builtin ones.");
   comment(document, "pools", "How many tasks may share something.");

@@ -12,9 +12,10 @@ namespace weir::config::sample {
 
 inline std::string hard_text() {
   static const std::vector<std::string> kParts = {
-      "a", "B", "7", "-", ":", ": ", " #", ", ", "[", "}", "&", "*", "!", "|", ">", "'", "\"", "%", "@",
-      "`", "?", "\\", " ", "\n", "\n  ", "\t", "null", "true", "1e5", "0x1", "---", "<<", "ü", "日本", "🦆",
-      "$${", "SELECT 1;", "${A:-b}", "{{ x }}", "\xc2\x85", "\r"};
+      "a",    "B",  "7",    "-",         ":",       ": ",      " #",       ", ",  "[",   "}",  "&",
+      "*",    "!",  "|",    ">",         "'",       "\"",      "%",        "@",   "`",   "?",  "\\",
+      " ",    "\n", "\n  ", "\t",        "null",    "true",    "1e5",      "0x1", "---", "<<", "ü",
+      "日本", "🦆", "$${",  "SELECT 1;", "${A:-b}", "{{ x }}", "\xc2\x85", "\r"};
   std::string text;
   for (const auto& part : *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(kParts)))
     text += part;
@@ -23,8 +24,9 @@ inline std::string hard_text() {
 
 /// A name that model::check_name takes; no two of one set are the same.
 inline std::string hard_name(std::set<std::string>& taken, bool may_have_dots = true) {
-  static const std::vector<std::string> kParts = {"a", "B", "7", "-", ":", ": ", " #", "'", "\"", "&", "*",
-                                                  "null", "true", "1e5", "ü", "日本", "🦆", " ", "_", "{", "]", ","};
+  static const std::vector<std::string> kParts = {
+      "a",    "B",    "7",   "-", ":",    ": ", " #", "'", "\"", "&", "*",
+      "null", "true", "1e5", "ü", "日本", "🦆", " ",  "_", "{",  "]", ","};
   std::string name;
   for (const auto& part : *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(kParts)))
     name += part;
@@ -72,8 +74,12 @@ inline std::optional<int64_t> maybe(int64_t most) {
 }
 
 inline model::Schema random_columns() {
-  static const std::vector<std::string> kTypes = {"varchar", "bigint", "decimal(10,2)", "timestamp",
-                                                  "varchar[]", "struct(a integer, \"b c\" double)",
+  static const std::vector<std::string> kTypes = {"varchar",
+                                                  "bigint",
+                                                  "decimal(10,2)",
+                                                  "timestamp",
+                                                  "varchar[]",
+                                                  "struct(a integer, \"b c\" double)",
                                                   "map(varchar, bigint)"};
   model::Schema schema;
   std::set<std::string> taken;
@@ -90,7 +96,8 @@ inline model::Task random_task(const std::string& flow_id, std::set<std::string>
   task.task_id = hard_name(taken);
   task.template_id = "ingest_files";
   task.params = hard_map();
-  if (*rc::gen::arbitrary<bool>()) task.params["sql"] = "SELECT a\n  FROM b -- '" + hard_text() + "\nWHERE c\n";
+  if (*rc::gen::arbitrary<bool>())
+    task.params["sql"] = "SELECT a\n  FROM b -- '" + hard_text() + "\nWHERE c\n";
   task.engine = *rc::gen::element<std::string>("", "glue", "${ENGINE}");
   task.resources = hard_map();
   task.retries = maybe(1000);
@@ -102,26 +109,30 @@ inline model::Task random_task(const std::string& flow_id, std::set<std::string>
   return task;
 }
 
-inline model::Flow random_flow(const std::string& flow_id, const model::Configuration& configuration) {
+inline model::Flow random_flow(const std::string& flow_id,
+                               const model::Configuration& configuration) {
   model::Flow flow;
   flow.flow_id = flow_id;
   flow.dag_name = hard_text();
   flow.description = hard_text();
   flow.owner = hard_text();
   flow.is_enabled = *rc::gen::arbitrary<bool>();
-  flow.overlap = *rc::gen::element(model::Overlap::kQueue, model::Overlap::kCancel, model::Overlap::kFail,
-                                   model::Overlap::kSkip);
+  flow.overlap = *rc::gen::element(model::Overlap::kQueue, model::Overlap::kCancel,
+                                   model::Overlap::kFail, model::Overlap::kSkip);
   flow.max_active_runs = *rc::gen::inRange<int64_t>(1, 100);
   flow.params = hard_map();
-  if (*rc::gen::arbitrary<bool>()) flow.defaults = Json{{"retries", 2}, {"timeout", "1h30m"}, {"resources", hard_map()}};
+  if (*rc::gen::arbitrary<bool>())
+    flow.defaults = Json{{"retries", 2}, {"timeout", "1h30m"}, {"resources", hard_map()}};
   if (*rc::gen::arbitrary<bool>()) flow.schedule = Json{{"cron", hard_text()}, {"catchup", "all"}};
-  if (*rc::gen::arbitrary<bool>()) flow.file_trigger = Json{{"pattern", hard_text()}, {"settle", "10s"}};
+  if (*rc::gen::arbitrary<bool>())
+    flow.file_trigger = Json{{"pattern", hard_text()}, {"settle", "10s"}};
   std::set<std::string> taken;
   for (int i = few(); i > 0; --i) flow.tasks.push_back(random_task(flow_id, taken, configuration));
   std::ranges::sort(flow.tasks, {}, &model::Task::task_id);
   for (auto& task : flow.tasks) {
     for (const auto& other : flow.tasks)
-      if (other.task_id != task.task_id && *rc::gen::arbitrary<bool>()) task.needs.push_back(other.task_id);
+      if (other.task_id != task.task_id && *rc::gen::arbitrary<bool>())
+        task.needs.push_back(other.task_id);
   }
   return flow;
 }
@@ -129,7 +140,8 @@ inline model::Flow random_flow(const std::string& flow_id, const model::Configur
 inline void add_rows(model::Configuration& c) {
   std::set<std::string> layers;
   for (int i = few(); i > 0; --i)
-    c.layers.push_back({hard_name(layers, false), "u" + hard_text(), *rc::gen::inRange<int64_t>(0, 5)});
+    c.layers.push_back(
+        {hard_name(layers, false), "u" + hard_text(), *rc::gen::inRange<int64_t>(0, 5)});
   std::ranges::sort(c.layers, [](const auto& a, const auto& b) {
     return std::tie(a.position, a.name) < std::tie(b.position, b.name);
   });
@@ -140,9 +152,12 @@ inline void add_rows(model::Configuration& c) {
     dataset.format = *rc::gen::element<std::string>("", "parquet", "hudi");
     dataset.columns = random_columns();
     for (const auto& column : dataset.columns) dataset.key.push_back(column.name);
-    dataset.identity = *rc::gen::element(model::Identity::kContent, model::Identity::kAsOfAndContent);
-    dataset.contract.rows = *rc::gen::element(model::RowPolicy::kQuarantine, model::RowPolicy::kFail);
-    dataset.contract.columns = *rc::gen::element(model::ColumnPolicy::kEvolve, model::ColumnPolicy::kDiscardValue);
+    dataset.identity =
+        *rc::gen::element(model::Identity::kContent, model::Identity::kAsOfAndContent);
+    dataset.contract.rows =
+        *rc::gen::element(model::RowPolicy::kQuarantine, model::RowPolicy::kFail);
+    dataset.contract.columns =
+        *rc::gen::element(model::ColumnPolicy::kEvolve, model::ColumnPolicy::kDiscardValue);
     dataset.options = hard_map();
     c.datasets.push_back(std::move(dataset));
   }
@@ -150,11 +165,13 @@ inline void add_rows(model::Configuration& c) {
   std::set<std::string> ids;
   for (int i = few(); i > 0; --i) {
     model::Connection connection{hard_name(ids), "k" + hard_text(), hard_map(), hard_text()};
-    if (*rc::gen::arbitrary<bool>()) connection.options[*rc::gen::element<std::string>("kind", "options")] = hard_json(2);
+    if (*rc::gen::arbitrary<bool>())
+      connection.options[*rc::gen::element<std::string>("kind", "options")] = hard_json(2);
     c.connections.push_back(std::move(connection));
   }
   std::ranges::sort(c.connections, {}, &model::Connection::connection_id);
-  for (int i = few(); i > 0; --i) c.pools.push_back({hard_name(ids), *rc::gen::inRange<int64_t>(1, 9)});
+  for (int i = few(); i > 0; --i)
+    c.pools.push_back({hard_name(ids), *rc::gen::inRange<int64_t>(1, 9)});
   std::ranges::sort(c.pools, {}, &model::Pool::name);
 }
 
@@ -164,7 +181,8 @@ inline model::TemplateRow random_template(std::set<std::string>& taken) {
   row.kind = "composite";
   row.version = hard_text();
   row.description = hard_text();
-  row.params_schema = Json{{"p", {{"type", "integer"}, {"default", hard_json(1)}, {"doc", hard_text()}}}};
+  row.params_schema =
+      Json{{"p", {{"type", "integer"}, {"default", hard_json(1)}, {"doc", hard_text()}}}};
   row.body = Json::array({Json{{"id", "a"}, {"template", "ingest_files"}, {"with", hard_map()}}});
   return row;
 }

@@ -22,7 +22,8 @@ Result<std::string> value_of(std::string_view words, const Variables& variables)
   const auto mark = words.find(":-");
   const std::string name(words.substr(0, mark));
   if (!is_name(name))
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("'${{{}}}' names no variable", words),
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("'${{{}}}' names no variable", words),
                           "write $${ for a text that has ${ in it");
   auto value = variables.get(name);
   const bool has_default = mark != std::string_view::npos;
@@ -31,7 +32,8 @@ Result<std::string> value_of(std::string_view words, const Variables& variables)
   if (value) return *std::move(value);
   return fail_with_hint(
       ErrorCode::kInvalidConfig, fmt::format("variable '{}' is not set", name),
-      fmt::format("set it in the environment or by --var {}=…, or write ${{{}:-default}}", name, name));
+      fmt::format("set it in the environment or by --var {}=…, or write ${{{}:-default}}", name,
+                  name));
 }
 
 /// Resolves texts and keeps the faults with their places.
@@ -45,10 +47,10 @@ class Resolver {
   void text(const Subject& subject, std::string& value) {
     if (value.find("${") == std::string::npos) return;
     auto resolved = resolve_text(value, variables_);
-    if (resolved) value = *std::move(resolved);
+    if (resolved)
+      value = *std::move(resolved);
     else
-      faults.push_back(
-          fault_of(places_, subject, resolved.error().message, resolved.error().hint));
+      faults.push_back(fault_of(places_, subject, resolved.error().message, resolved.error().hint));
   }
 
   void json(const Subject& subject, Json& value) {

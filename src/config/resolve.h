@@ -28,7 +28,7 @@ Result<std::string> resolve_text(std::string_view text, const Variables& variabl
 /// Which part of a configuration is resolved.
 enum class Scope {
   kAll,
-  kConnections,        ///< Their values may be secrets: resolved when they are opened, never pinned.
+  kConnections,  ///< Their values may be secrets: resolved when they are opened, never pinned.
   kAllButConnections,
 };
 

@@ -10,7 +10,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const auto kEnvironment = make_fixed_environment({{"HOME", "/home/ann"}, {"EMPTY", ""}, {"MAX", "20"}});
+const auto kEnvironment =
+    make_fixed_environment({{"HOME", "/home/ann"}, {"EMPTY", ""}, {"MAX", "20"}});
 
 Result<std::string> resolved(std::string_view text) {
   return resolve_text(text, {kEnvironment.get(), {{"day", "monday"}, {"NESTED", "${HOME}"}}});
@@ -53,7 +54,8 @@ TEST(Resolve, NamesVariableFileAndLine) {
   EXPECT_EQ(fault.message, "layer 'raw': variable 'BUCKET' is not set");
   EXPECT_EQ(fault.place->file, "weir.yaml");
   EXPECT_EQ(fault.place->line, 19);
-  EXPECT_EQ(fault.place->text, "  s3: {layers: [{name: raw, uri: \"s3://${BUCKET}/raw\"}]}   # overrides by name");
+  EXPECT_EQ(fault.place->text,
+            "  s3: {layers: [{name: raw, uri: \"s3://${BUCKET}/raw\"}]}   # overrides by name");
   EXPECT_EQ(fault.place->text.substr(static_cast<size_t>(fault.place->column - 1),
                                      static_cast<size_t>(fault.place->length)),
             "\"s3://${BUCKET}/raw\"");
@@ -71,7 +73,8 @@ TEST(Resolve, NamesTableKeyAndColumnOfARow) {
             "error: task 'ingest' of flow 'airports': variable 'WHAT' is not set\n"
             "  table task:  key airports, ingest; column params\n"
             "  help: set it in the environment or by --var WHAT=…, or write ${WHAT:-default}\n");
-  EXPECT_THAT(to_terminal(done.error()[0]), HasSubstr("table connection:  key warehouse; column options"));
+  EXPECT_THAT(to_terminal(done.error()[0]),
+              HasSubstr("table connection:  key warehouse; column options"));
 }
 
 TEST(Resolve, AVariableBecomesTheParametersType) {

@@ -16,8 +16,11 @@ Json composite_body(const std::string& file, const std::string& text, Faults& fa
   CompositeBody body;
   Reader reader;
   if (documents->size() != 1)
-    faults.push_back(Error{ErrorCode::kInvalidConfig, "a composite is one document with 'tasks'", {},
-                           {}, Place{file, 1, 1, {}, 1}});
+    faults.push_back(Error{ErrorCode::kInvalidConfig,
+                           "a composite is one document with 'tasks'",
+                           {},
+                           {},
+                           Place{file, 1, 1, {}, 1}});
   else
     composite_keys().read(reader, documents->front(), body);
   faults.insert(faults.end(), reader.faults.begin(), reader.faults.end());
@@ -30,22 +33,24 @@ void read_template(model::TemplateRow& row, storage::Storage& folder, const Plac
   const auto text = folder.read(row.location, storage::Range::all());
   if (!text) {
     const bool is_missing = text.error().code == ErrorCode::kNotFound;
-    Error fault = fault_of(
-        places, subject,
-        is_missing ? fmt::format("no file '{}'", row.location) : text.error().message,
-        is_missing ? "locations count from the project folder" : text.error().hint);
+    Error fault =
+        fault_of(places, subject,
+                 is_missing ? fmt::format("no file '{}'", row.location) : text.error().message,
+                 is_missing ? "locations count from the project folder" : text.error().hint);
     fault.code = is_missing ? ErrorCode::kInvalidConfig : text.error().code;
     faults.push_back(std::move(fault));
     return;
   }
   const std::string sha256 = sha256_hex(*text);
   if (!row.sha256.empty() && row.sha256 != sha256)
-    faults.push_back(fault_of(places, subject,
-                              fmt::format("file '{}' is not the one that was applied", row.location),
-                              "`weir apply` takes the new one"));
+    faults.push_back(fault_of(
+        places, subject, fmt::format("file '{}' is not the one that was applied", row.location),
+        "`weir apply` takes the new one"));
   row.sha256 = sha256;
-  if (row.kind == "composite") row.body = composite_body(row.location, *text, faults);
-  else row.body = Json{{"text", *text}};
+  if (row.kind == "composite")
+    row.body = composite_body(row.location, *text, faults);
+  else
+    row.body = Json{{"text", *text}};
 }
 
 }  // namespace

@@ -73,13 +73,15 @@ std::optional<Slot> slot_at(std::string_view text, size_t at) {
   while (slot.end < text.size() && is_word(text[slot.end])) slot.name += text[slot.end++];
   while (slot.end < text.size() && text[slot.end] == ' ') ++slot.end;
   // `\d{{2}}` of a pattern is no slot: names start with a letter.
-  const bool is_name = !slot.name.empty() && slot.name[0] != '.' && !(slot.name[0] >= '0' && slot.name[0] <= '9');
+  const bool is_name =
+      !slot.name.empty() && slot.name[0] != '.' && !(slot.name[0] >= '0' && slot.name[0] <= '9');
   if (!is_name || !text.substr(slot.end).starts_with("}}")) return std::nullopt;
   slot.end += 2;
   return slot;
 }
 
-std::unexpected<Error> unknown_name(const std::string& name, const std::vector<std::string>& known) {
+std::unexpected<Error> unknown_name(const std::string& name,
+                                    const std::vector<std::string>& known) {
   const std::string guess = did_you_mean(name, known);
   return fail_with_hint(
       ErrorCode::kInvalidConfig, fmt::format("'{{{{ {} }}}}' is no parameter", name),
@@ -134,8 +136,8 @@ Result<std::string> sql_literal(const Param& param, const Json& value) {
   if (value.is_array()) return sql_list(param, value);
   if (value.is_number() || value.is_boolean()) return dump_json(value);
   if (!value.is_string())
-    return fail(ErrorCode::kInvalidConfig, "parameter '{}' is {}, which SQL cannot take", param.name,
-                dump_json(value));
+    return fail(ErrorCode::kInvalidConfig, "parameter '{}' is {}, which SQL cannot take",
+                param.name, dump_json(value));
   const auto text = value.get<std::string>();
   if (text.find('\0') != std::string::npos)
     return fail(ErrorCode::kInvalidConfig, "parameter '{}' holds a NUL character", param.name);
@@ -207,8 +209,10 @@ class FlowExpansion {
     std::vector<model::Task> tasks;
     for (const auto& task : flow.tasks) {
       const auto* row = configuration_.find_template(task.template_id);
-      if (row != nullptr && row->kind == "composite") expand_composite(task, *row, tasks);
-      else tasks.push_back(as_builtin(task, row));
+      if (row != nullptr && row->kind == "composite")
+        expand_composite(task, *row, tasks);
+      else
+        tasks.push_back(as_builtin(task, row));
     }
     for (auto& task : tasks) wait_for_leaves(task);
     std::ranges::sort(tasks, {}, &model::Task::task_id);
@@ -233,7 +237,8 @@ class FlowExpansion {
     WEIR_ASSIGN(const auto params, declared_params(row));
     WEIR_TRY(task::lint_params(row.template_id, params, task.params));
     WEIR_ASSIGN(const std::string body, json_field<std::string>(row.body, "text"));
-    WEIR_ASSIGN(std::string sql, substitute_sql(body, params, task::with_defaults(params, task.params)));
+    WEIR_ASSIGN(std::string sql,
+                substitute_sql(body, params, task::with_defaults(params, task.params)));
     const std::string path = fmt::format("{}#{}.{}", row.location, task.flow_id, task.task_id);
     into_.files[path] = std::move(sql);
     const Json to = task.params["to"];
@@ -275,14 +280,16 @@ class FlowExpansion {
     for (const auto& sub : row.body) ids.push_back(sub.value("id", ""));
     for (const auto& id : ids)
       if (std::ranges::count(ids, id) > 1)
-        return fail(ErrorCode::kInvalidConfig, "template '{}' has two tasks '{}'", row.template_id, id);
+        return fail(ErrorCode::kInvalidConfig, "template '{}' has two tasks '{}'", row.template_id,
+                    id);
     for (const auto& sub : row.body)
       for (const auto& need : names_in(sub.value("needs", Json())))
         if (std::ranges::find(ids, need) == ids.end())
-          return fail_with_hint(ErrorCode::kInvalidConfig,
-                                fmt::format("template '{}': task '{}' needs '{}', which is not there",
-                                            row.template_id, sub.value("id", ""), need),
-                                did_you_mean(need, ids));
+          return fail_with_hint(
+              ErrorCode::kInvalidConfig,
+              fmt::format("template '{}': task '{}' needs '{}', which is not there",
+                          row.template_id, sub.value("id", ""), need),
+              did_you_mean(need, ids));
     return {};
   }
 
@@ -300,9 +307,10 @@ class FlowExpansion {
     for (const auto& need : needs) sub.needs.push_back(task.task_id + "." + need);
     const auto* row = configuration_.find_template(sub.template_id);
     if (row != nullptr && row->kind == "composite")
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("template '{}' is a composite inside a composite", sub.template_id),
-                            "name its tasks here");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("template '{}' is a composite inside a composite", sub.template_id),
+          "name its tasks here");
     if (row != nullptr && row->kind == "sql") return transform_of(std::move(sub), *row);
     return sub;
   }
@@ -312,8 +320,10 @@ class FlowExpansion {
     std::vector<std::string> needs;
     for (const auto& need : task.needs) {
       const auto leaves = leaves_.find(need);
-      if (leaves == leaves_.end()) needs.push_back(need);
-      else needs.insert(needs.end(), leaves->second.begin(), leaves->second.end());
+      if (leaves == leaves_.end())
+        needs.push_back(need);
+      else
+        needs.insert(needs.end(), leaves->second.begin(), leaves->second.end());
     }
     std::ranges::sort(needs);
     const auto same = std::ranges::unique(needs);
@@ -337,9 +347,10 @@ Result<std::vector<Param>> declared_params(const model::TemplateRow& row) {
     return fail(ErrorCode::kInvalidConfig, "template '{}': parameters are no map", row.template_id);
   for (const auto& [name, declared] : row.params_schema.items()) {
     if (!declared.is_object())
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("template '{}': parameter '{}' is no map", row.template_id, name),
-                            "write {type: text, default: …, doc: …}");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("template '{}': parameter '{}' is no map", row.template_id, name),
+          "write {type: text, default: …, doc: …}");
     WEIR_ASSIGN(Param param, while_doing(declared_param(name, declared),
                                          fmt::format("reading template '{}'", row.template_id)));
     params.push_back(std::move(param));
@@ -359,7 +370,8 @@ Result<std::vector<Param>> params_of(const model::Configuration& configuration,
     if (row.template_id == template_id && row.kind != "builtin") return declared_params(row);
     names.push_back(row.template_id);
   }
-  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("unknown template '{}'", template_id),
+  return fail_with_hint(ErrorCode::kInvalidConfig,
+                        fmt::format("unknown template '{}'", template_id),
                         did_you_mean(template_id, names) + " `weir template list` names all");
 }
 

@@ -35,8 +35,8 @@ Result<std::string> substitute_sql(std::string_view sql, const std::vector<task:
                                    const Json& values);
 
 struct Expanded {
-  model::Configuration configuration;         ///< Only tasks of builtin templates.
-  std::map<std::string, std::string> files;   ///< SQL made of `sql` templates, by its path.
+  model::Configuration configuration;        ///< Only tasks of builtin templates.
+  std::map<std::string, std::string> files;  ///< SQL made of `sql` templates, by its path.
 };
 
 /// Pure. A task of a composite becomes `<task>.<sub>`: those that need nothing wait for what the

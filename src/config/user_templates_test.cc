@@ -26,7 +26,8 @@ TEST(Substitute, AloneAValueKeepsItsType) {
 }
 
 TEST(Substitute, InsideATextItIsWords) {
-  EXPECT_EQ(substituted(R"({"a": "raw.{{ name }}-{{max}}"})"), Json::parse(R"({"a": "raw.airports-20"})"));
+  EXPECT_EQ(substituted(R"({"a": "raw.{{ name }}-{{max}}"})"),
+            Json::parse(R"({"a": "raw.airports-20"})"));
 }
 
 TEST(Substitute, WhatWasPutInIsNotLookedThroughAgain) {
@@ -54,22 +55,31 @@ std::vector<task::Param> params(const std::string& declared) {
 }
 
 TEST(SubstituteSql, ValuesAreLiteralsOfTheirTypes) {
-  const auto declared = params(R"({"t": {"type": "text"}, "n": {"type": "integer"}, "b": {"type": "boolean"},
+  const auto declared =
+      params(R"({"t": {"type": "text"}, "n": {"type": "integer"}, "b": {"type": "boolean"},
       "d": {"type": "dataset"}, "c": {"type": "names"}, "l": {"type": "structure"}, "o": {"default": null}})");
-  const Json values = {{"t", "O'Hare; --"}, {"n", 5}, {"b", true}, {"d", "raw.my \"set\""},
-                       {"c", Json::array({"a", "b c"})}, {"l", Json::array({"x", 2})}, {"o", nullptr}};
+  const Json values = {{"t", "O'Hare; --"},
+                       {"n", 5},
+                       {"b", true},
+                       {"d", "raw.my \"set\""},
+                       {"c", Json::array({"a", "b c"})},
+                       {"l", Json::array({"x", 2})},
+                       {"o", nullptr}};
   const auto sql = substitute_sql(
-      "SELECT {{c}} FROM {{ d }} WHERE x = {{ t }} AND n < {{ n }} AND {{b}} AND y IN ({{l}}) -- {{ none }}\n"
+      "SELECT {{c}} FROM {{ d }} WHERE x = {{ t }} AND n < {{ n }} AND {{b}} AND y IN ({{l}}) -- "
+      "{{ none }}\n"
       "/* {{ none }} */ AND z = 'it''s' AND \"q\" = {{ o }}",
       declared, values);
   ASSERT_TRUE(sql) << to_line(sql.error());
   EXPECT_EQ(*sql,
-            "SELECT \"a\", \"b c\" FROM \"raw\".\"my \"\"set\"\"\" WHERE x = 'O''Hare; --' AND n < 5 AND true "
+            "SELECT \"a\", \"b c\" FROM \"raw\".\"my \"\"set\"\"\" WHERE x = 'O''Hare; --' AND n < "
+            "5 AND true "
             "AND y IN ('x', 2) -- {{ none }}\n/* {{ none }} */ AND z = 'it''s' AND \"q\" = NULL");
 }
 
 TEST(SubstituteSql, ASlotInsideQuotesIsRefused) {
-  for (const char* sql : {"SELECT '{{ t }}'", "SELECT 'it''s {{ t }}'", "SELECT \"{{t}}\"", "SELECT '{{ t }}"}) {
+  for (const char* sql :
+       {"SELECT '{{ t }}'", "SELECT 'it''s {{ t }}'", "SELECT \"{{t}}\"", "SELECT '{{ t }}"}) {
     const auto done = substitute_sql(sql, params(R"({"t": {}})"), Json{{"t", "x"}});
     ASSERT_FALSE(done) << sql;
     EXPECT_EQ(done.error().message, "'{{ t }}' stands inside quotes");
@@ -114,12 +124,15 @@ TEST(Expand, ACompositeBecomesItsTasksInItsPlace) {
   const auto& tasks = whole.configuration.flows[0].tasks;
   std::vector<std::string> ids;
   for (const auto& task : tasks) ids.push_back(task.task_id);
-  EXPECT_THAT(ids, ElementsAre("after", "airports.best", "airports.history", "airports.ingest", "before"));
+  EXPECT_THAT(
+      ids, ElementsAre("after", "airports.best", "airports.history", "airports.ingest", "before"));
   EXPECT_THAT(tasks[0].needs, ElementsAre("airports.best", "airports.history"));
   EXPECT_THAT(tasks[1].needs, ElementsAre("airports.ingest"));
   EXPECT_THAT(tasks[3].needs, ElementsAre("before"));
   EXPECT_THAT(tasks[4].needs, IsEmpty());
-  EXPECT_EQ(tasks[2].params, Json::parse(R"({"from":"raw.airports","to":"stage.airports","max_deleted_percent":20})"));
+  EXPECT_EQ(
+      tasks[2].params,
+      Json::parse(R"({"from":"raw.airports","to":"stage.airports","max_deleted_percent":20})"));
   EXPECT_EQ(tasks[2].engine, "glue");
   EXPECT_EQ(tasks[3].engine, "embedded");
   EXPECT_EQ(tasks[3].retries, 3);
@@ -150,9 +163,11 @@ TEST(Expand, FaultsOfACompositesOwnTasksAreNamed) {
   auto done = expand(c, project->places);
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().front().message,
-            "task 'airports' of flow 'f': template 'source': task 'history' needs 'ingst', which is not there");
+            "task 'airports' of flow 'f': template 'source': task 'history' needs 'ingst', which "
+            "is not there");
   EXPECT_EQ(done.error().front().place->line, 17);
-  c.templates[0].body[1] = Json::parse(R"({"id": "more", "template": "source", "with": {"name": "x"}})");
+  c.templates[0].body[1] =
+      Json::parse(R"({"id": "more", "template": "source", "with": {"name": "x"}})");
   done = expand(c, project->places);
   ASSERT_FALSE(done);
   EXPECT_THAT(done.error().front().message, HasSubstr("a composite inside a composite"));

@@ -30,8 +30,7 @@ class FileCollector {
       if (param.type != task::ParamType::kSqlFile) continue;
       const auto value = task.params.find(param.name);
       if (value == task.params.end() || !value->is_string()) continue;
-      file(value->get<std::string>(),
-           {"task", {task.flow_id, task.task_id}, {"with", param.name}});
+      file(value->get<std::string>(), {"task", {task.flow_id, task.task_id}, {"with", param.name}});
     }
   }
 
@@ -124,8 +123,7 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   std::map<std::string, std::string> files = std::move(expanded->files);
   FileCollector collector(inputs, places, files);
   for (const auto& row : expanded->configuration.templates)
-    if (!row.location.empty())
-      collector.template_file(row);
+    if (!row.location.empty()) collector.template_file(row);
   for (const auto& flow : expanded->configuration.flows)
     for (const auto& task : flow.tasks) collector.task(task);
   if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));
@@ -159,8 +157,8 @@ Result<Version> read_version(catalog::Catalog& catalog, const std::string& hash,
   if (hash_of(row.content) != hash)
     return fail(ErrorCode::kCorrupt, "configuration version {} holds the content of {}", hash,
                 hash_of(row.content));
-  auto version = while_doing(version_of(row.content),
-                             fmt::format("reading configuration version {}", hash));
+  auto version =
+      while_doing(version_of(row.content), fmt::format("reading configuration version {}", hash));
   if (!version) return version;
   auto resolved = resolve(version->configuration, variables, {}, {}, Scope::kConnections);
   if (!resolved) return std::unexpected(as_one(resolved.error()));

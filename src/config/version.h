@@ -25,7 +25,7 @@ struct VersionInputs {
   storage::Storage* folder = nullptr;  ///< Of the project.
   Variables variables;
   std::span<const task::Template> builtin;
-  const Places* places = nullptr;      ///< Of the YAML, where there is one.
+  const Places* places = nullptr;  ///< Of the YAML, where there is one.
 };
 
 /// Pure but for reading the files. All faults: variables that are not set, what lint refuses, files

@@ -36,11 +36,13 @@ class Versions : public ::testing::Test {
   }
   std::unique_ptr<catalog::Catalog> open() {
     auto catalog = catalog::open_catalog(
-        {.url = fmt::format("sqlite:weir{}.db", ++opened_), .base_folder = base_}, clock_, *random_);
+        {.url = fmt::format("sqlite:weir{}.db", ++opened_), .base_folder = base_}, clock_,
+        *random_);
     EXPECT_TRUE(catalog) << (catalog ? "" : to_line(catalog.error()));
     return catalog ? *std::move(catalog) : nullptr;
   }
-  VersionInputs inputs(storage::Storage& folder, std::map<std::string, std::string> vars = {}) const {
+  VersionInputs inputs(storage::Storage& folder,
+                       std::map<std::string, std::string> vars = {}) const {
     return {&folder, {nullptr, std::move(vars)}, sample::builtin(), nullptr};
   }
 
@@ -72,7 +74,8 @@ TEST_F(Versions, HoldFilesByContentAndTheirDigests) {
   const auto version = make_version(project->configuration, inputs(*folder));
   ASSERT_TRUE(version) << to_terminal(version.error().front());
   EXPECT_EQ(version->hash.size(), 64U);
-  EXPECT_EQ(version->files.at("sql/airports_by_country.sql"), "SELECT country FROM stage.airports\n");
+  EXPECT_EQ(version->files.at("sql/airports_by_country.sql"),
+            "SELECT country FROM stage.airports\n");
   EXPECT_EQ(version->files.at("templates/top.sql#more.top"), "SELECT 1 LIMIT 5");
   EXPECT_EQ(version->files.at("templates/top.sql"), "SELECT 1 LIMIT {{ n }}");
   EXPECT_EQ(version->content["files"]["sql/airports_by_country.sql"]["sha256"],
@@ -87,7 +90,8 @@ TEST_F(Versions, AnEditDuringARunHasNoEffectOnWhatWasPinned) {
   const auto before = make_version(project->configuration, inputs(*folder));
   ASSERT_TRUE(before);
   ASSERT_TRUE(pin(*catalog_, *before, "ann", "apply"));
-  ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT 2", storage::Put::kReplace));
+  ASSERT_TRUE(
+      storage::put(*folder, "sql/airports_by_country.sql", "SELECT 2", storage::Put::kReplace));
   const auto back = read_version(*catalog_, before->hash, {});
   ASSERT_TRUE(back) << to_line(back.error());
   EXPECT_EQ(back->hash, before->hash);
@@ -120,14 +124,15 @@ TEST_F(Versions, EqualConfigurationsHaveOneVersion) {
 
 TEST_F(Versions, VariablesArePinnedButThoseOfConnectionsAreNot) {
   auto files = sample::files();
-  files["weir.yaml"] = "project: p\nlayers: [{name: raw, uri: '${ROOT}/raw'}]\n"
-                       "connections: [{connection_id: w, kind: duckdb, path: '${SECRET_PATH}'}]\n";
+  files["weir.yaml"] =
+      "project: p\nlayers: [{name: raw, uri: '${ROOT}/raw'}]\n"
+      "connections: [{connection_id: w, kind: duckdb, path: '${SECRET_PATH}'}]\n";
   files.erase("flows/airports.yaml");
   const auto folder = sample::folder(files);
   const auto project = load_project(*folder);
   ASSERT_TRUE(project);
-  const auto version =
-      make_version(project->configuration, inputs(*folder, {{"ROOT", "/lake"}, {"SECRET_PATH", "hush"}}));
+  const auto version = make_version(project->configuration,
+                                    inputs(*folder, {{"ROOT", "/lake"}, {"SECRET_PATH", "hush"}}));
   ASSERT_TRUE(version) << to_terminal(version.error().front());
   EXPECT_EQ(version->configuration.layers[0].uri, "/lake/raw");
   EXPECT_EQ(version->configuration.connections[0].options["path"], "hush");
@@ -135,7 +140,8 @@ TEST_F(Versions, VariablesArePinnedButThoseOfConnectionsAreNot) {
   ASSERT_TRUE(pin(*catalog_, *version, "ann", "apply"));
   const auto back = read_version(*catalog_, version->hash, {nullptr, {{"SECRET_PATH", "new"}}});
   ASSERT_TRUE(back) << to_line(back.error());
-  EXPECT_EQ(back->configuration.layers[0].uri, "/lake/raw") << "a retry sees what the first attempt saw";
+  EXPECT_EQ(back->configuration.layers[0].uri, "/lake/raw")
+      << "a retry sees what the first attempt saw";
   EXPECT_EQ(back->configuration.connections[0].options["path"], "new");
   const auto without = read_version(*catalog_, version->hash, {});
   ASSERT_FALSE(without);
@@ -158,7 +164,8 @@ TEST_F(Versions, FaultsOfFilesAreShownAtWhoNamesThem) {
             "                                                                                 "
             "^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
             "  help: paths count from the project folder\n");
-  ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT '\xff'", storage::Put::kReplace));
+  ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT '\xff'",
+                           storage::Put::kReplace));
   version = make_version(project->configuration, with_places);
   ASSERT_FALSE(version);
   EXPECT_THAT(version.error().front().message, HasSubstr("is no UTF-8"));
@@ -208,7 +215,8 @@ TEST_F(Versions, BlockedChangesAreNotMade) {
   ASSERT_TRUE(plan);
   const Status status = apply(*catalog_, *plan, "ann");
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message, "1 rows differ that this project does not manage, the first: layer landing");
+  EXPECT_EQ(status.error().message,
+            "1 rows differ that this project does not manage, the first: layer landing");
   EXPECT_EQ(catalog_->load_configuration()->layers[0].uri, "data/landing");
 }
 

@@ -24,7 +24,8 @@ struct Refused {
 
 /// Characters (not bytes) of UTF-8.
 int64_t characters(std::string_view text) {
-  return std::ranges::count_if(text, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; });
+  return std::ranges::count_if(text,
+                               [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; });
 }
 
 std::shared_ptr<const Source> make_source(std::string_view text, const std::string& file) {
@@ -68,7 +69,13 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Node> documents;
   Faults faults;
 
-  void OnDocumentStart(const YAML::Mark& /*mark*/) override { anchors_.clear(); }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    anchors_.clear();
+    // Before a stray ',' or ']' yaml-cpp gives empty documents for ever.
+    if (mark.line == document_.line && mark.column == document_.column)
+      throw Refused{fault_at(start(mark), "no valid YAML: this has no meaning here")};
+    document_ = {mark.line, mark.column};
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -162,7 +169,8 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void refuse_depth(const YAML::Mark& mark) {
-    throw Refused{fault_at(start(mark), fmt::format("nested deeper than {} levels", limits_.depth))};
+    throw Refused{
+        fault_at(start(mark), fmt::format("nested deeper than {} levels", limits_.depth))};
   }
 
   bool is_key_next() const {
@@ -197,9 +205,12 @@ class TreeBuilder final : public YAML::EventHandler {
     rest.remove_prefix(1);
     while (true) {
       for (size_t i = 0; i < rest.size(); ++i) {
-        if (quote == '"' && rest[i] == '\\') ++i;
-        else if (rest[i] == quote && i + 1 < rest.size() && rest[i + 1] == quote && quote == '\'') ++i;
-        else if (rest[i] == quote) return true;
+        if (quote == '"' && rest[i] == '\\')
+          ++i;
+        else if (rest[i] == quote && i + 1 < rest.size() && rest[i + 1] == quote && quote == '\'')
+          ++i;
+        else if (rest[i] == quote)
+          return true;
       }
       if (static_cast<size_t>(line) >= source_->lines.size()) return false;
       rest = source_->lines[static_cast<size_t>(line++)];
@@ -208,7 +219,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void check_tag(const Node& node, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!" || tag == "tag:yaml.org,2002:str") return;
-    faults.push_back(fault_at(node, fmt::format("tag '{}' is not taken", tag), "leave the tag out"));
+    faults.push_back(
+        fault_at(node, fmt::format("tag '{}' is not taken", tag), "leave the tag out"));
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -275,8 +287,7 @@ class TreeBuilder final : public YAML::EventHandler {
     for (const auto& item : bases.items) maps.push_back(&item);
     if (!bases.is_list()) maps.push_back(&bases);
     for (const Node* base : maps) {
-      if (!base->is_map())
-        faults.push_back(fault_at(bases, "'<<' takes a map or a list of maps"));
+      if (!base->is_map()) faults.push_back(fault_at(bases, "'<<' takes a map or a list of maps"));
       for (const auto& entry : base->entries)
         if (map.find(entry.key.text) == nullptr) map.entries.push_back(entry);
     }
@@ -287,6 +298,10 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Node> anchors_;
   size_t nodes_ = 0;
+  struct {
+    int line = -1;
+    int column = -1;
+  } document_;  ///< Where the last document began.
   struct {
     int64_t line = 0;
     size_t byte = 0;
@@ -309,10 +324,10 @@ std::optional<Error> check_bytes(const std::shared_ptr<const Source>& source) {
     const std::string& line = source->lines[i];
     const auto line_number = static_cast<int64_t>(i + 1);
     if (const auto bad = first_invalid_utf8(line))
-      return at_line(source, line_number, static_cast<int64_t>(*bad) + 1, "bytes that are no UTF-8");
-    const auto control = std::ranges::find_if(line, [](char c) {
-      return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == '\x7f';
-    });
+      return at_line(source, line_number, static_cast<int64_t>(*bad) + 1,
+                     "bytes that are no UTF-8");
+    const auto control = std::ranges::find_if(
+        line, [](char c) { return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == '\x7f'; });
     if (control != line.end())
       return at_line(source, line_number, control - line.begin() + 1,
                      fmt::format("control character 0x{:02x}", static_cast<uint8_t>(*control)));
@@ -349,9 +364,7 @@ const Node* Node::find(std::string_view key) const {
   return nullptr;
 }
 
-Node* Node::find(std::string_view key) {
-  return const_cast<Node*>(std::as_const(*this).find(key));
-}
+Node* Node::find(std::string_view key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
 
 Node& Node::set(std::string key, Node value) {
   kind = Kind::kMap;
@@ -398,12 +411,12 @@ Node map_node() {
 Checked<std::vector<Node>> parse_yaml(std::string_view text, const std::string& file,
                                       const YamlLimits& limits) {
   if (text.size() > limits.bytes)
-    return std::unexpected(Faults{
-        Error{ErrorCode::kInvalidConfig,
-              fmt::format("file is larger than {} bytes ({})", limits.bytes, text.size()),
-              {},
-              "split it into several files",
-              Place{file, 0, 0, {}, 1}}});
+    return std::unexpected(
+        Faults{Error{ErrorCode::kInvalidConfig,
+                     fmt::format("file is larger than {} bytes ({})", limits.bytes, text.size()),
+                     {},
+                     "split it into several files",
+                     Place{file, 0, 0, {}, 1}}});
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const auto source = make_source(text, file);
   if (auto bad = check_bytes(source)) return std::unexpected(Faults{*std::move(bad)});
@@ -428,8 +441,7 @@ Checked<std::vector<Node>> parse_yaml(std::string_view text, const std::string& 
 
 Json json_of(const Node& node, Faults& faults) {
   switch (node.kind) {
-    case Node::Kind::kNull:
-      return nullptr;
+    case Node::Kind::kNull: return nullptr;
     case Node::Kind::kScalar: {
       if (!node.is_plain) return node.text;
       auto value = plain_scalar(node.text);
@@ -442,8 +454,7 @@ Json json_of(const Node& node, Faults& faults) {
       for (const auto& item : node.items) list.push_back(json_of(item, faults));
       return list;
     }
-    case Node::Kind::kMap:
-      break;
+    case Node::Kind::kMap: break;
   }
   Json object = Json::object();
   for (const auto& entry : node.entries) add_json_entry(entry, object, faults);

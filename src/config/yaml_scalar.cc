@@ -63,8 +63,7 @@ Result<Json> floating(std::string_view text) {
   std::string_view digits = text;
   if (digits.starts_with('+')) digits.remove_prefix(1);
   double value = 0;
-  const auto [end, problem] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (problem != std::errc{} || end != digits.data() + digits.size() || !std::isfinite(value))
     return out_of_range(text);
   return Json(value);
@@ -83,7 +82,7 @@ bool is_radix_integer(std::string_view text, std::string_view prefix, std::strin
 
 /// Words that some YAML reader, 1.1 ones included, takes for something else than a text.
 bool is_special_word(std::string_view text) {
-  static constexpr std::array kWords = {"null", "true", "false", "yes",  "no", "on",
+  static constexpr std::array kWords = {"null", "true", "false", "yes",  "no",  "on",
                                         "off",  "y",    "n",     ".inf", ".nan"};
   return std::ranges::find(kWords, lower(text)) != kWords.end();
 }

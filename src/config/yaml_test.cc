@@ -39,7 +39,8 @@ TEST(Yaml, PlainWordsAreTypedByYaml12) {
 }
 
 TEST(Yaml, NumbersThatDoNotFitAreFaults) {
-  for (const char* text : {"a: 1e999", "a: 99999999999999999999", "a: .inf", "a: -.INF", "a: .nan"}) {
+  for (const char* text :
+       {"a: 1e999", "a: 99999999999999999999", "a: .inf", "a: -.INF", "a: .nan"}) {
     const auto documents = parse_yaml(text, "a.yaml");
     ASSERT_TRUE(documents);
     Faults faults;
@@ -111,13 +112,24 @@ TEST(Yaml, AVeryLongLineTakesNoLongerThanManyShortOnes) {
   EXPECT_EQ(place_of(last).text, "") << "nobody reads such a line on a terminal";
 }
 
+TEST(Yaml, AStrayMarkEndsWhereItStands) {
+  for (const char* text : {",a", "]", "a: 1\n---\n}", "[1], 2"}) {
+    const Error fault = only_fault(text);
+    EXPECT_THAT(fault.message, HasSubstr("no valid YAML")) << text;
+  }
+  EXPECT_EQ(only_fault("a: 1\n---\n}").place->line, 3);
+}
+
 TEST(Yaml, AnyBytesGiveDocumentsOrFaults) {
   const std::vector<std::string> parts = {
-      "a", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "'", "\"", "\\", "&a ", "*a", "<<: ", "|", ">", "|-\n ",
-      "? ", "! ", "!!str ", "---\n", "...\n", "#", " #", "%YAML 1.2\n", "~", "\t", "ü", "\xff", "@", "`", "1", ":"};
+      "a",     ": ", "\n", "\n  ",   "- ",    "[",     "]",    "{",  "}",
+      ",",     "'",  "\"", "\\",     "&a ",   "*a",    "<<: ", "|",  ">",
+      "|-\n ", "? ", "! ", "!!str ", "---\n", "...\n", "#",    " #", "%YAML 1.2\n",
+      "~",     "\t", "ü",  "\xff",   "@",     "`",     "1",    ":"};
   EXPECT_TRUE(rc::check([&] {
     std::string text;
-    for (const auto& part : *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(parts)))
+    for (const auto& part :
+         *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(parts)))
       text += part;
     const auto documents = parse_yaml(text, "a.yaml");
     if (documents) return;
@@ -129,8 +141,13 @@ TEST(Yaml, AnyBytesGiveDocumentsOrFaults) {
 TEST(Yaml, BytesThatAreNoTextAreRefused) {
   EXPECT_THAT(only_fault("a: \xff\n").message, HasSubstr("no UTF-8"));
   EXPECT_THAT(only_fault(std::string("a: \0b\n", 6)).message, HasSubstr("control character 0x00"));
-  EXPECT_THAT(only_fault("\xff\xfe" "a\0").message, HasSubstr("no UTF-8"));
-  EXPECT_EQ(json_of_text("\xef\xbb\xbf" "a: 1\n"), Json::parse(R"({"a":1})"));
+  EXPECT_THAT(only_fault("\xff\xfe"
+                         "a\0")
+                  .message,
+              HasSubstr("no UTF-8"));
+  EXPECT_EQ(json_of_text("\xef\xbb\xbf"
+                         "a: 1\n"),
+            Json::parse(R"({"a":1})"));
 }
 
 TEST(Yaml, TagsAreRefused) {
@@ -184,17 +201,69 @@ map: {a: [1, 2.5, null, true], b: {}}
 
 /// Texts made of what YAML finds hard.
 rc::Gen<std::string> hard_text() {
-  return rc::gen::map(
-      rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(std::vector<std::string>{
-          "a", "B", "0", "1", "-", "+", ".", ":", ": ", " #", "#", ",", "[", "]", "{", "}", "&", "*",
-          "!", "|", ">", "'", "\"", "%", "@", "`", "?", "\\", " ", "  ", "\n", "\n\n", "\t", "\r",
-          "~", "null", "true", "no", "e5", "0x", "---", "...", "\n---\n", "<<", "=", "ü", "日本", "🦆",
-          "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf", "\x01", "\x7f", "\xc2\xa0", "$", "${A}", "SELECT"})),
-      [](const std::vector<std::string>& parts) {
-        std::string text;
-        for (const auto& part : parts) text += part;
-        return text;
-      });
+  return rc::gen::map(rc::gen::container<std::vector<std::string>>(
+                          rc::gen::elementOf(std::vector<std::string>{"a",
+                                                                      "B",
+                                                                      "0",
+                                                                      "1",
+                                                                      "-",
+                                                                      "+",
+                                                                      ".",
+                                                                      ":",
+                                                                      ": ",
+                                                                      " #",
+                                                                      "#",
+                                                                      ",",
+                                                                      "[",
+                                                                      "]",
+                                                                      "{",
+                                                                      "}",
+                                                                      "&",
+                                                                      "*",
+                                                                      "!",
+                                                                      "|",
+                                                                      ">",
+                                                                      "'",
+                                                                      "\"",
+                                                                      "%",
+                                                                      "@",
+                                                                      "`",
+                                                                      "?",
+                                                                      "\\",
+                                                                      " ",
+                                                                      "  ",
+                                                                      "\n",
+                                                                      "\n\n",
+                                                                      "\t",
+                                                                      "\r",
+                                                                      "~",
+                                                                      "null",
+                                                                      "true",
+                                                                      "no",
+                                                                      "e5",
+                                                                      "0x",
+                                                                      "---",
+                                                                      "...",
+                                                                      "\n---\n",
+                                                                      "<<",
+                                                                      "=",
+                                                                      "ü",
+                                                                      "日本",
+                                                                      "🦆",
+                                                                      "\xc2\x85",
+                                                                      "\xe2\x80\xa8",
+                                                                      "\xef\xbb\xbf",
+                                                                      "\x01",
+                                                                      "\x7f",
+                                                                      "\xc2\xa0",
+                                                                      "$",
+                                                                      "${A}",
+                                                                      "SELECT"})),
+                      [](const std::vector<std::string>& parts) {
+                        std::string text;
+                        for (const auto& part : parts) text += part;
+                        return text;
+                      });
 }
 
 Json random_json(int depth) {
@@ -238,7 +307,8 @@ TEST(Yaml, WhatIsWrittenReadsBackEqual) {
 }
 
 TEST(Yaml, LongKeysReadBackToo) {
-  Json value = {{std::string(2000, 'k'), {{"a", 1}}}, {"b", Json::array({Json{{std::string(1500, 'x'), 1}}})}};
+  Json value = {{std::string(2000, 'k'), {{"a", 1}}},
+                {"b", Json::array({Json{{std::string(1500, 'x'), 1}}})}};
   const auto documents = parse_yaml(write_yaml(node_of(value)), "a.yaml");
   ASSERT_TRUE(documents) << to_terminal(documents.error().front());
   Faults faults;
@@ -247,7 +317,8 @@ TEST(Yaml, LongKeysReadBackToo) {
 
 TEST(AsOne, CarriesTheFirstAndListsTheOthers) {
   const auto fault = [](std::string message, int64_t line) {
-    return Error{ErrorCode::kInvalidConfig, std::move(message), {}, {}, Place{"a.yaml", line, 1, {}, 1}};
+    return Error{
+        ErrorCode::kInvalidConfig, std::move(message), {}, {}, Place{"a.yaml", line, 1, {}, 1}};
   };
   const Error one = as_one({fault("first", 1), fault("second", 2), fault("third", 3)});
   EXPECT_EQ(one.message, "first");

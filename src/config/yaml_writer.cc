@@ -19,7 +19,8 @@ bool is_collection(const Node& node) { return node.is_list() || node.is_map(); }
 bool is_empty(const Node& node) { return node.items.empty() && node.entries.empty(); }
 
 bool must_be_block(const Node& node) {
-  if (!node.comment.empty() || (node.layout == Node::Layout::kBlock && !is_empty(node))) return true;
+  if (!node.comment.empty() || (node.layout == Node::Layout::kBlock && !is_empty(node)))
+    return true;
   if (node.is_scalar() && !node.is_plain && fits_literal_block(node.text)) return true;
   if (std::ranges::any_of(node.items, must_be_block)) return true;
   return std::ranges::any_of(node.entries, [](const Node::Entry& entry) {
@@ -83,8 +84,10 @@ class Writer {
       text += std::string(indent, ' ');
     }
     const std::string key = quote_scalar(entry.key.text);
-    if (key.size() > kLongestSimpleKey) text += "? " + key + "\n" + std::string(indent, ' ') + ":";
-    else text += key + ":";
+    if (key.size() > kLongestSimpleKey)
+      text += "? " + key + "\n" + std::string(indent, ' ') + ":";
+    else
+      text += key + ":";
     value(without_comment(entry.value), indent + 2, indent + key.size() + 1);
   }
 
@@ -130,8 +133,10 @@ class Writer {
 std::string write_yaml(const Node& node) {
   Writer writer;
   writer.comment(node.comment, 0);
-  if (is_collection(node) && !is_empty(node)) writer.block(node, 0);
-  else writer.text += flow_text(node) + "\n";
+  if (is_collection(node) && !is_empty(node))
+    writer.block(node, 0);
+  else
+    writer.text += flow_text(node) + "\n";
   return std::move(writer.text);
 }
 
