@@ -189,21 +189,31 @@ class AttemptRun {
   }
 
   /// The outcome of then, where the target's own timeline already has the token: nothing is locked,
-  /// nothing is written.
-  Result<std::optional<Outcome>> find_done(const Operation& operation) {
+  /// nothing is written. Of a dataset that is replaced only the newest commit counts: SQL that was
+  /// changed and changed back must replace again, under a token of its own.
+  Result<std::optional<Outcome>> find_done(Operation& operation) {
     if (operation.target.format != "hudi" || operation.target.uri.empty()) return std::nullopt;
     WEIR_ASSIGN(storage::Storage * store, services_.stores->open(operation.target.uri));
     WEIR_ASSIGN(const auto state, inputs::read_hudi(*store, operation.target.dataset,
                                                     *services_.clock, *services_.random));
-    for (const auto& publication : state.publications) {
-      if (publication.token != operation.token) continue;
-      Outcome outcome;
-      outcome.was_already_done = true;
-      outcome.publications = {publication};
-      outcome.counts = publication.counts;
-      return outcome;
+    const auto& commits = state.publications;
+    auto found = std::ranges::find(commits, operation.token, &model::Publication::token);
+    if (found == commits.end()) return std::nullopt;
+    if (operation.target.mode == model::WriteMode::kReplace && found + 1 != commits.end()) {
+      // It may have been replaced again already, by an attempt that died before it could say so.
+      for (const auto& before : {commits[commits.size() - 2], commits.back()}) {
+        operation.params["replaces"] = before.instant;
+        operation.token = model::token_of(operation);
+        if (operation.token == commits.back().token) break;
+      }
+      if (operation.token != commits.back().token) return std::nullopt;
+      found = commits.end() - 1;
     }
-    return std::nullopt;
+    Outcome outcome;
+    outcome.was_already_done = true;
+    outcome.publications = {*found};
+    outcome.counts = found->counts;
+    return outcome;
   }
 
   Status lock_target(Operation& operation) {

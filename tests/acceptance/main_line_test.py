@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import unittest
 
-from weir_project import A, B, PROJECT, WEIR, Project
+from weir_project import A, B, PROJECT, SQL, WEIR, Project
 
 
 class MainLine(unittest.TestCase):
@@ -89,6 +89,20 @@ class MainLine(unittest.TestCase):
             self.project.run()
             self.assertEqual(self.project.objects(), before)
             self.assertEqual(self.project.digest(), digest)
+
+    def test_sql_that_is_changed_and_changed_back_replaces_again(self):
+        self.project.land("customers-20260101.csv", A)
+        self.project.run()
+        first = self.project.rows("SELECT city, customers FROM presentation.by_city ORDER BY city")
+        self.project.write("sql/by_city.sql", SQL.replace("count(*)", "0 * count(*)"))
+        self.project.run()
+        self.assertEqual({row["customers"] for row in self.project.rows("SELECT customers FROM presentation.by_city")}, {0})
+        self.project.write("sql/by_city.sql", SQL)
+        self.project.run()
+        self.assertEqual(self.project.rows("SELECT city, customers FROM presentation.by_city ORDER BY city"), first)
+        before = self.project.objects()
+        self.project.run()
+        self.assertEqual(self.project.objects(), before)
 
     def test_a_delta_is_loaded_once_whatever_its_name(self):
         self.project.land("sales/1.csv", "id,amount\n1,10.50\n2,3.00\n")
