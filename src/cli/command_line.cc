@@ -25,9 +25,9 @@ std::string unknown_word_hint(const CLI::App& app, const std::vector<std::string
   for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
     known.push_back(command->get_name());
   for (const auto& word : words) {
-    if (word.starts_with('-')) continue;
-    if (std::ranges::find(known, word) != known.end()) return {};
-    return did_you_mean(word, known);
+    // Values of flags stand among the words, too: only a guess counts.
+    if (word.starts_with('-') || std::ranges::find(known, word) != known.end()) continue;
+    if (const std::string guess = did_you_mean(word, known); !guess.empty()) return guess;
   }
   return {};
 }
