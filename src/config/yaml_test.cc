@@ -293,7 +293,7 @@ Json random_json(int depth) {
 TEST(Yaml, WhatIsWrittenReadsBackEqual) {
   EXPECT_TRUE(rc::check([] {
     Json value = Json::object();
-    value["x"] = random_json(4);
+    for (int i = 0; i < 20; ++i) value["x"].push_back(random_json(4));
     const std::string text = write_yaml(node_of(value));
     const auto documents = parse_yaml(text, "a.yaml");
     if (!documents) RC_FAIL(to_terminal(documents.error().front()) + text);
@@ -304,6 +304,18 @@ TEST(Yaml, WhatIsWrittenReadsBackEqual) {
     if (dump_json(back) != dump_json(value))
       RC_FAIL(text + "\n" + dump_json(value) + "\n" + dump_json(back));
   }));
+}
+
+TEST(Yaml, TextsThatLookLikeSomethingElseReadBackAsTexts) {
+  const Json value = {
+      {"x", {"0x1f", "0o17",       "1e5",  ".5",   "5.",  "+1",  "-0",   "1_000", "007",
+             "~",    "-",          "null", "True", "no",  "<<",  "=",    "",      " ",
+             "a ",   "2022-05-12", ".inf", ".NaN", "? a", "- a", "a: b", "a #b",  "%a",
+             "@a",   "`a",         "---",  "...",  "|",   ">",   "&a",   "*a"}}};
+  const auto documents = parse_yaml(write_yaml(node_of(value)), "a.yaml");
+  ASSERT_TRUE(documents);
+  Faults faults;
+  EXPECT_EQ(json_of(documents->front(), faults), value);
 }
 
 TEST(Yaml, LongKeysReadBackToo) {
