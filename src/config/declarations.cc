@@ -243,7 +243,7 @@ Keys<LayerEntry> layer_keys() {
       .required("name", &LayerEntry::name, name("layer"),
                 "Name of the layer, any word without a dot.")
       .required("uri", &LayerEntry::uri, text(),
-                "Folder (from the project's) or s3://bucket/prefix.")
+                "Folder (from the project's).")
       .optional("position", &LayerEntry::said_position, optional_integer(0, kMost),
                 "Order of the layers; the place in this list where it is not said.");
 }

@@ -55,7 +55,7 @@ std::string project_text(const FirstProject& first) {
     if (Node* found = node.find(key)) found->comment = words;
   };
   comment("catalog", "Configuration and runs; postgresql://… for more than one machine.");
-  comment("layers", "Any number, any names. A uri may be s3://bucket/prefix.");
+  comment("layers", "Any number, any names. A uri is a folder, from the project's.");
   comment("datasets",
           "Types were inferred from the files: look through them before the first load.\n"
           "`key` names the columns that tell one row from another.");

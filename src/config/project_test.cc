@@ -117,7 +117,7 @@ TEST(ProjectFault, UnknownKeyIsShownWithTheNearest) {
       "invalid_config: layer 'raw': unknown key 'urii' at weir.yaml:3:17 | hint: did you mean "
       "'uri'?\n"
       "invalid_config: layer 'raw': 'uri' is missing at weir.yaml:3:5 | hint: Folder (from the "
-      "project's) or s3://bucket/prefix.");
+      "project's).");
   EXPECT_EQ(only_fault(with_main("wharehouses: 1\n")),
             "unknown key 'wharehouses' | weir.yaml:2:1 | keys: project, catalog, layers, "
             "connections, datasets, templates, pools, defaults, environments");
