@@ -1,7 +1,7 @@
 #pragma once
 
-/// The program: reads the environment, makes clock, stores, engines and templates, hands them to the
-/// command line. The only place that names adapters.
+/// The program: reads the environment, makes clock, stores, engines and templates, hands them to
+/// the command line. The only place that names adapters.
 
 namespace weir::app {
 

@@ -7,8 +7,8 @@ namespace weir::internal {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }
 
-#define WEIR_CHECK(condition)                                                       \
-  do {                                                                              \
+#define WEIR_CHECK(condition)                                                         \
+  do {                                                                                \
     if (!(condition)) ::weir::internal::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)
 

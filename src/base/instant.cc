@@ -107,8 +107,10 @@ std::optional<int64_t> read_time_us(Cursor& cursor, bool with_colons) {
     minute = *read;
     if (with_colons ? cursor.take(':') : !cursor.is_done()) {
       const auto seconds = cursor.digits(2);
-      if (seconds) second = *seconds;
-      else if (with_colons) return std::nullopt;
+      if (seconds)
+        second = *seconds;
+      else if (with_colons)
+        return std::nullopt;
       if (cursor.take('.')) {
         const auto fraction = cursor.fraction_us();
         if (!fraction) return std::nullopt;

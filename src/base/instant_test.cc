@@ -25,11 +25,27 @@ TEST(Instant, EveryFormOfOneInstantIsReadAlike) {
 }
 
 TEST(Instant, WhatIsNoInstantIsRefused) {
-  for (const auto* text :
-       {"", "2022", "2022-05", "2022-5-12", "2022-02-30", "2022-13-01", "0000-01-01", "20220230",
-        "2022-05-12T", "2022-05-12T24:00:00Z", "2022-05-12T06:60:00Z", "2022-05-12T06:30:61Z",
-        "2022-05-12T06:30:00.Z", "2022-05-12T06:30:00.0000001Z", "2022-05-12T06:30:00+2",
-        "2022-05-12T06:30:00Zx", "12/05/2022", " 2022-05-12", "20220512 ", "2022051", "２０２２０５１２"}) {
+  for (const auto* text : {"",
+                           "2022",
+                           "2022-05",
+                           "2022-5-12",
+                           "2022-02-30",
+                           "2022-13-01",
+                           "0000-01-01",
+                           "20220230",
+                           "2022-05-12T",
+                           "2022-05-12T24:00:00Z",
+                           "2022-05-12T06:60:00Z",
+                           "2022-05-12T06:30:61Z",
+                           "2022-05-12T06:30:00.Z",
+                           "2022-05-12T06:30:00.0000001Z",
+                           "2022-05-12T06:30:00+2",
+                           "2022-05-12T06:30:00Zx",
+                           "12/05/2022",
+                           " 2022-05-12",
+                           "20220512 ",
+                           "2022051",
+                           "２０２２０５１２"}) {
     const auto at = parse_instant(text);
     EXPECT_FALSE(at) << text;
     if (!at) {
@@ -39,9 +55,9 @@ TEST(Instant, WhatIsNoInstantIsRefused) {
 }
 
 TEST(Instant, WhatIsWrittenReadsBack) {
-  for (const int64_t at : {int64_t{0}, int64_t{-1}, kHalfPastSix, kHalfPastSix + 1,
-                           kHalfPastSix + 500'000, int64_t{-62135596800} * kSecond,
-                           int64_t{253402300799} * kSecond + 999'999}) {
+  for (const int64_t at :
+       {int64_t{0}, int64_t{-1}, kHalfPastSix, kHalfPastSix + 1, kHalfPastSix + 500'000,
+        int64_t{-62135596800} * kSecond, int64_t{253402300799} * kSecond + 999'999}) {
     EXPECT_EQ(*parse_instant(format_instant(at)), at) << format_instant(at);
   }
   EXPECT_EQ(format_instant(kHalfPastSix), "2022-05-12T06:30:00Z");

@@ -102,7 +102,8 @@ Result<Json> parse_json(std::string_view text) {
   const auto until = text.substr(0, std::min(reader.position, text.size()));
   const auto line = 1 + std::count(until.begin(), until.end(), '\n');
   const auto last_break = until.rfind('\n');
-  const auto column = last_break == std::string_view::npos ? until.size() : until.size() - last_break - 1;
+  const auto column =
+      last_break == std::string_view::npos ? until.size() : until.size() - last_break - 1;
   return fail(ErrorCode::kInvalidData, "no valid JSON at line {}, column {}: {}", line, column,
               reader.problem);
 }
@@ -118,8 +119,7 @@ std::string dump_json_pretty(const Json& value) {
 template <typename T>
 Result<T> json_field(const Json& object, std::string_view key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
-  if (found == object.end())
-    return fail(ErrorCode::kInvalidData, "field '{}' is missing", key);
+  if (found == object.end()) return fail(ErrorCode::kInvalidData, "field '{}' is missing", key);
   auto value = get_as<T>(*found);
   if (!value)
     return fail(ErrorCode::kInvalidData, "field '{}' has the wrong type ({})", key,

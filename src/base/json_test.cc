@@ -51,7 +51,8 @@ TEST(DumpJson, BytesThatAreNoTextDoNotHinderAMessage) {
 }
 
 TEST(JsonField, IsWhatItWasAskedToBe) {
-  const Json object = {{"text", "a"}, {"number", 3}, {"real", 2.5}, {"yes", true}, {"none", nullptr}};
+  const Json object = {
+      {"text", "a"}, {"number", 3}, {"real", 2.5}, {"yes", true}, {"none", nullptr}};
   EXPECT_EQ(*json_field<std::string>(object, "text"), "a");
   EXPECT_EQ(*json_field<int64_t>(object, "number"), 3);
   EXPECT_EQ(*json_field<double>(object, "number"), 3.0);

@@ -20,8 +20,8 @@ constexpr uint32_t kMatchLimit = 1'000'000;
 
 std::string pcre_message(int code) {
   std::string text(256, '\0');
-  const int size = pcre2_get_error_message(code, reinterpret_cast<PCRE2_UCHAR*>(text.data()),
-                                           text.size());
+  const int size =
+      pcre2_get_error_message(code, reinterpret_cast<PCRE2_UCHAR*>(text.data()), text.size());
   text.resize(size > 0 ? static_cast<size_t>(size) : 0);
   return text;
 }
@@ -61,16 +61,15 @@ Result<Pattern> Pattern::compile(std::string_view expression) {
 Result<std::optional<std::map<std::string, std::string>>> Pattern::find(
     std::string_view text) const {
   auto* match = pcre2_match_data_create_from_pattern(code_->code, nullptr);
-  const int count =
-      pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0, match,
-                  code_->context);
+  const int count = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
+                                0, 0, match, code_->context);
   std::optional<std::map<std::string, std::string>> groups;
   if (count > 0) {
     groups.emplace();
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(match);
     for (const auto& name : group_names_) {
-      const int number = pcre2_substring_number_from_name(
-          code_->code, reinterpret_cast<PCRE2_SPTR>(name.c_str()));
+      const int number =
+          pcre2_substring_number_from_name(code_->code, reinterpret_cast<PCRE2_SPTR>(name.c_str()));
       if (number <= 0 || number >= count) continue;
       const auto from = ends[2 * number];
       if (from == PCRE2_UNSET) continue;
@@ -79,9 +78,9 @@ Result<std::optional<std::map<std::string, std::string>>> Pattern::find(
   }
   pcre2_match_data_free(match);
   if (count < 0 && count != PCRE2_ERROR_NOMATCH)
-    return fail(count == PCRE2_ERROR_MATCHLIMIT ? ErrorCode::kResourceExhausted
-                                                : ErrorCode::kInvalidData,
-                "pattern did not run on '{}': {}", text, pcre_message(count));
+    return fail(
+        count == PCRE2_ERROR_MATCHLIMIT ? ErrorCode::kResourceExhausted : ErrorCode::kInvalidData,
+        "pattern did not run on '{}': {}", text, pcre_message(count));
   return groups;
 }
 

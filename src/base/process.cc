@@ -240,8 +240,10 @@ class Child {
   /// Takes the child's end; what is left of its group ends with it.
   void wait_into(Finished& finished) {
     const siginfo_t info = wait();
-    if (info.si_code == CLD_EXITED) finished.exit_status = info.si_status;
-    else finished.signal = info.si_status;
+    if (info.si_code == CLD_EXITED)
+      finished.exit_status = info.si_status;
+    else
+      finished.signal = info.si_status;
   }
 
  private:
@@ -260,7 +262,8 @@ class Child {
 
 class Conversation {
  public:
-  Conversation(const Command& command, const Cancel& cancel, Child& child, Pipe& output, Pipe& error)
+  Conversation(const Command& command, const Cancel& cancel, Child& child, Pipe& output,
+               Pipe& error)
       : command_(command),
         cancel_(cancel),
         child_(child),

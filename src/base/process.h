@@ -15,10 +15,10 @@
 namespace weir {
 
 struct Command {
-  std::vector<std::string> argv;                ///< argv[0] is a path, or looked up in PATH.
+  std::vector<std::string> argv;                   ///< argv[0] is a path, or looked up in PATH.
   std::map<std::string, std::string> environment;  ///< Added to (or in place of) the parent's.
-  std::string standard_input;                   ///< Written to the child, then closed.
-  std::string working_directory;                ///< Empty: the parent's.
+  std::string standard_input;                      ///< Written to the child, then closed.
+  std::string working_directory;                   ///< Empty: the parent's.
   int64_t output_limit_bytes = int64_t{64} << 20;  ///< More standard output is kResourceExhausted.
   /// Called with each whole line of standard error, without its end, as it comes.
   std::function<void(std::string_view)> on_error_line;
@@ -42,7 +42,8 @@ struct ProcessId {
   std::string boot_id;        ///< /proc/sys/kernel/random/boot_id.
 };
 ProcessId this_process();
-/// False only where it is certain that the process is gone (another boot, no such pid, other start).
+/// False only where it is certain that the process is gone (another boot, no such pid, other
+/// start).
 bool may_be_alive(const ProcessId& process);
 std::string host_name();
 /// The path of the running program.

@@ -22,8 +22,8 @@ enum class ErrorCode {
   kInvalidConfig,
   kUnsupported,  // exit 2: fix the configuration
   kInvalidData,
-  kCheckFailed,   // exit 3: the data broke a rule
-  kSchemaDrift,   // exit 4: the source broke its contract
+  kCheckFailed,  // exit 3: the data broke a rule
+  kSchemaDrift,  // exit 4: the source broke its contract
   kUnavailable,
   kConflict,
   kResourceExhausted,  // exit 75: nothing happened, retry
@@ -54,11 +54,11 @@ bool is_retried(ErrorCode code);
 
 /// Where in a user's file (or row) the fault stands.
 struct Place {
-  std::string file;      ///< Path as the user gave it, or `table <name>` for a row.
-  int64_t line = 0;      ///< From 1; 0 where there is none.
-  int64_t column = 0;    ///< From 1; 0 where there is none.
-  std::string text;      ///< The whole line at fault, without its end; empty where unknown.
-  int64_t length = 1;    ///< How many characters are at fault, for the marks under the line.
+  std::string file;    ///< Path as the user gave it, or `table <name>` for a row.
+  int64_t line = 0;    ///< From 1; 0 where there is none.
+  int64_t column = 0;  ///< From 1; 0 where there is none.
+  std::string text;    ///< The whole line at fault, without its end; empty where unknown.
+  int64_t length = 1;  ///< How many characters are at fault, for the marks under the line.
 };
 
 struct [[nodiscard]] Error {
@@ -111,16 +111,16 @@ std::string to_terminal(const Error& error);
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
 
 /// Returns the error of a Status or Result from the enclosing function.
-#define WEIR_TRY(...)                                                             \
-  do {                                                                            \
-    auto weir_status = (__VA_ARGS__);                                             \
-    if (!weir_status) return std::unexpected(std::move(weir_status).error());     \
+#define WEIR_TRY(...)                                                         \
+  do {                                                                        \
+    auto weir_status = (__VA_ARGS__);                                         \
+    if (!weir_status) return std::unexpected(std::move(weir_status).error()); \
   } while (false)
 
 /// Declares or assigns the value of a Result, or returns its error:
 /// `WEIR_ASSIGN(const auto rows, count_rows(file));`
-#define WEIR_ASSIGN(declaration, ...)                                             \
-  auto WEIR_CONCAT(weir_result_, __LINE__) = (__VA_ARGS__);                       \
-  if (!WEIR_CONCAT(weir_result_, __LINE__))                                       \
+#define WEIR_ASSIGN(declaration, ...)                                               \
+  auto WEIR_CONCAT(weir_result_, __LINE__) = (__VA_ARGS__);                         \
+  if (!WEIR_CONCAT(weir_result_, __LINE__))                                         \
     return std::unexpected(std::move(WEIR_CONCAT(weir_result_, __LINE__)).error()); \
   declaration = *std::move(WEIR_CONCAT(weir_result_, __LINE__))

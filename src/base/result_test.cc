@@ -27,7 +27,8 @@ TEST(ErrorCode, OnlyWhatExitsWith75IsRetried) {
 
 Result<int> half_of(int number) {
   if (number % 2 != 0)
-    return fail_with_hint(ErrorCode::kInvalidData, fmt::format("{} is odd", number), "give an even one");
+    return fail_with_hint(ErrorCode::kInvalidData, fmt::format("{} is odd", number),
+                          "give an even one");
   return number / 2;
 }
 

@@ -13,7 +13,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--project", flags.project, "Project folder (default: the current one)");
   app.add_option("--catalog", flags.catalog, "Catalog: sqlite:PATH or postgresql://…");
   app.add_option("--env", flags.environment, "Environment of weir.yaml");
-  app.add_option("--var", flags.variables, "Variable for ${NAME}: name=value")->allow_extra_args(false);
+  app.add_option("--var", flags.variables, "Variable for ${NAME}: name=value")
+      ->allow_extra_args(false);
   app.add_option("--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.add_flag("--quiet", flags.is_quiet, "Say only what was asked for and what went wrong");
   app.add_flag("--no-color", flags.no_color, "Plain text");
@@ -38,7 +39,8 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   CLI::App app("weir: metadata-driven ETL for lake houses", "weir");
   app.require_subcommand(1);
   app.fallthrough();
-  app.set_version_flag("--version", fmt::format("weir {} (DuckDB {})", wiring.version, wiring.engine_version));
+  app.set_version_flag("--version",
+                       fmt::format("weir {} (DuckDB {})", wiring.version, wiring.engine_version));
   Flags flags;
   add_flags(app, flags);
   Chosen chosen;

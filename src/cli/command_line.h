@@ -26,18 +26,18 @@ struct Wiring {
   Environment* environment = nullptr;
   Clock* clock = nullptr;
   Random* random = nullptr;
-  Cancel* cancel = nullptr;                  ///< Set by signals.
+  Cancel* cancel = nullptr;  ///< Set by signals.
   std::span<const task::Template> templates;
   std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder)> make_stores;
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
-  std::string program;                       ///< Path of this program.
+  std::string program;  ///< Path of this program.
   std::string version;
   std::string engine_version;
   std::string working_directory;
   std::istream* in = nullptr;
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
-  bool is_terminal = false;                  ///< Standard error is a terminal.
+  bool is_terminal = false;  ///< Standard error is a terminal.
 };
 
 /// Runs one command; the exit status as the table of errors says.

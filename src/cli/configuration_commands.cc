@@ -23,36 +23,45 @@ Result<int> validate(Session& session) {
     Json list = Json::array();
     for (const auto& fault : faults) {
       Json item = {{"code", to_text(fault.code)}, {"message", fault.message}, {"hint", fault.hint}};
-      if (fault.place) item["place"] = {{"file", fault.place->file}, {"line", fault.place->line}, {"column", fault.place->column}};
+      if (fault.place)
+        item["place"] = {{"file", fault.place->file},
+                         {"line", fault.place->line},
+                         {"column", fault.place->column}};
       list.push_back(std::move(item));
     }
     session.give({{"faults", std::move(list)}});
   } else {
     for (const auto& fault : faults) *session.wiring().err << to_terminal(fault) << "\n";
-    *session.wiring().err << fmt::format("{} fault{}\n", faults.size(), faults.size() == 1 ? "" : "s");
+    *session.wiring().err << fmt::format("{} fault{}\n", faults.size(),
+                                         faults.size() == 1 ? "" : "s");
   }
   return exit_status(faults.front().code);
 }
 
 Status needs_yaml(Session& session) {
   if (session.has_yaml()) return {};
-  return fail_with_hint(ErrorCode::kNotFound, fmt::format("there is no weir.yaml in {}", session.folder()),
+  return fail_with_hint(ErrorCode::kNotFound,
+                        fmt::format("there is no weir.yaml in {}", session.folder()),
                         "`weir init` makes one; --project names another folder");
 }
 
 Result<int> plan(Session& session, bool prune) {
   WEIR_TRY(needs_yaml(session));
   WEIR_ASSIGN(const auto made, plan_project(session, prune));
-  if (session.wants_json()) session.give(config::to_json(made));
-  else *session.wiring().out << config::to_text(made);
+  if (session.wants_json())
+    session.give(config::to_json(made));
+  else
+    *session.wiring().out << config::to_text(made);
   return 0;
 }
 
 Result<int> apply(Session& session, bool prune) {
   WEIR_TRY(needs_yaml(session));
   WEIR_ASSIGN(const auto made, plan_project(session, prune));
-  if (session.wants_json()) session.give(config::to_json(made));
-  else if (!session.flags().is_quiet) *session.wiring().out << config::to_text(made);
+  if (session.wants_json())
+    session.give(config::to_json(made));
+  else if (!session.flags().is_quiet)
+    *session.wiring().out << config::to_text(made);
   WEIR_TRY(apply_plan(session, made));
   return 0;
 }
@@ -63,7 +72,8 @@ Status write_new(Session& session, const std::string& folder, const std::string&
   WEIR_ASSIGN(storage::Storage * store, session.stores().open(folder));
   auto written = storage::put(*store, name, text, storage::Put::kIfAbsent);
   if (!written && written.error().code == ErrorCode::kAlreadyExists)
-    return fail_with_hint(ErrorCode::kAlreadyExists, fmt::format("{}/{} is there already", folder, name),
+    return fail_with_hint(ErrorCode::kAlreadyExists,
+                          fmt::format("{}/{} is there already", folder, name),
                           "nothing is written over; name another folder");
   if (!written) return std::unexpected(std::move(written).error());
   session.say(fmt::format("wrote {}", name));
@@ -76,10 +86,12 @@ Result<int> export_rows(Session& session, const std::string& to) {
   WEIR_ASSIGN(const std::string url, session.catalog_url());
   const auto files = config::export_project(configuration, url);
   if (to.empty()) {
-    for (const auto& [name, text] : files) *session.wiring().out << "# " << name << "\n" << text << "\n";
+    for (const auto& [name, text] : files)
+      *session.wiring().out << "# " << name << "\n" << text << "\n";
     return 0;
   }
-  const auto folder = (std::filesystem::path(session.wiring().working_directory) / to).lexically_normal().string();
+  const auto folder =
+      (std::filesystem::path(session.wiring().working_directory) / to).lexically_normal().string();
   for (const auto& [name, text] : files) {
     WEIR_TRY(write_new(session, folder, name, text));
   }
@@ -90,13 +102,15 @@ Result<int> init(Session& session, const std::string& from_folder) {
   config::FirstProject first;
   first.name = std::filesystem::path(session.folder()).filename().string();
   if (!from_folder.empty()) {
-    const auto folder =
-        (std::filesystem::path(session.wiring().working_directory) / from_folder).lexically_normal().string();
+    const auto folder = (std::filesystem::path(session.wiring().working_directory) / from_folder)
+                            .lexically_normal()
+                            .string();
     WEIR_ASSIGN(storage::Storage * store, session.stores().open(folder));
     WEIR_ASSIGN(const auto found, lake::look_at_folder(*store));
     first.landing = folder;
     for (const auto& source : found)
-      first.sources.push_back({source.name, source.glob, source.as_of, source.columns, source.key, source.format});
+      first.sources.push_back(
+          {source.name, source.glob, source.as_of, source.columns, source.key, source.format});
   }
   for (const auto& [name, text] : config::write_first_project(first)) {
     WEIR_TRY(write_new(session, session.folder(), name, text));
@@ -110,12 +124,13 @@ Result<int> init(Session& session, const std::string& from_folder) {
 void add_configuration_commands(CLI::App& app, Chosen& chosen) {
   auto* init_command = app.add_subcommand("init", "Write a first project");
   auto folder = std::make_shared<std::string>();
-  init_command->add_option("--from-folder", *folder, "CSV files to start from: schemas are inferred");
-  init_command->callback([&chosen, folder] { chosen.action = [folder](Session& s) { return init(s, *folder); }; });
+  init_command->add_option("--from-folder", *folder,
+                           "CSV files to start from: schemas are inferred");
+  init_command->callback(
+      [&chosen, folder] { chosen.action = [folder](Session& s) { return init(s, *folder); }; });
 
-  app.add_subcommand("validate", "Check the project; every fault with its place")->callback([&chosen] {
-    chosen.action = validate;
-  });
+  app.add_subcommand("validate", "Check the project; every fault with its place")
+      ->callback([&chosen] { chosen.action = validate; });
   auto prune = std::make_shared<bool>(false);
   for (const auto& [name, about, action] :
        {std::tuple("plan", "What apply would change in the catalog", &plan),
@@ -129,7 +144,8 @@ void add_configuration_commands(CLI::App& app, Chosen& chosen) {
   auto to = std::make_shared<std::string>();
   auto* export_command = app.add_subcommand("export", "The catalog's configuration as YAML");
   export_command->add_option("--to", *to, "Folder for the files (default: print them)");
-  export_command->callback([&chosen, to] { chosen.action = [to](Session& s) { return export_rows(s, *to); }; });
+  export_command->callback(
+      [&chosen, to] { chosen.action = [to](Session& s) { return export_rows(s, *to); }; });
 
   app.add_subcommand("schema", "JSON Schema of the YAML files, for editors")->callback([&chosen] {
     chosen.action = [](Session& s) -> Result<int> {

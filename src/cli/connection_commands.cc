@@ -15,23 +15,28 @@ Result<int> list_connections(Session& session) {
   std::vector<std::vector<std::string>> rows;
   Json list = Json::array();
   for (const auto& connection : configuration.connections) {
-    rows.push_back({connection.connection_id, connection.kind, connection.options.value("path", "")});
+    rows.push_back(
+        {connection.connection_id, connection.kind, connection.options.value("path", "")});
     list.push_back({{"connection_id", connection.connection_id}, {"kind", connection.kind}});
   }
-  if (session.wants_json()) session.give({{"connections", std::move(list)}});
-  else *session.wiring().out << table_text({"connection", "kind", "path"}, rows);
+  if (session.wants_json())
+    session.give({{"connections", std::move(list)}});
+  else
+    *session.wiring().out << table_text({"connection", "kind", "path"}, rows);
   return 0;
 }
 
 /// Reads a DuckDB warehouse as it is; it is opened read-only and locked, so nothing can be written.
-Result<int> query_connection(Session& session, const std::string& id, const std::string& statement) {
+Result<int> query_connection(Session& session, const std::string& id,
+                             const std::string& statement) {
   WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
   const model::Connection* connection = configuration.find_connection(id);
   if (connection == nullptr)
     return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
                           "`weir connection list` shows them");
   if (connection->kind != "duckdb")
-    return fail(ErrorCode::kUnsupported, "connection '{}' is of kind {}, not duckdb", id, connection->kind);
+    return fail(ErrorCode::kUnsupported, "connection '{}' is of kind {}, not duckdb", id,
+                connection->kind);
   sql::SessionOptions options;
   options.database = inputs::absolute_uri(session.folder(), connection->options.value("path", ""));
   options.is_read_only = true;
@@ -48,7 +53,9 @@ Result<int> query_connection(Session& session, const std::string& id, const std:
 void add_connection_commands(CLI::App& app, Chosen& chosen) {
   auto* group = app.add_subcommand("connection", "Warehouses and other systems");
   group->require_subcommand(1);
-  group->add_subcommand("list", "List them")->callback([&chosen] { chosen.action = list_connections; });
+  group->add_subcommand("list", "List them")->callback([&chosen] {
+    chosen.action = list_connections;
+  });
   auto* query = group->add_subcommand("query", "Read a DuckDB warehouse");
   auto id = std::make_shared<std::string>();
   auto statement = std::make_shared<std::string>();

@@ -36,25 +36,39 @@ Finding look_at_layer(Session& session, const model::Layer& layer) {
 
 Result<int> doctor(Session& session, bool heals) {
   std::vector<Finding> findings;
-  findings.push_back({"weir", true, fmt::format("{}, DuckDB {}", session.wiring().version, session.wiring().engine_version)});
+  findings.push_back(
+      {"weir", true,
+       fmt::format("{}, DuckDB {}", session.wiring().version, session.wiring().engine_version)});
   findings.push_back({"project", true, session.folder()});
   auto url = session.catalog_url();
   auto opened = url ? session.catalog() : Result<catalog::Catalog*>(std::unexpected(url.error()));
-  findings.push_back(of("catalog", opened ? Status{} : Status(std::unexpected(opened.error())), opened ? (*opened)->url() : ""));
+  findings.push_back(of("catalog", opened ? Status{} : Status(std::unexpected(opened.error())),
+                        opened ? (*opened)->url() : ""));
   auto faults = check_project(session);
-  if (!faults) findings.push_back({"configuration", false, faults.error().message});
-  else if (!faults->empty()) findings.push_back({"configuration", false, fmt::format("{} faults; `weir validate` shows them", faults->size())});
-  else findings.push_back({"configuration", true, "good"});
+  if (!faults)
+    findings.push_back({"configuration", false, faults.error().message});
+  else if (!faults->empty())
+    findings.push_back({"configuration", false,
+                        fmt::format("{} faults; `weir validate` shows them", faults->size())});
+  else
+    findings.push_back({"configuration", true, "good"});
   auto configuration = resolved_configuration(session);
   if (configuration) {
-    for (const auto& layer : configuration->layers) findings.push_back(look_at_layer(session, layer));
+    for (const auto& layer : configuration->layers)
+      findings.push_back(look_at_layer(session, layer));
   }
   if (heals && opened && configuration) {
     const Wiring& wiring = session.wiring();
-    const lake::Lake lake{&*configuration, &session.stores(), wiring.clock, wiring.random, wiring.cancel,
-                          session.folder(), wiring.environment->get("TMPDIR").value_or("/tmp")};
+    const lake::Lake lake{&*configuration,
+                          &session.stores(),
+                          wiring.clock,
+                          wiring.random,
+                          wiring.cancel,
+                          session.folder(),
+                          wiring.environment->get("TMPDIR").value_or("/tmp")};
     WEIR_ASSIGN(const int64_t count, lake::heal_catalog(lake, **opened));
-    findings.push_back({"heal", true, fmt::format("{} publications of the lake are in the catalog", count)});
+    findings.push_back(
+        {"heal", true, fmt::format("{} publications of the lake are in the catalog", count)});
   }
   bool is_well = true;
   std::vector<std::vector<std::string>> rows;
@@ -64,8 +78,10 @@ Result<int> doctor(Session& session, bool heals) {
     rows.push_back({finding.is_good ? "ok" : "FAULT", finding.what, finding.says});
     list.push_back({{"what", finding.what}, {"ok", finding.is_good}, {"says", finding.says}});
   }
-  if (session.wants_json()) session.give({{"findings", std::move(list)}});
-  else *session.wiring().out << table_text({"", "what", ""}, rows, 100);
+  if (session.wants_json())
+    session.give({{"findings", std::move(list)}});
+  else
+    *session.wiring().out << table_text({"", "what", ""}, rows, 100);
   return is_well ? 0 : 1;
 }
 
@@ -75,7 +91,8 @@ void add_doctor_command(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("doctor", "Is everything in place?");
   auto heals = std::make_shared<bool>(false);
   command->add_flag("--heal", *heals, "Rebuild what the catalog knows from the lake");
-  command->callback([&chosen, heals] { chosen.action = [heals](Session& s) { return doctor(s, *heals); }; });
+  command->callback(
+      [&chosen, heals] { chosen.action = [heals](Session& s) { return doctor(s, *heals); }; });
 }
 
 }  // namespace weir::cli

@@ -41,7 +41,8 @@ orchestrate::Pinned pinned_of(config::Version version) {
 Result<std::string> project_catalog(Session& session) {
   WEIR_ASSIGN(const auto project, load_yaml(session));
   WEIR_ASSIGN(const auto variables, variables_of(session));
-  return while_doing(config::resolve_text(project.catalog, variables), "reading `catalog` of weir.yaml");
+  return while_doing(config::resolve_text(project.catalog, variables),
+                     "reading `catalog` of weir.yaml");
 }
 
 Result<OpenProject> open_configuration(Session& session) {
@@ -51,8 +52,8 @@ Result<OpenProject> open_configuration(Session& session) {
     WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
     open.is_from_yaml = true;
     open.places = std::move(project.places);
-    WEIR_ASSIGN(open.configuration,
-                one(config::read_templates(std::move(project.configuration), *folder, open.places)));
+    WEIR_ASSIGN(open.configuration, one(config::read_templates(std::move(project.configuration),
+                                                               *folder, open.places)));
     return open;
   }
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
@@ -87,7 +88,8 @@ Result<std::vector<Error>> check_project(Session& session) {
   auto faults = config::lint(*read, {session.wiring().templates, folder}, places);
   if (!faults.empty()) return faults;
   WEIR_ASSIGN(const auto variables, variables_of(session));
-  const auto version = config::make_version(*read, {folder, variables, session.wiring().templates, &places});
+  const auto version =
+      config::make_version(*read, {folder, variables, session.wiring().templates, &places});
   if (!version) return version.error();
   return std::vector<Error>{};
 }
@@ -127,8 +129,10 @@ Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first) {
   WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
   WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
   WEIR_ASSIGN(const auto variables, variables_of(session));
-  WEIR_ASSIGN(auto version, one(config::make_version(head, {folder, variables, session.wiring().templates, &places})));
-  WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""), reason));
+  WEIR_ASSIGN(auto version, one(config::make_version(
+                                head, {folder, variables, session.wiring().templates, &places})));
+  WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""),
+                       reason));
   return pinned_of(std::move(version));
 }
 

@@ -28,7 +28,8 @@ void give_result(Session& session, const sql::TextResult& result) {
   }
   out << table_text(result.names, rows, 40);
   if (!session.flags().is_quiet)
-    *session.wiring().err << fmt::format("({} row{})\n", result.rows.size(), result.rows.size() == 1 ? "" : "s");
+    *session.wiring().err << fmt::format("({} row{})\n", result.rows.size(),
+                                         result.rows.size() == 1 ? "" : "s");
 }
 
 }  // namespace weir::cli

@@ -69,8 +69,8 @@ Result<int> retry(Session& session, const std::string& word, int64_t parallel) {
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
   WEIR_ASSIGN(const auto pinned, pin_version(session, run.config_hash));
   Shown shown(session);
-  WEIR_ASSIGN(const auto report, orchestrate::retry_run(shown.services, pinned, run.run_id, parallel,
-                                                        *session.wiring().cancel));
+  WEIR_ASSIGN(const auto report, orchestrate::retry_run(shown.services, pinned, run.run_id,
+                                                        parallel, *session.wiring().cancel));
   return finish(session, report);
 }
 
@@ -96,7 +96,8 @@ Result<int> status(Session& session, const std::string& word) {
   if (word.empty()) {
     WEIR_ASSIGN(const auto runs, catalog->flow_runs("", 1));
     if (runs.empty())
-      return fail_with_hint(ErrorCode::kNotFound, "nothing has run yet", "`weir run FLOW` starts a flow");
+      return fail_with_hint(ErrorCode::kNotFound, "nothing has run yet",
+                            "`weir run FLOW` starts a flow");
     report.run = runs.front();
   } else {
     WEIR_ASSIGN(report.run, find_run(*catalog, word));
@@ -112,12 +113,14 @@ Result<int> runs(Session& session, const std::string& flow, int64_t limit) {
   std::vector<std::vector<std::string>> rows;
   Json json = Json::array();
   for (const auto& run : list) {
-    rows.push_back({run.run_id, run.flow_id, std::string(to_text(run.state)), format_instant(run.created_at_us),
-                    run.trigger, run.error_text});
+    rows.push_back({run.run_id, run.flow_id, std::string(to_text(run.state)),
+                    format_instant(run.created_at_us), run.trigger, run.error_text});
     json.push_back(to_json(run));
   }
-  if (session.wants_json()) session.give({{"runs", std::move(json)}});
-  else *session.wiring().out << table_text({"run", "flow", "state", "created", "trigger", ""}, rows);
+  if (session.wants_json())
+    session.give({{"runs", std::move(json)}});
+  else
+    *session.wiring().out << table_text({"run", "flow", "state", "created", "trigger", ""}, rows);
   return 0;
 }
 
@@ -127,11 +130,14 @@ Result<int> logs(Session& session, const std::string& word, const std::string& t
   WEIR_ASSIGN(const auto lines, catalog->logs(run.run_id, task));
   for (const auto& line : lines) {
     if (session.wants_json())
-      session.give({{"at", format_instant(line.at_us)}, {"task_id", line.task_id}, {"attempt", line.attempt},
-                    {"level", line.level}, {"message", line.message}});
+      session.give({{"at", format_instant(line.at_us)},
+                    {"task_id", line.task_id},
+                    {"attempt", line.attempt},
+                    {"level", line.level},
+                    {"message", line.message}});
     else
-      *session.wiring().out << fmt::format("{} {} [{}#{}] {}\n", format_instant(line.at_us), line.level, line.task_id,
-                                           line.attempt, line.message);
+      *session.wiring().out << fmt::format("{} {} [{}#{}] {}\n", format_instant(line.at_us),
+                                           line.level, line.task_id, line.attempt, line.message);
   }
   return 0;
 }
@@ -154,7 +160,8 @@ Result<int> decide(Session& session, const std::string& word, const std::string&
     if (hold.run_id != run.run_id) continue;
     const std::string author = session.wiring().environment->get("USER").value_or("");
     WEIR_TRY(catalog->close_hold(hold.token, state, author));
-    session.say(fmt::format("{} of {} ({}) is {}", hold.target.text(), hold.task_id, hold.reason, state));
+    session.say(
+        fmt::format("{} of {} ({}) is {}", hold.target.text(), hold.task_id, hold.reason, state));
     ++count;
   }
   if (count == 0)
@@ -172,8 +179,11 @@ Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& re
   };
   WEIR_ASSIGN(const auto row,
               orchestrate::run_task(shown.services, pin, request, *session.wiring().cancel));
-  if (session.wants_json()) session.give({{"event", "report"}, {"task", to_json(row)}});
-  else session.say(fmt::format("task {}: {}: {}", row.task_id, to_text(row.state), counts_text(row.counts)));
+  if (session.wants_json())
+    session.give({{"event", "report"}, {"task", to_json(row)}});
+  else
+    session.say(
+        fmt::format("task {}: {}: {}", row.task_id, to_text(row.state), counts_text(row.counts)));
   return row.state == catalog::TaskState::kHeld ? 5 : 0;
 }
 
@@ -193,8 +203,11 @@ Result<int> run_operation(Session& session) {
     context.log = &session.log();
     context.cancel = wiring.cancel;
     context.on_progress = [&](const engine::Progress& progress) {
-      *wiring.err << dump_json({{"progress", {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}}})
-                  << "\n";
+      *wiring.err
+          << dump_json(
+                 {{"progress",
+                   {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}}})
+          << "\n";
     };
     return engine->execute(operation, context);
   };
@@ -226,8 +239,10 @@ void add_task_and_operation(CLI::App& app, Chosen& chosen) {
   auto request = std::make_shared<orchestrate::TaskRequest>();
   task_run->add_option("--flow", request->flow_id, "Flow")->required();
   task_run->add_option("--task", request->task_id, "Task")->required();
-  task_run->add_option("--run-key", request->run_key, "Key of the run, the same for all its tasks")->required();
-  task_run->add_option("--try", request->attempt, "Which attempt this is")->check(CLI::Range(1, 10'000));
+  task_run->add_option("--run-key", request->run_key, "Key of the run, the same for all its tasks")
+      ->required();
+  task_run->add_option("--try", request->attempt, "Which attempt this is")
+      ->check(CLI::Range(1, 10'000));
   task_run->callback([&chosen, request] {
     chosen.action = [request](Session& session) { return run_single_task(session, *request); };
   });
@@ -250,13 +265,15 @@ void add_run_commands(CLI::App& app, Chosen& chosen) {
   run_command->callback([&chosen, flags] {
     chosen.action = [flags](Session& session) { return run(session, *flags); };
   });
-  add_run_word(app, chosen, "retry", "Run what did not succeed of a run, with the same inputs", retry);
+  add_run_word(app, chosen, "retry", "Run what did not succeed of a run, with the same inputs",
+               retry);
   add_run_word(app, chosen, "rerun", "Start a new run with the same parameters", rerun);
 
   auto word = std::make_shared<std::string>();
   auto* status_command = app.add_subcommand("status", "A run and its tasks (default: the newest)");
   status_command->add_option("run", *word, "Run id or flow");
-  status_command->callback([&chosen, word] { chosen.action = [word](Session& s) { return status(s, *word); }; });
+  status_command->callback(
+      [&chosen, word] { chosen.action = [word](Session& s) { return status(s, *word); }; });
 
   auto flow = std::make_shared<std::string>();
   auto limit = std::make_shared<int64_t>(20);

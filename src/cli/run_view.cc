@@ -16,7 +16,8 @@ std::string text_field(const Json& details, const std::string& key) {
 }  // namespace
 
 std::string counts_text(const model::Counts& counts) {
-  std::string text = fmt::format("{} in = {} inserted", with_commas(counts.in), with_commas(counts.inserted));
+  std::string text =
+      fmt::format("{} in = {} inserted", with_commas(counts.in), with_commas(counts.inserted));
   const auto add = [&](int64_t number, std::string_view name) {
     if (number != 0) text += fmt::format(" + {} {}", with_commas(number), name);
   };
@@ -26,8 +27,9 @@ std::string counts_text(const model::Counts& counts) {
   add(counts.unchanged, "unchanged");
   add(counts.filtered, "filtered");
   if (counts.closed_by_change != 0 || counts.closed_by_absence != 0)
-    text += fmt::format(" (closed: {} by change, {} by absence)", with_commas(counts.closed_by_change),
-                        with_commas(counts.closed_by_absence));
+    text +=
+        fmt::format(" (closed: {} by change, {} by absence)", with_commas(counts.closed_by_change),
+                    with_commas(counts.closed_by_absence));
   return text;
 }
 
@@ -36,10 +38,12 @@ std::string RunView::line_of(const orchestrate::Event& event) {
   if (event.name == "run_started")
     return fmt::format("run {} of flow {}", event.run_id, text_field(details, "flow"));
   if (event.name == "task_started")
-    return fmt::format("  {}: started (attempt {})", event.task_id, details.value("attempt", int64_t{1}));
+    return fmt::format("  {}: started (attempt {})", event.task_id,
+                       details.value("attempt", int64_t{1}));
   if (event.name == "operation_finished") {
     if (details.value("done_before", false))
-      return fmt::format("  {}: {}: done before, nothing written", event.task_id, text_field(details, "hop"));
+      return fmt::format("  {}: {}: done before, nothing written", event.task_id,
+                         text_field(details, "hop"));
     if (const std::string held = text_field(details, "held"); !held.empty())
       return fmt::format("  {}: {}: HELD ({})", event.task_id, text_field(details, "hop"), held);
     const auto counts = model::counts_from_json(details.value("counts", Json::object()));
@@ -75,7 +79,8 @@ void RunView::show(const orchestrate::Event& event) {
   if (event.name == "progress") {
     // A line that is written over, on a terminal only.
     if (session_.wiring().is_terminal)
-      err << fmt::format("\r\033[K  {}: {} {} rows", event.task_id, text_field(event.details, "step"),
+      err << fmt::format("\r\033[K  {}: {} {} rows", event.task_id,
+                         text_field(event.details, "step"),
                          with_commas(event.details.value("rows", int64_t{0})))
           << std::flush;
     return;
@@ -86,7 +91,9 @@ void RunView::show(const orchestrate::Event& event) {
 }
 
 Json to_json(const catalog::FlowRun& run) {
-  const auto instant = [](int64_t at_us) { return at_us == 0 ? Json() : Json(format_instant(at_us)); };
+  const auto instant = [](int64_t at_us) {
+    return at_us == 0 ? Json() : Json(format_instant(at_us));
+  };
   return {{"run_id", run.run_id},
           {"flow_id", run.flow_id},
           {"run_key", run.run_key},
@@ -125,7 +132,8 @@ std::string end_text(const orchestrate::RunReport& report) {
     std::string says = row.error_text;
     if (says.empty() && (row.counts.in != 0 || row.counts.out != 0)) says = counts_text(row.counts);
     rows.push_back({row.task_id, std::string(to_text(row.state)), std::to_string(row.attempt),
-                    fmt::format("{}.{:03} s", duration_ms / 1000, duration_ms % 1000), std::move(says)});
+                    fmt::format("{}.{:03} s", duration_ms / 1000, duration_ms % 1000),
+                    std::move(says)});
   }
   std::string text = fmt::format("run {} of flow {}: {}\n", report.run.run_id, report.run.flow_id,
                                  to_text(report.run.state));
@@ -137,10 +145,12 @@ std::string end_text(const orchestrate::RunReport& report) {
   }
   const bool can_retry = report.run.state == catalog::RunState::kFailed ||
                          report.run.state == catalog::RunState::kCancelled;
-  if (can_retry) text += fmt::format("  `weir retry {}` runs what did not succeed\n", report.run.run_id);
+  if (can_retry)
+    text += fmt::format("  `weir retry {}` runs what did not succeed\n", report.run.run_id);
   if (report.run.state == catalog::RunState::kHeld)
-    text += fmt::format("  `weir approve {0}` lets it through, `weir reject {0}` retires the input\n",
-                        report.run.run_id);
+    text +=
+        fmt::format("  `weir approve {0}` lets it through, `weir reject {0}` retires the input\n",
+                    report.run.run_id);
   return text;
 }
 

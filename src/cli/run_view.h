@@ -9,7 +9,8 @@
 
 namespace weir::cli {
 
-/// Shows events as they come: lines on a pipe, JSON lines with --output json. Safe from many threads.
+/// Shows events as they come: lines on a pipe, JSON lines with --output json. Safe from many
+/// threads.
 class RunView {
  public:
   explicit RunView(Session& session) : session_(session) {}

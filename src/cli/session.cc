@@ -18,11 +18,12 @@ std::string absolute_folder(const std::string& working_directory, const std::str
 }  // namespace
 
 Session::Session(const Wiring& wiring, const Flags& flags)
-    : wiring_(wiring), flags_(flags),
+    : wiring_(wiring),
+      flags_(flags),
       folder_(absolute_folder(wiring.working_directory, flags.project)),
       stores_(wiring.make_stores(folder_)),
       log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
-                                                                           : LogLevel::kWarning)) {}
+                                                                          : LogLevel::kWarning)) {}
 
 bool Session::has_yaml() const {
   std::error_code error;
@@ -89,10 +90,16 @@ void Session::give(Json object) {
 
 int Session::give_error(const Error& error) {
   if (wants_json()) {
-    Json json = {{"code", to_text(error.code)}, {"message", error.message}, {"trail", error.trail}, {"hint", error.hint}};
+    Json json = {{"code", to_text(error.code)},
+                 {"message", error.message},
+                 {"trail", error.trail},
+                 {"hint", error.hint}};
     if (error.place)
-      json["place"] = {{"file", error.place->file}, {"line", error.place->line}, {"column", error.place->column}};
-    *wiring_.out << dump_json({{"format", 1}, {"event", "error"}, {"error", std::move(json)}}) << "\n";
+      json["place"] = {{"file", error.place->file},
+                       {"line", error.place->line},
+                       {"column", error.place->column}};
+    *wiring_.out << dump_json({{"format", 1}, {"event", "error"}, {"error", std::move(json)}})
+                 << "\n";
   }
   *wiring_.err << to_terminal(error);
   return exit_status(error.code);

@@ -23,8 +23,13 @@ Result<std::unique_ptr<OpenLake>> open_lake(Session& session) {
   auto open = std::make_unique<OpenLake>();
   WEIR_ASSIGN(open->configuration, resolved_configuration(session));
   const Wiring& wiring = session.wiring();
-  open->lake = {&open->configuration, &session.stores(), wiring.clock, wiring.random, wiring.cancel,
-                session.folder(), wiring.environment->get("TMPDIR").value_or("/tmp")};
+  open->lake = {&open->configuration,
+                &session.stores(),
+                wiring.clock,
+                wiring.random,
+                wiring.cancel,
+                session.folder(),
+                wiring.environment->get("TMPDIR").value_or("/tmp")};
   return open;
 }
 
@@ -50,14 +55,23 @@ Result<int> list_tables(Session& session) {
   Json list = Json::array();
   for (const auto& name : lake::known_datasets(open->configuration)) {
     WEIR_ASSIGN(const auto info, lake::table_info(open->lake, name));
-    rows.push_back({name.text(), info.format.empty() ? "(empty)" : info.format, with_commas(info.rows),
-                    std::to_string(info.commits), info.as_of, megabytes(info.size_bytes), info.uri});
-    list.push_back({{"dataset", name.text()},   {"format", info.format},   {"uri", info.uri},
-                    {"rows", info.rows},        {"commits", info.commits}, {"instant", info.instant},
-                    {"as_of", info.as_of},      {"size_bytes", info.size_bytes}});
+    rows.push_back({name.text(), info.format.empty() ? "(empty)" : info.format,
+                    with_commas(info.rows), std::to_string(info.commits), info.as_of,
+                    megabytes(info.size_bytes), info.uri});
+    list.push_back({{"dataset", name.text()},
+                    {"format", info.format},
+                    {"uri", info.uri},
+                    {"rows", info.rows},
+                    {"commits", info.commits},
+                    {"instant", info.instant},
+                    {"as_of", info.as_of},
+                    {"size_bytes", info.size_bytes}});
   }
-  if (session.wants_json()) session.give({{"tables", std::move(list)}});
-  else *session.wiring().out << table_text({"dataset", "format", "rows", "commits", "as of", "size", "where"}, rows, 70);
+  if (session.wants_json())
+    session.give({{"tables", std::move(list)}});
+  else
+    *session.wiring().out << table_text(
+        {"dataset", "format", "rows", "commits", "as of", "size", "where"}, rows, 70);
   return 0;
 }
 
@@ -69,20 +83,27 @@ Result<int> show_table(Session& session, const std::string& word) {
   if (session.wants_json()) {
     Json list = Json::array();
     for (const auto& commit : commits) list.push_back(model::to_json(commit));
-    session.give({{"dataset", name.text()}, {"format", info.format}, {"uri", info.uri}, {"rows", info.rows},
-                  {"instant", info.instant}, {"schema", model::to_json(info.schema)}, {"commits", std::move(list)}});
+    session.give({{"dataset", name.text()},
+                  {"format", info.format},
+                  {"uri", info.uri},
+                  {"rows", info.rows},
+                  {"instant", info.instant},
+                  {"schema", model::to_json(info.schema)},
+                  {"commits", std::move(list)}});
     return 0;
   }
   auto& out = *session.wiring().out;
-  out << fmt::format("{} ({}) at {}\n{} rows, {}\n\n", name.text(), info.format.empty() ? "empty" : info.format,
-                     info.uri, with_commas(info.rows), megabytes(info.size_bytes));
+  out << fmt::format("{} ({}) at {}\n{} rows, {}\n\n", name.text(),
+                     info.format.empty() ? "empty" : info.format, info.uri, with_commas(info.rows),
+                     megabytes(info.size_bytes));
   std::vector<std::vector<std::string>> columns;
   for (const auto& column : info.schema) columns.push_back({column.name, to_text(column.type)});
   out << table_text({"column", "type"}, columns) << "\n";
   std::vector<std::vector<std::string>> rows;
   for (const auto& commit : commits)
     rows.push_back({commit.instant.empty() ? commit.object_name : commit.instant,
-                    commit.as_of_us ? format_instant(*commit.as_of_us) : "", counts_text(commit.counts)});
+                    commit.as_of_us ? format_instant(*commit.as_of_us) : "",
+                    counts_text(commit.counts)});
   out << table_text({info.format == "hudi" ? "instant" : "object", "as of", "rows"}, rows, 110);
   return 0;
 }
@@ -120,8 +141,10 @@ Result<int> verify(Session& session, const ReadFlags& flags) {
   WEIR_ASSIGN(const auto open, open_lake(session));
   WEIR_ASSIGN(const auto name, dataset_of(*open, flags.dataset));
   WEIR_ASSIGN(const std::string digest, lake::digest(open->lake, name, flags.at));
-  if (session.wants_json()) session.give({{"dataset", name.text()}, {"digest", digest}});
-  else *session.wiring().out << digest << "\n";
+  if (session.wants_json())
+    session.give({{"dataset", name.text()}, {"digest", digest}});
+  else
+    *session.wiring().out << digest << "\n";
   return 0;
 }
 
@@ -132,13 +155,18 @@ Result<int> list_quarantine(Session& session) {
   for (const auto& name : lake::known_datasets(open->configuration)) {
     WEIR_ASSIGN(const auto objects, lake::table_commits(open->lake, name.rejected()));
     for (const auto& object : objects) {
-      rows.push_back({name.rejected().text(), object.source_name, with_commas(object.rows), object.object_name});
-      list.push_back({{"dataset", name.rejected().text()}, {"source", object.source_name}, {"rows", object.rows},
+      rows.push_back({name.rejected().text(), object.source_name, with_commas(object.rows),
+                      object.object_name});
+      list.push_back({{"dataset", name.rejected().text()},
+                      {"source", object.source_name},
+                      {"rows", object.rows},
                       {"object", object.object_name}});
     }
   }
-  if (session.wants_json()) session.give({{"quarantine", std::move(list)}});
-  else *session.wiring().out << table_text({"dataset", "source", "rows", "object"}, rows, 70);
+  if (session.wants_json())
+    session.give({{"quarantine", std::move(list)}});
+  else
+    *session.wiring().out << table_text({"dataset", "source", "rows", "object"}, rows, 70);
   return 0;
 }
 
@@ -147,7 +175,8 @@ Result<int> show_quarantine(Session& session, const ReadFlags& flags) {
   WEIR_ASSIGN(auto name, dataset_of(*open, flags.dataset));
   if (!name.name.ends_with("__rejected")) name = name.rejected();
   const std::string text = fmt::format(
-      "SELECT source_file, line, reason, \"column\", message, \"values\" FROM {}.{} ORDER BY source_file, line, byte_offset LIMIT {}",
+      "SELECT source_file, line, reason, \"column\", message, \"values\" FROM {}.{} ORDER BY "
+      "source_file, line, byte_offset LIMIT {}",
       model::quote_name(name.layer), model::quote_name(name.name), flags.limit);
   WEIR_ASSIGN(const auto result, lake::query(open->lake, text, "", flags.limit));
   give_result(session, result);
@@ -171,7 +200,8 @@ Result<int> reconcile(Session& session) {
 }
 
 using ReadAction = Result<int> (*)(Session&, const ReadFlags&);
-void on_read(CLI::App* command, Chosen& chosen, const std::shared_ptr<ReadFlags>& flags, ReadAction action) {
+void on_read(CLI::App* command, Chosen& chosen, const std::shared_ptr<ReadFlags>& flags,
+             ReadAction action) {
   command->callback([&chosen, flags, action] {
     chosen.action = [=](Session& session) { return action(session, *flags); };
   });
@@ -182,12 +212,15 @@ void on_read(CLI::App* command, Chosen& chosen, const std::shared_ptr<ReadFlags>
 void add_table_commands(CLI::App& app, Chosen& chosen) {
   auto* table = app.add_subcommand("table", "The datasets of the lake");
   table->require_subcommand(1);
-  table->add_subcommand("list", "All of them")->callback([&chosen] { chosen.action = list_tables; });
+  table->add_subcommand("list", "All of them")->callback([&chosen] {
+    chosen.action = list_tables;
+  });
   auto flags = std::make_shared<ReadFlags>();
 
   auto* show = table->add_subcommand("show", "Columns and commits of one");
   show->add_option("dataset", flags->dataset, "layer.name")->required();
-  on_read(show, chosen, flags, [](Session& session, const ReadFlags& f) { return show_table(session, f.dataset); });
+  on_read(show, chosen, flags,
+          [](Session& session, const ReadFlags& f) { return show_table(session, f.dataset); });
 
   auto* history_command = table->add_subcommand("history", "All versions of one key");
   history_command->add_option("dataset", flags->dataset, "layer.name")->required();
@@ -206,22 +239,24 @@ void add_table_commands(CLI::App& app, Chosen& chosen) {
   verify_command->add_option("dataset", flags->dataset, "layer.name")->required();
   verify_command->add_option("--at", flags->at, "The table as of this instant");
   auto wants_digest = std::make_shared<bool>(true);
-  verify_command->add_flag("--digest", *wants_digest, "Print the digest over all rows (what it does now)");
+  verify_command->add_flag("--digest", *wants_digest,
+                           "Print the digest over all rows (what it does now)");
   verify_command->callback([&chosen, flags, wants_digest] {
     chosen.action = [=](Session& session) { return verify(session, *flags); };
   });
 
   auto* quarantine = app.add_subcommand("quarantine", "Rows that were rejected");
   quarantine->require_subcommand(1);
-  quarantine->add_subcommand("list", "Where there are some")->callback([&chosen] { chosen.action = list_quarantine; });
+  quarantine->add_subcommand("list", "Where there are some")->callback([&chosen] {
+    chosen.action = list_quarantine;
+  });
   auto* quarantine_show = quarantine->add_subcommand("show", "The rows, with their reasons");
   quarantine_show->add_option("dataset", flags->dataset, "layer.name")->required();
   quarantine_show->add_option("--limit", flags->limit, "Most rows");
   on_read(quarantine_show, chosen, flags, show_quarantine);
 
-  app.add_subcommand("reconcile", "Is every row still where it was published?")->callback([&chosen] {
-    chosen.action = reconcile;
-  });
+  app.add_subcommand("reconcile", "Is every row still where it was published?")
+      ->callback([&chosen] { chosen.action = reconcile; });
 }
 
 }  // namespace weir::cli

@@ -9,8 +9,8 @@ namespace {
 
 /// Characters as a terminal counts them: bytes that do not continue a UTF-8 sequence.
 size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string cut(std::string text, size_t widest) {

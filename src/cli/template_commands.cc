@@ -1,10 +1,10 @@
 #include <ostream>
 
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "cli/table_text.h"
 #include "cli/template_page.h"
-#include "base/nearest.h"
 
 namespace weir::cli {
 namespace {
@@ -19,11 +19,14 @@ Result<int> list_templates(Session& session) {
   if (auto project = open_configuration(session)) {
     for (const auto& row : project->configuration.templates) {
       rows.push_back({row.template_id, row.kind, row.description});
-      list.push_back({{"template_id", row.template_id}, {"kind", row.kind}, {"summary", row.description}});
+      list.push_back(
+          {{"template_id", row.template_id}, {"kind", row.kind}, {"summary", row.description}});
     }
   }
-  if (session.wants_json()) session.give({{"templates", std::move(list)}});
-  else *session.wiring().out << table_text({"template", "kind", "what it does"}, rows, 90);
+  if (session.wants_json())
+    session.give({{"templates", std::move(list)}});
+  else
+    *session.wiring().out << table_text({"template", "kind", "what it does"}, rows, 90);
   return 0;
 }
 
@@ -32,14 +35,17 @@ Result<int> show_template(Session& session, const std::string& name) {
   for (const auto& each : session.wiring().templates) {
     names.push_back(each.name);
     if (each.name != name) continue;
-    if (session.wants_json()) session.give(template_json(each));
-    else *session.wiring().out << template_page(each);
+    if (session.wants_json())
+      session.give(template_json(each));
+    else
+      *session.wiring().out << template_page(each);
     return 0;
   }
   if (auto project = open_configuration(session)) {
     if (const auto* row = project->configuration.find_template(name)) {
-      *session.wiring().out << fmt::format("{} ({})\n{}\nlocation: {}\nparameters: {}\n", row->template_id, row->kind,
-                                           row->description, row->location, dump_json_pretty(row->params_schema));
+      *session.wiring().out << fmt::format("{} ({})\n{}\nlocation: {}\nparameters: {}\n",
+                                           row->template_id, row->kind, row->description,
+                                           row->location, dump_json_pretty(row->params_schema));
       return 0;
     }
     for (const auto& row : project->configuration.templates) names.push_back(row.template_id);

@@ -13,19 +13,22 @@ std::string type_text(const task::Param& param) {
 std::string default_text(const task::Param& param) {
   if (param.is_required) return "required";
   if (param.otherwise.is_null()) return "";
-  return param.otherwise.is_string() ? param.otherwise.get<std::string>() : dump_json(param.otherwise);
+  return param.otherwise.is_string() ? param.otherwise.get<std::string>()
+                                     : dump_json(param.otherwise);
 }
 
 }  // namespace
 
 std::string template_page(const task::Template& made) {
-  std::string page = fmt::format("# {}\n\n{}\n\n| Parameter | Type | Default | Meaning |\n| --- | --- | --- | --- |\n",
-                                 made.name, made.summary);
+  std::string page = fmt::format(
+      "# {}\n\n{}\n\n| Parameter | Type | Default | Meaning |\n| --- | --- | --- | --- |\n",
+      made.name, made.summary);
   for (const auto& param : made.params)
-    page += fmt::format("| `{}` | {} | {} | {} |\n", param.name, type_text(param), default_text(param), param.doc);
+    page += fmt::format("| `{}` | {} | {} | {} |\n", param.name, type_text(param),
+                        default_text(param), param.doc);
   for (const auto& example : made.examples) {
-    page += fmt::format("\n{}\n\n```yaml\n- id: {}\n  template: {}\n  with: {}\n```\n", example.title, made.name,
-                        made.name, dump_json(example.params));
+    page += fmt::format("\n{}\n\n```yaml\n- id: {}\n  template: {}\n  with: {}\n```\n",
+                        example.title, made.name, made.name, dump_json(example.params));
   }
   return page;
 }

@@ -242,8 +242,7 @@ Keys<LayerEntry> layer_keys() {
   return Keys<LayerEntry>("layer", "name")
       .required("name", &LayerEntry::name, name("layer"),
                 "Name of the layer, any word without a dot.")
-      .required("uri", &LayerEntry::uri, text(),
-                "Folder (from the project's).")
+      .required("uri", &LayerEntry::uri, text(), "Folder (from the project's).")
       .optional("position", &LayerEntry::said_position, optional_integer(0, kMost),
                 "Order of the layers; the place in this list where it is not said.");
 }

@@ -10,7 +10,8 @@ Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& g
   if (!bytes && bytes.error().code == ErrorCode::kNotFound) return 0;
   if (!bytes) return std::unexpected(std::move(bytes).error());
   auto json = parse_json(*bytes);
-  auto epoch = json ? json_field<int64_t>(*json, "epoch") : Result<int64_t>(std::unexpected(json.error()));
+  auto epoch =
+      json ? json_field<int64_t>(*json, "epoch") : Result<int64_t>(std::unexpected(json.error()));
   if (!epoch)
     return fail_with_hint(ErrorCode::kCorrupt,
                           fmt::format("lock object {}/{} does not read: {}", guard.lock_uri,
@@ -19,7 +20,8 @@ Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& g
   return *epoch;
 }
 
-Status write_lock(storage::Stores& stores, const model::GuardRef& guard, const std::string& holder) {
+Status write_lock(storage::Stores& stores, const model::GuardRef& guard,
+                  const std::string& holder) {
   WEIR_ASSIGN(storage::Storage * store, stores.open(guard.lock_uri));
   const Json content = {{"epoch", guard.epoch}, {"holder", holder}};
   WEIR_TRY(storage::put(*store, guard.lock_name, dump_json(content), storage::Put::kReplace));

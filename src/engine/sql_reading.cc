@@ -6,7 +6,8 @@ namespace weir::engine {
 
 Result<SqlFacts> read_sql(const std::string& dialect, const std::string& text) {
   if (dialect != "duckdb")
-    return fail_with_hint(ErrorCode::kUnsupported, fmt::format("dialect '{}' is not known", dialect),
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("dialect '{}' is not known", dialect),
                           "write dialect: duckdb");
   WEIR_ASSIGN(const auto query, sql::read_user_query(text));
   return SqlFacts{query.datasets, query.is_volatile};

@@ -21,7 +21,8 @@ std::string_view base_name(std::string_view name) {
 Result<std::optional<int64_t>> as_of_from_name(const LandingQuery& query, const std::string& name) {
   if (!query.as_of) return std::nullopt;
   WEIR_ASSIGN(const auto groups, query.as_of->find(name));
-  const std::string hint = "the name must fit the task's as_of pattern; move the file away or mend the pattern";
+  const std::string hint =
+      "the name must fit the task's as_of pattern; move the file away or mend the pattern";
   if (!groups || !groups->contains("as_of"))
     return fail_with_hint(ErrorCode::kInvalidData,
                           fmt::format("the name of landing file '{}' has no as-of", name), hint);
@@ -83,13 +84,12 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
   return files;
 }
 
-Result<std::optional<Publication>> read_object(storage::Storage& store,
-                                               const storage::Entry& entry,
+Result<std::optional<Publication>> read_object(storage::Storage& store, const storage::Entry& entry,
                                                const model::DatasetName& dataset) {
   auto info = parquet::read_info(store, entry.name);
   if (!info)
-    return std::unexpected(std::move(info).error().while_doing(
-        fmt::format("reading what {} holds", dataset.text())));
+    return std::unexpected(
+        std::move(info).error().while_doing(fmt::format("reading what {} holds", dataset.text())));
   Publication publication;
   publication.token = footer_text(info->footer, "weir.token");
   if (publication.token.empty()) return std::nullopt;
@@ -105,12 +105,14 @@ Result<std::optional<Publication>> read_object(storage::Storage& store,
   if (const std::string as_of = footer_text(info->footer, "weir.as_of"); !as_of.empty()) {
     WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
   }
-  WEIR_ASSIGN(publication.counts, model::counts_from_json(footer_json(info->footer, "weir.counts")));
+  WEIR_ASSIGN(publication.counts,
+              model::counts_from_json(footer_json(info->footer, "weir.counts")));
   publication.schema = footer_json(info->footer, "weir.schema");
   return publication;
 }
 
-Result<std::vector<Publication>> read_raw(storage::Storage& store, const model::DatasetName& dataset,
+Result<std::vector<Publication>> read_raw(storage::Storage& store,
+                                          const model::DatasetName& dataset,
                                           const std::vector<Publication>& known) {
   std::map<std::string_view, const Publication*> by_name;
   for (const auto& publication : known) by_name[publication.object_name] = &publication;
@@ -137,28 +139,29 @@ Status verify_presence(storage::Storage& store, const std::vector<Publication>& 
   for (const auto& publication : known) {
     if (publication.object_name.empty()) continue;
     auto entry = store.stat(publication.object_name);
-    const std::string hop = fmt::format("{} → {}", publication.source_name.empty()
-                                                       ? std::string("landing")
-                                                       : publication.source_name,
-                                        publication.dataset.text());
+    const std::string hop = fmt::format(
+        "{} → {}",
+        publication.source_name.empty() ? std::string("landing") : publication.source_name,
+        publication.dataset.text());
     const std::string hint =
         "restore the object from a copy; `weir reconcile` shows every hop that does not close";
     if (!entry && entry.error().code == ErrorCode::kNotFound)
-      return fail_with_hint(ErrorCode::kCorrupt,
-                            fmt::format("hop {}: object '{}' is gone", hop, publication.object_name), hint);
+      return fail_with_hint(
+          ErrorCode::kCorrupt,
+          fmt::format("hop {}: object '{}' is gone", hop, publication.object_name), hint);
     if (!entry) return std::unexpected(std::move(entry).error());
     if (entry->size_bytes != publication.size_bytes)
-      return fail_with_hint(ErrorCode::kCorrupt,
-                            fmt::format("hop {}: object '{}' has {} bytes, {} were published", hop,
-                                        publication.object_name, entry->size_bytes,
-                                        publication.size_bytes),
-                            hint);
+      return fail_with_hint(
+          ErrorCode::kCorrupt,
+          fmt::format("hop {}: object '{}' has {} bytes, {} were published", hop,
+                      publication.object_name, entry->size_bytes, publication.size_bytes),
+          hint);
   }
   return {};
 }
 
-Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset, Clock& clock,
-                            Random& random) {
+Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset,
+                            Clock& clock, Random& random) {
   HudiState state;
   table::TableContext context;
   context.store = &store;
@@ -180,13 +183,15 @@ Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& d
     publication.instant = commit.time;
     if (identities.is_array()) {
       for (const auto& identity : identities) {
-        if (identity.is_string()) publication.input_identities.push_back(identity.get<std::string>());
+        if (identity.is_string())
+          publication.input_identities.push_back(identity.get<std::string>());
       }
     }
     if (const std::string as_of = footer_text(commit.extra, "weir.as_of"); !as_of.empty()) {
       WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
     }
-    WEIR_ASSIGN(publication.counts, model::counts_from_json(footer_json(commit.extra, "weir.counts")));
+    WEIR_ASSIGN(publication.counts,
+                model::counts_from_json(footer_json(commit.extra, "weir.counts")));
     publication.rows = publication.counts.out;
     publication.schema = footer_json(commit.extra, "weir.schema");
     state.publications.push_back(std::move(publication));
@@ -238,8 +243,10 @@ Result<model::Schema> union_schema(const std::vector<Publication>& publications)
     WEIR_ASSIGN(const auto columns, model::schema_from_json(publication.schema));
     for (const auto& column : columns) {
       const auto found = std::ranges::find(schema, column.name, &model::Column::name);
-      if (found == schema.end()) schema.push_back(column);
-      else if (model::widens(found->type, column.type)) found->type = column.type;
+      if (found == schema.end())
+        schema.push_back(column);
+      else if (model::widens(found->type, column.type))
+        found->type = column.type;
     }
   }
   return schema;
@@ -259,8 +266,8 @@ Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::Data
   WEIR_ASSIGN(const auto publications, read_raw(store, dataset, {}));
   if (publications.empty())
     return fail_with_hint(ErrorCode::kNotFound,
-                          fmt::format("dataset {} is empty: nothing was published at {}", dataset.text(),
-                                      store.uri()),
+                          fmt::format("dataset {} is empty: nothing was published at {}",
+                                      dataset.text(), store.uri()),
                           "run the task that produces it first");
   model::PinnedInput input;
   input.dataset = dataset;

@@ -26,9 +26,9 @@ struct LandingFile {
 };
 
 struct LandingQuery {
-  std::string uri;                 ///< Root of the landing layer.
-  std::string glob;                ///< Below the root.
-  std::optional<Pattern> as_of;    ///< Over the file's name, with a group `as_of`.
+  std::string uri;               ///< Root of the landing layer.
+  std::string glob;              ///< Below the root.
+  std::optional<Pattern> as_of;  ///< Over the file's name, with a group `as_of`.
   model::Identity identity = model::Identity::kContent;
 };
 
@@ -42,12 +42,12 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
 /// What a raw dataset holds, from its objects' footers, by as-of and then by name. `known`
 /// publications (by object name) are taken as they are where size still fits.
 /// Objects that weir did not write are left out.
-Result<std::vector<model::Publication>> read_raw(
-    storage::Storage& store, const model::DatasetName& dataset,
-    const std::vector<model::Publication>& known);
+Result<std::vector<model::Publication>> read_raw(storage::Storage& store,
+                                                 const model::DatasetName& dataset,
+                                                 const std::vector<model::Publication>& known);
 
-/// One object of a raw dataset by its footer; nothing where weir did not write it. kCorrupt where it
-/// is no Parquet file.
+/// One object of a raw dataset by its footer; nothing where weir did not write it. kCorrupt where
+/// it is no Parquet file.
 Result<std::optional<model::Publication>> read_object(storage::Storage& store,
                                                       const storage::Entry& entry,
                                                       const model::DatasetName& dataset);
@@ -63,13 +63,14 @@ struct HudiState {
   model::Schema schema;
   std::vector<model::Publication> publications;
 };
-Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset, Clock& clock,
-                            Random& random);
+Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset,
+                            Clock& clock, Random& random);
 
-/// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that a
-/// reader needs. kNotFound where there is nothing yet.
+/// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that
+/// a reader needs. kNotFound where there is nothing yet.
 Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::DatasetName& dataset,
-                                      Clock& clock, Random& random, const std::string& instant = "");
+                                      Clock& clock, Random& random,
+                                      const std::string& instant = "");
 
 /// The objects of one raw publication as a pinned input, and of its rejected rows (or nothing).
 model::PinnedObject pinned_object(const std::string& uri, const model::Publication& publication);

@@ -17,8 +17,9 @@ Result<std::string> layer_uri(const model::Configuration& configuration,
     std::vector<std::string> names;
     for (const auto& each : configuration.layers) names.push_back(each.name);
     const std::string guess = did_you_mean(layer, names);
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no layer '{}'", layer),
-                          guess.empty() ? fmt::format("layers are: {}", fmt::join(names, ", ")) : guess);
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig, fmt::format("there is no layer '{}'", layer),
+        guess.empty() ? fmt::format("layers are: {}", fmt::join(names, ", ")) : guess);
   }
   std::string uri = absolute_uri(base_folder, found->uri);
   while (uri.size() > 1 && uri.ends_with('/')) uri.pop_back();

@@ -20,7 +20,8 @@ struct Collector {
   std::vector<reconcile::Hop> chain;
 
   Result<storage::Storage*> open(const DatasetName& name) const {
-    WEIR_ASSIGN(const std::string uri, inputs::dataset_uri(*lake.configuration, lake.base_folder, name));
+    WEIR_ASSIGN(const std::string uri,
+                inputs::dataset_uri(*lake.configuration, lake.base_folder, name));
     return lake.stores->open(uri);
   }
 
@@ -36,8 +37,10 @@ struct Collector {
     found.size_bytes = digest->size_bytes;
     found.sha256 = digest->sha256;
     auto info = parquet::read_info(store, name);
-    if (!info) found.fault = info.error().message;
-    else found.rows = info->rows;
+    if (!info)
+      found.fault = info.error().message;
+    else
+      found.rows = info->rows;
     return found;
   }
 
@@ -61,7 +64,9 @@ struct Collector {
     for (const auto& [object_name, publication] : by_name) {
       WEIR_TRY(lake.cancel->check());
       reconcile::Hop hop;
-      hop.name = fmt::format("{} → {}", publication.source_name.empty() ? object_name : publication.source_name, name.text());
+      hop.name = fmt::format(
+          "{} → {}", publication.source_name.empty() ? object_name : publication.source_name,
+          name.text());
       hop.counts = publication.counts;
       hop.rows_published = publication.counts.inserted;
       reconcile::Object object{object_name, {}, look(store, object_name)};
@@ -70,8 +75,10 @@ struct Collector {
       hop.objects.push_back(std::move(object));
       if (publication.counts.rejected > 0) {
         reconcile::Object reject{object_name, {}, look(*rejected_store, object_name)};
-        reject.records.push_back({"the footer of " + object_name, -1, "", publication.counts.rejected});
-        const auto in_rejected = std::ranges::find(known_rejected, object_name, &Publication::object_name);
+        reject.records.push_back(
+            {"the footer of " + object_name, -1, "", publication.counts.rejected});
+        const auto in_rejected =
+            std::ranges::find(known_rejected, object_name, &Publication::object_name);
         if (in_rejected != known_rejected.end()) reject.records.push_back(recorded(*in_rejected));
         hop.rejected.push_back(std::move(reject));
       }
@@ -81,7 +88,8 @@ struct Collector {
   }
 
   /// The hop into a Hudi dataset: its newest version, whole.
-  Status add_hudi(const DatasetName& name, storage::Storage& store, const inputs::HudiState& state) {
+  Status add_hudi(const DatasetName& name, storage::Storage& store,
+                  const inputs::HudiState& state) {
     if (state.publications.empty()) return {};
     const Publication& newest = state.publications.back();
     WEIR_ASSIGN(const auto input, inputs::pin_latest(store, name, *lake.clock, *lake.random));
@@ -107,7 +115,8 @@ Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Cat
   for (const auto& name : known_datasets(*lake.configuration)) {
     WEIR_ASSIGN(storage::Storage * store, collector.open(name));
     WEIR_ASSIGN(const auto state, inputs::read_hudi(*store, name, *lake.clock, *lake.random));
-    WEIR_TRY(state.exists ? collector.add_hudi(name, *store, state) : collector.add_raw(name, *store));
+    WEIR_TRY(state.exists ? collector.add_hudi(name, *store, state)
+                          : collector.add_raw(name, *store));
   }
   return std::move(collector.chain);
 }
@@ -131,7 +140,8 @@ Result<int64_t> heal_catalog(const Lake& lake, catalog::Catalog& catalog) {
       ledger.push_back(std::move(entry));
     }
     WEIR_ASSIGN(storage::Storage * rejected_store, [&]() -> Result<storage::Storage*> {
-      WEIR_ASSIGN(const std::string uri, inputs::dataset_uri(*lake.configuration, lake.base_folder, name.rejected()));
+      WEIR_ASSIGN(const std::string uri,
+                  inputs::dataset_uri(*lake.configuration, lake.base_folder, name.rejected()));
       return lake.stores->open(uri);
     }());
     WEIR_ASSIGN(const auto rejected, inputs::read_raw(*rejected_store, name.rejected(), {}));

@@ -11,8 +11,8 @@
 
 namespace weir::lake {
 
-/// Every hop of the known datasets: objects read whole and hashed, footers counted, against what the
-/// footers, the commits and the catalog recorded.
+/// Every hop of the known datasets: objects read whole and hashed, footers counted, against what
+/// the footers, the commits and the catalog recorded.
 Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog);
 
 /// Publications, ledger and watermarks as the lake tells them, written to the catalog. Gives how

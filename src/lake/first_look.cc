@@ -15,8 +15,10 @@ std::string dataset_name(const std::string& glob) {
   for (const char c : slash == std::string::npos ? glob : glob.substr(slash + 1)) {
     if (c == '.' || c == '*') break;
     const bool is_word = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-    if (is_word) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (!name.empty() && name.back() != '_') name += '_';
+    if (is_word)
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (!name.empty() && name.back() != '_')
+      name += '_';
   }
   while (name.ends_with('_')) name.pop_back();
   return name.empty() ? "files" : name;
@@ -31,7 +33,8 @@ std::vector<std::string> guess_key(const std::string& path, const files::FileGue
   for (const auto& column : guess.schema) {
     const std::string name = model::quote_name(column.name);
     const auto unique = (*session)->query_number(fmt::format(
-        "SELECT (count(*) = count(DISTINCT {0}) AND count(*) > 0)::BIGINT FROM read_csv({1}, all_varchar = true, "
+        "SELECT (count(*) = count(DISTINCT {0}) AND count(*) > 0)::BIGINT FROM read_csv({1}, "
+        "all_varchar = true, "
         "header = true, delim = {2}, quote = '\"', ignore_errors = true)",
         name, model::quote_text(path), model::quote_text(std::string(1, guess.dialect.delimiter))));
     if (unique && *unique == 1) return {column.name};
@@ -48,7 +51,8 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
     if (entry.name.ends_with(".csv") || entry.name.ends_with(".CSV")) names.push_back(entry.name);
   }
   if (names.empty())
-    return fail_with_hint(ErrorCode::kNotFound, fmt::format("there are no CSV files in {}", folder.uri()),
+    return fail_with_hint(ErrorCode::kNotFound,
+                          fmt::format("there are no CSV files in {}", folder.uri()),
                           "other formats come later");
   std::vector<SourceLook> looks;
   for (const auto& pattern : files::guess_patterns(names)) {
@@ -58,7 +62,9 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
       if (fits) newest = std::max(newest, name);
     }
     auto guess = files::guess_file(folder, newest);
-    if (!guess) return std::unexpected(std::move(guess).error().while_doing(fmt::format("looking at {}", newest)));
+    if (!guess)
+      return std::unexpected(
+          std::move(guess).error().while_doing(fmt::format("looking at {}", newest)));
     SourceLook look;
     look.name = dataset_name(pattern.glob);
     look.glob = pattern.glob;

@@ -1,7 +1,8 @@
 #pragma once
 
 /// A first look at a folder of files that nobody described: which belong together, what their
-/// columns are, what looks like a key. `weir init --from-folder` writes it down for a person to mend.
+/// columns are, what looks like a key. `weir init --from-folder` writes it down for a person to
+/// mend.
 
 #include <string>
 #include <vector>
@@ -14,7 +15,7 @@
 namespace weir::lake {
 
 struct SourceLook {
-  std::string name;   ///< For a dataset: letters, digits and '_'.
+  std::string name;  ///< For a dataset: letters, digits and '_'.
   std::string glob;
   std::string as_of;  ///< Empty: no date in the names.
   model::Schema columns;

@@ -32,7 +32,8 @@ Result<std::unique_ptr<table::HudiTable>> open_hudi(const Lake& lake, const Data
   auto opened = table::open_table(context);
   if (!opened && opened.error().code == ErrorCode::kNotFound)
     return fail_with_hint(ErrorCode::kNotFound,
-                          fmt::format("dataset {} is no Hudi table: there is none at {}", dataset.text(), store->uri()),
+                          fmt::format("dataset {} is no Hudi table: there is none at {}",
+                                      dataset.text(), store->uri()),
                           "`weir table list` shows what is there");
   return opened;
 }
@@ -60,9 +61,10 @@ Result<sql::ViewSource> view_of(const Lake& lake, const PinnedInput& input,
 /// Raw objects have load columns behind the business columns.
 void add_load_columns(PinnedInput& input) {
   if (input.format != "parquet") return;
-  for (const auto& [name, kind] :
-       {std::pair("_source_file", model::TypeKind::kVarchar), std::pair("_source_row", model::TypeKind::kBigint),
-        std::pair("_run_id", model::TypeKind::kVarchar), std::pair("_loaded_at", model::TypeKind::kTimestamp)}) {
+  for (const auto& [name, kind] : {std::pair("_source_file", model::TypeKind::kVarchar),
+                                   std::pair("_source_row", model::TypeKind::kBigint),
+                                   std::pair("_run_id", model::TypeKind::kVarchar),
+                                   std::pair("_loaded_at", model::TypeKind::kTimestamp)}) {
     if (model::find_column(input.schema, name) != nullptr) continue;
     model::Column column;
     column.name = name;
@@ -133,7 +135,8 @@ Result<TableInfo> table_info(const Lake& lake, const DatasetName& dataset) {
   return info;
 }
 
-Result<std::vector<model::Publication>> table_commits(const Lake& lake, const DatasetName& dataset) {
+Result<std::vector<model::Publication>> table_commits(const Lake& lake,
+                                                      const DatasetName& dataset) {
   WEIR_ASSIGN(storage::Storage * store, open_store(lake, dataset));
   WEIR_ASSIGN(auto state, inputs::read_hudi(*store, dataset, *lake.clock, *lake.random));
   if (state.exists) return std::move(state.publications);
@@ -144,12 +147,13 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
                                     const std::vector<std::string>& key, const AsOf& at) {
   const model::Dataset* declared = lake.configuration->find_dataset(dataset);
   if (declared == nullptr || declared->key.empty())
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("dataset {} has no key", dataset.text()),
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("dataset {} has no key", dataset.text()),
                           "declare `key: [column, …]` on it");
   if (declared->key.size() != key.size())
     return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("dataset {} has {} key columns, {} values were given", dataset.text(),
-                                      declared->key.size(), key.size()),
+                          fmt::format("dataset {} has {} key columns, {} values were given",
+                                      dataset.text(), declared->key.size(), key.size()),
                           fmt::format("give values for: {}", fmt::join(declared->key, ", ")));
   WEIR_ASSIGN(const PinnedInput input, pin(lake, dataset, at.instant));
   std::vector<std::unique_ptr<table::EngineFiles>> files;
@@ -161,8 +165,10 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
     where += fmt::format("{}CAST({} AS VARCHAR) = {}", i == 0 ? "" : " AND ",
                          model::quote_name(declared->key[i]), model::quote_text(key[i]));
   if (at.valid_at_us)
-    where += fmt::format(" AND valid_from <= make_timestamptz({0}) AND (valid_to IS NULL OR valid_to > make_timestamptz({0}))",
-                         *at.valid_at_us);
+    where += fmt::format(
+        " AND valid_from <= make_timestamptz({0}) AND (valid_to IS NULL OR valid_to > "
+        "make_timestamptz({0}))",
+        *at.valid_at_us);
   std::vector<std::string> shown = {"valid_from", "valid_to", "is_current", "is_deleted"};
   for (const auto& column : input.schema) {
     const bool is_technical = column.name.starts_with('_') || column.name == "row_hash" ||
@@ -170,16 +176,19 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
     if (!is_technical) shown.push_back(column.name);
   }
   std::string columns;
-  for (const auto& column : shown) columns += (columns.empty() ? "" : ", ") + model::quote_name(column);
+  for (const auto& column : shown)
+    columns += (columns.empty() ? "" : ", ") + model::quote_name(column);
   constexpr int64_t kMostVersions = 100'000;
-  WEIR_ASSIGN(auto result, session->query(fmt::format("SELECT {} FROM {}.{} WHERE {} ORDER BY valid_from", columns,
-                                                      model::quote_name(dataset.layer),
-                                                      model::quote_name(dataset.name), where),
-                                          kMostVersions));
+  WEIR_ASSIGN(auto result,
+              session->query(fmt::format("SELECT {} FROM {}.{} WHERE {} ORDER BY valid_from",
+                                         columns, model::quote_name(dataset.layer),
+                                         model::quote_name(dataset.name), where),
+                             kMostVersions));
   if (result.rows.empty())
-    return fail_with_hint(ErrorCode::kNotFound,
-                          fmt::format("dataset {} has no version of key {}", dataset.text(), fmt::join(key, ", ")),
-                          "keys are compared as text, exactly");
+    return fail_with_hint(
+        ErrorCode::kNotFound,
+        fmt::format("dataset {} has no version of key {}", dataset.text(), fmt::join(key, ", ")),
+        "keys are compared as text, exactly");
   return result;
 }
 
@@ -231,7 +240,8 @@ Json rows_as_json(const sql::TextResult& result) {
   return rows;
 }
 
-Result<std::string> digest(const Lake& lake, const DatasetName& dataset, const std::string& instant) {
+Result<std::string> digest(const Lake& lake, const DatasetName& dataset,
+                           const std::string& instant) {
   WEIR_ASSIGN(auto opened, open_hudi(lake, dataset));
   WEIR_ASSIGN(const auto snapshot, opened->snapshot(instant));
   return table::table_digest(*opened, snapshot, *lake.cancel);

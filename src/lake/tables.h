@@ -37,10 +37,10 @@ std::vector<model::DatasetName> known_datasets(const model::Configuration& confi
 struct TableInfo {
   model::DatasetName dataset;
   std::string uri;
-  std::string format;      ///< `hudi`, `parquet`, or empty where nothing is there yet
-  std::string instant;     ///< hudi: of the newest commit
-  std::string as_of;       ///< RFC 3339, of the newest input; empty where it has none
-  int64_t commits = 0;     ///< hudi: commits; parquet: objects
+  std::string format;   ///< `hudi`, `parquet`, or empty where nothing is there yet
+  std::string instant;  ///< hudi: of the newest commit
+  std::string as_of;    ///< RFC 3339, of the newest input; empty where it has none
+  int64_t commits = 0;  ///< hudi: commits; parquet: objects
   int64_t rows = 0;
   int64_t size_bytes = 0;
   model::Schema schema;
@@ -55,7 +55,7 @@ Result<std::vector<model::Publication>> table_commits(const Lake& lake,
 /// valid_from, valid_to, is_current, is_deleted. `key` gives one text value a key column.
 /// kNotFound where no version has that key; kInvalidConfig where the number of values is wrong.
 struct AsOf {
-  std::string instant;               ///< Table version; empty: newest.
+  std::string instant;                 ///< Table version; empty: newest.
   std::optional<int64_t> valid_at_us;  ///< Only the version valid then.
 };
 Result<sql::TextResult> key_history(const Lake& lake, const model::DatasetName& dataset,

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The canonical form of a row, version 1: the bytes that are hashed for row hashes, record keys and
-/// key digests in C++, DuckDB, Python and Spark alike. docs/format/canonical.md is its
+/// The canonical form of a row, version 1: the bytes that are hashed for row hashes, record keys
+/// and key digests in C++, DuckDB, Python and Spark alike. docs/format/canonical.md is its
 /// specification, with test vectors; it is for ever.
 ///
 ///   row    := 0x01 field*            fields sorted by name as UTF-8 bytes, NULLs left out

@@ -18,7 +18,8 @@ Result<std::vector<std::string>> names_from_json(const Json& object, std::string
   if (!list.is_array()) return fail(ErrorCode::kInvalidData, "field '{}' is no list", key);
   std::vector<std::string> names;
   for (const auto& item : list) {
-    if (!item.is_string()) return fail(ErrorCode::kInvalidData, "field '{}' holds more than names", key);
+    if (!item.is_string())
+      return fail(ErrorCode::kInvalidData, "field '{}' holds more than names", key);
     names.push_back(item.get<std::string>());
   }
   return names;
@@ -157,20 +158,28 @@ Json to_json(const Contract& contract) {
 
 Result<Contract> contract_from_json(const Json& json) {
   Contract contract;
-  if (!json.is_object()) return fail(ErrorCode::kInvalidConfig, "a contract has the keys columns, types, rows");
+  if (!json.is_object())
+    return fail(ErrorCode::kInvalidConfig, "a contract has the keys columns, types, rows");
   for (const auto& [key, value] : json.items()) {
     const std::string word = value.is_string() ? value.get<std::string>() : dump_json(value);
-    if (key == "columns" && word == "evolve") contract.columns = ColumnPolicy::kEvolve;
-    else if (key == "columns" && word == "freeze") contract.columns = ColumnPolicy::kFreeze;
-    else if (key == "columns" && word == "discard_value") contract.columns = ColumnPolicy::kDiscardValue;
-    else if (key == "types" && word == "freeze") contract.types = TypePolicy::kFreeze;
-    else if (key == "types" && word == "evolve") contract.types = TypePolicy::kEvolve;
-    else if (key == "rows" && word == "quarantine") contract.rows = RowPolicy::kQuarantine;
-    else if (key == "rows" && word == "fail") contract.rows = RowPolicy::kFail;
+    if (key == "columns" && word == "evolve")
+      contract.columns = ColumnPolicy::kEvolve;
+    else if (key == "columns" && word == "freeze")
+      contract.columns = ColumnPolicy::kFreeze;
+    else if (key == "columns" && word == "discard_value")
+      contract.columns = ColumnPolicy::kDiscardValue;
+    else if (key == "types" && word == "freeze")
+      contract.types = TypePolicy::kFreeze;
+    else if (key == "types" && word == "evolve")
+      contract.types = TypePolicy::kEvolve;
+    else if (key == "rows" && word == "quarantine")
+      contract.rows = RowPolicy::kQuarantine;
+    else if (key == "rows" && word == "fail")
+      contract.rows = RowPolicy::kFail;
     else
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("contract '{}: {}' is not known", key, word),
-                            "columns: evolve|freeze|discard_value, types: freeze|evolve, rows: quarantine|fail");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig, fmt::format("contract '{}: {}' is not known", key, word),
+          "columns: evolve|freeze|discard_value, types: freeze|evolve, rows: quarantine|fail");
   }
   return contract;
 }
@@ -250,7 +259,8 @@ Json to_json(const Configuration& configuration) {
     layers.push_back({{"name", layer.name}, {"uri", layer.uri}, {"position", layer.position}});
   json["layers"] = std::move(layers);
   Json datasets = Json::array();
-  for (const auto& dataset : sorted(configuration.datasets, &Dataset::name)) datasets.push_back(to_json(dataset));
+  for (const auto& dataset : sorted(configuration.datasets, &Dataset::name))
+    datasets.push_back(to_json(dataset));
   json["datasets"] = std::move(datasets);
   Json connections = Json::array();
   for (const auto& connection : sorted(configuration.connections, &Connection::connection_id)) {
@@ -261,10 +271,12 @@ Json to_json(const Configuration& configuration) {
   }
   json["connections"] = std::move(connections);
   Json templates = Json::array();
-  for (const auto& row : sorted(configuration.templates, &TemplateRow::template_id)) templates.push_back(to_json(row));
+  for (const auto& row : sorted(configuration.templates, &TemplateRow::template_id))
+    templates.push_back(to_json(row));
   json["templates"] = std::move(templates);
   Json flows = Json::array();
-  for (const auto& flow : sorted(configuration.flows, &Flow::flow_id)) flows.push_back(to_json(flow));
+  for (const auto& flow : sorted(configuration.flows, &Flow::flow_id))
+    flows.push_back(to_json(flow));
   json["flows"] = std::move(flows);
   Json pools = Json::array();
   for (const auto& pool : sorted(configuration.pools, &Pool::name))

@@ -38,8 +38,8 @@ struct Contract {
 
 struct Dataset {
   DatasetName name;
-  std::string format;   ///< `parquet` or `hudi`; empty: decided by the template that produces it.
-  Schema columns;       ///< Empty: inferred once and recorded in schema_history.
+  std::string format;  ///< `parquet` or `hudi`; empty: decided by the template that produces it.
+  Schema columns;      ///< Empty: inferred once and recorded in schema_history.
   std::vector<std::string> key;
   Identity identity = Identity::kContent;
   Contract contract;
@@ -61,7 +61,7 @@ struct TemplateRow {
   std::string sha256;    ///< Of the body; filled at apply, checked at run start.
   std::string version;
   Json params_schema = Json::object();  ///< `{name: {type, default, doc}}`
-  Json body;             ///< composite: the list of tasks; sql: `{"text": …}` once read.
+  Json body;  ///< composite: the list of tasks; sql: `{"text": …}` once read.
   std::string description;
 };
 
@@ -70,14 +70,14 @@ struct Task {
   std::string task_id;
   std::string template_id;
   Json params = Json::object();
-  std::string engine;                     ///< Empty: inherited from flow, then `embedded`.
-  Json resources = Json::object();        ///< `threads`, `memory_limit`, `timeout`…; inherited.
-  std::optional<int64_t> retries;         ///< Attempts after the first.
+  std::string engine;               ///< Empty: inherited from flow, then `embedded`.
+  Json resources = Json::object();  ///< `threads`, `memory_limit`, `timeout`…; inherited.
+  std::optional<int64_t> retries;   ///< Attempts after the first.
   std::optional<int64_t> retry_delay_ms;
   std::optional<int64_t> timeout_ms;
   std::string pool;
   Json for_each;
-  std::vector<std::string> needs;         ///< Rows of task_dependency, in order of their names.
+  std::vector<std::string> needs;  ///< Rows of task_dependency, in order of their names.
 };
 
 enum class Overlap { kQueue, kCancel, kFail, kSkip };
@@ -90,11 +90,12 @@ struct Flow {
   bool is_enabled = true;
   Overlap overlap = Overlap::kQueue;
   int64_t max_active_runs = 1;
-  Json params = Json::object();    ///< Parameters of the flow and their defaults.
-  Json defaults = Json::object();  ///< `retries, retry_delay, timeout, engine, resources` for tasks.
-  Json schedule = Json();          ///< As written; null where there is none.
+  Json params = Json::object();  ///< Parameters of the flow and their defaults.
+  Json defaults =
+      Json::object();      ///< `retries, retry_delay, timeout, engine, resources` for tasks.
+  Json schedule = Json();  ///< As written; null where there is none.
   Json file_trigger = Json();
-  std::vector<Task> tasks;         ///< In order of task_id.
+  std::vector<Task> tasks;  ///< In order of task_id.
 };
 
 struct Pool {

@@ -8,7 +8,11 @@ constexpr size_t kLongestName = 200;
 bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : lead >> 3 == 30 ? 3 : 9;
+    const size_t more = lead < 0x80       ? 0
+                        : lead >> 5 == 6  ? 1
+                        : lead >> 4 == 14 ? 2
+                        : lead >> 3 == 30 ? 3
+                                          : 9;
     if (more == 9 || i + more >= text.size()) return false;
     for (size_t j = 1; j <= more; ++j) {
       if ((static_cast<unsigned char>(text[i + j]) & 0xc0) != 0x80) return false;
@@ -41,8 +45,7 @@ Status check_name(std::string_view name, std::string_view what) {
 Result<DatasetName> parse_dataset_name(std::string_view text) {
   const auto dot = text.find('.');
   if (dot == std::string_view::npos)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("dataset '{}' has no layer", text),
+    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("dataset '{}' has no layer", text),
                           "write layer.name, such as raw.airports");
   DatasetName name{std::string(text.substr(0, dot)), std::string(text.substr(dot + 1))};
   WEIR_TRY(check_name(name.layer, "layer"));

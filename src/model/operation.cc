@@ -36,9 +36,12 @@ Result<std::optional<int64_t>> read_instant(const Json& object, std::string_view
 }
 
 Json to_json(const PinnedObject& object) {
-  return {{"uri", object.uri},           {"name", object.name},
-          {"size_bytes", object.size_bytes}, {"sha256", object.sha256},
-          {"as_of", optional_instant(object.as_of_us)}, {"rows", object.rows},
+  return {{"uri", object.uri},
+          {"name", object.name},
+          {"size_bytes", object.size_bytes},
+          {"sha256", object.sha256},
+          {"as_of", optional_instant(object.as_of_us)},
+          {"rows", object.rows},
           {"modified_at_us", object.modified_at_us}};
 }
 
@@ -82,10 +85,14 @@ Result<Target> target_from_json(const Json& json) {
   WEIR_ASSIGN(target.rejected_uri, json_field_or<std::string>(json, "rejected_uri", ""));
   WEIR_ASSIGN(target.format, json_field_or<std::string>(json, "format", ""));
   WEIR_ASSIGN(const std::string mode, json_field_or<std::string>(json, "mode", "append"));
-  if (mode == "append") target.mode = WriteMode::kAppend;
-  else if (mode == "replace") target.mode = WriteMode::kReplace;
-  else if (mode == "merge") target.mode = WriteMode::kMerge;
-  else return fail(ErrorCode::kInvalidData, "target mode '{}' is not append, replace or merge", mode);
+  if (mode == "append")
+    target.mode = WriteMode::kAppend;
+  else if (mode == "replace")
+    target.mode = WriteMode::kReplace;
+  else if (mode == "merge")
+    target.mode = WriteMode::kMerge;
+  else
+    return fail(ErrorCode::kInvalidData, "target mode '{}' is not append, replace or merge", mode);
   WEIR_ASSIGN(const Json schema, json_field_or<Json>(json, "schema", Json::array()));
   WEIR_ASSIGN(target.schema, schema_from_json(schema));
   WEIR_ASSIGN(const Json key, json_field_or<Json>(json, "key", Json::array()));
@@ -96,7 +103,8 @@ Result<Target> target_from_json(const Json& json) {
   WEIR_ASSIGN(const Json contract, json_field_or<Json>(json, "contract", Json::object()));
   WEIR_ASSIGN(target.contract, contract_from_json(contract));
   WEIR_ASSIGN(target.connection_id, json_field_or<std::string>(json, "connection_id", ""));
-  WEIR_ASSIGN(target.connection_options, json_field_or<Json>(json, "connection_options", Json::object()));
+  WEIR_ASSIGN(target.connection_options,
+              json_field_or<Json>(json, "connection_options", Json::object()));
   WEIR_ASSIGN(target.table, json_field_or<std::string>(json, "table", ""));
   WEIR_ASSIGN(target.options, json_field_or<Json>(json, "options", Json::object()));
   return target;
@@ -202,7 +210,8 @@ Json to_json(const Operation& operation) {
 Result<Operation> operation_from_json(const Json& json) {
   WEIR_ASSIGN(const int64_t format, json_field<int64_t>(json, "format"));
   if (format != kFormat)
-    return fail(ErrorCode::kUnsupported, "operation format {} is not known; this is {}", format, kFormat);
+    return fail(ErrorCode::kUnsupported, "operation format {} is not known; this is {}", format,
+                kFormat);
   Operation operation;
   WEIR_ASSIGN(const std::string kind, json_field<std::string>(json, "op"));
   WEIR_ASSIGN(operation.kind, operation_kind_from_text(kind));
@@ -253,12 +262,13 @@ std::string token_of(const Operation& operation) {
   target.erase("connection_options");
   Json params = operation.params;
   params.erase("approved");  // a person's yes lets the same hop through; it is no other hop
-  return sha256_hex(dump_json({{"op", to_text(operation.kind)},
-                               {"inputs", std::move(inputs)},
-                               {"target", std::move(target)},
-                               {"params", std::move(params)},
-                               {"as_of", has_identity ? Json() : optional_instant(operation.as_of_us)},
-                               {"canonical", 1}}));
+  return sha256_hex(
+      dump_json({{"op", to_text(operation.kind)},
+                 {"inputs", std::move(inputs)},
+                 {"target", std::move(target)},
+                 {"params", std::move(params)},
+                 {"as_of", has_identity ? Json() : optional_instant(operation.as_of_us)},
+                 {"canonical", 1}}));
 }
 
 std::string identity_of(Identity identity, std::string_view content_sha256,

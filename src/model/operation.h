@@ -29,12 +29,12 @@ const std::vector<OperationKind>& all_operation_kinds();
 
 /// One object of a pinned input: exactly these bytes, or the operation fails as `corrupt`.
 struct PinnedObject {
-  std::string uri;     ///< The store's root.
-  std::string name;    ///< Under the root.
+  std::string uri;   ///< The store's root.
+  std::string name;  ///< Under the root.
   int64_t size_bytes = 0;
   std::string sha256;  ///< Empty where nobody recorded one (objects of Hudi tables by others).
   std::optional<int64_t> as_of_us;
-  int64_t rows = -1;   ///< From the footer; −1 where unknown (landing files).
+  int64_t rows = -1;  ///< From the footer; −1 where unknown (landing files).
   int64_t modified_at_us = 0;
 };
 
@@ -45,7 +45,7 @@ struct PinnedInput {
   std::string uri;      ///< Root of the dataset.
   std::string instant;  ///< hudi: the instant that is read.
   std::optional<int64_t> as_of_us;
-  Schema schema;        ///< Of a dataset: declared and evolved columns.
+  Schema schema;                      ///< Of a dataset: declared and evolved columns.
   std::vector<PinnedObject> objects;  ///< Sorted by name.
 };
 
@@ -53,17 +53,17 @@ enum class WriteMode { kAppend, kReplace, kMerge };
 std::string_view to_text(WriteMode mode);
 
 struct Target {
-  DatasetName dataset;   ///< For load_warehouse: empty.
-  std::string uri;       ///< Root of the dataset.
+  DatasetName dataset;       ///< For load_warehouse: empty.
+  std::string uri;           ///< Root of the dataset.
   std::string rejected_uri;  ///< Root of `<dataset>__rejected`, where the hop has one.
-  std::string format;    ///< `parquet`, `hudi`, `warehouse`
+  std::string format;        ///< `parquet`, `hudi`, `warehouse`
   WriteMode mode = WriteMode::kAppend;
-  Schema schema;         ///< Declared columns; empty: whatever comes, recorded.
+  Schema schema;  ///< Declared columns; empty: whatever comes, recorded.
   std::vector<std::string> key;
   Contract contract;
   std::string connection_id;
   Json connection_options = Json::object();  ///< Without secrets.
-  std::string table;     ///< In the warehouse.
+  std::string table;                         ///< In the warehouse.
   Json options = Json::object();             ///< The dataset's own.
 };
 

@@ -79,7 +79,8 @@ Json to_json(const Outcome& outcome) {
   for (const auto& publication : outcome.publications) publications.push_back(to_json(publication));
   Json rejects = Json::array();
   for (const auto& reject : outcome.rejects)
-    rejects.push_back({{"reason", reject.reason}, {"column", reject.column}, {"rows", reject.rows}});
+    rejects.push_back(
+        {{"reason", reject.reason}, {"column", reject.column}, {"rows", reject.rows}});
   Json held;
   if (outcome.held)
     held = {{"reason", outcome.held->reason},

@@ -51,7 +51,7 @@ struct Publication {
   std::string source_name;                    ///< raw: name of the landing file
   std::string source_sha256;
   Counts counts;
-  Json schema = Json::array();                ///< Schema of the dataset after it.
+  Json schema = Json::array();  ///< Schema of the dataset after it.
 };
 Json to_json(const Publication& publication);
 Result<Publication> publication_from_json(const Json& json);
@@ -75,7 +75,8 @@ struct Outcome {
   Counts counts;
   std::vector<RejectSummary> rejects;
   std::optional<Held> held;
-  Json details = Json::object();  ///< Kind's own: results of checks, lineage, digests, control sums.
+  Json details =
+      Json::object();  ///< Kind's own: results of checks, lineage, digests, control sums.
   std::vector<std::string> warnings;
 };
 Json to_json(const Outcome& outcome);

@@ -16,24 +16,40 @@ struct TypeName {
 
 // The first name of a kind is the canonical one.
 constexpr std::array kNames = {
-    TypeName{"boolean", TypeKind::kBoolean},     TypeName{"bool", TypeKind::kBoolean},
-    TypeName{"integer", TypeKind::kInteger},     TypeName{"int", TypeKind::kInteger},
-    TypeName{"int4", TypeKind::kInteger},        TypeName{"smallint", TypeKind::kInteger},
-    TypeName{"int2", TypeKind::kInteger},        TypeName{"tinyint", TypeKind::kInteger},
-    TypeName{"bigint", TypeKind::kBigint},       TypeName{"int8", TypeKind::kBigint},
-    TypeName{"long", TypeKind::kBigint},         TypeName{"hugeint", TypeKind::kHugeint},
-    TypeName{"float", TypeKind::kFloat},         TypeName{"real", TypeKind::kFloat},
-    TypeName{"float4", TypeKind::kFloat},        TypeName{"double", TypeKind::kDouble},
-    TypeName{"double precision", TypeKind::kDouble}, TypeName{"float8", TypeKind::kDouble},
-    TypeName{"decimal", TypeKind::kDecimal},     TypeName{"numeric", TypeKind::kDecimal},
-    TypeName{"varchar", TypeKind::kVarchar},     TypeName{"text", TypeKind::kVarchar},
-    TypeName{"string", TypeKind::kVarchar},      TypeName{"char", TypeKind::kVarchar},
-    TypeName{"blob", TypeKind::kBlob},           TypeName{"bytea", TypeKind::kBlob},
-    TypeName{"binary", TypeKind::kBlob},         TypeName{"date", TypeKind::kDate},
-    TypeName{"time", TypeKind::kTime},           TypeName{"timestamp", TypeKind::kTimestamp},
+    TypeName{"boolean", TypeKind::kBoolean},
+    TypeName{"bool", TypeKind::kBoolean},
+    TypeName{"integer", TypeKind::kInteger},
+    TypeName{"int", TypeKind::kInteger},
+    TypeName{"int4", TypeKind::kInteger},
+    TypeName{"smallint", TypeKind::kInteger},
+    TypeName{"int2", TypeKind::kInteger},
+    TypeName{"tinyint", TypeKind::kInteger},
+    TypeName{"bigint", TypeKind::kBigint},
+    TypeName{"int8", TypeKind::kBigint},
+    TypeName{"long", TypeKind::kBigint},
+    TypeName{"hugeint", TypeKind::kHugeint},
+    TypeName{"float", TypeKind::kFloat},
+    TypeName{"real", TypeKind::kFloat},
+    TypeName{"float4", TypeKind::kFloat},
+    TypeName{"double", TypeKind::kDouble},
+    TypeName{"double precision", TypeKind::kDouble},
+    TypeName{"float8", TypeKind::kDouble},
+    TypeName{"decimal", TypeKind::kDecimal},
+    TypeName{"numeric", TypeKind::kDecimal},
+    TypeName{"varchar", TypeKind::kVarchar},
+    TypeName{"text", TypeKind::kVarchar},
+    TypeName{"string", TypeKind::kVarchar},
+    TypeName{"char", TypeKind::kVarchar},
+    TypeName{"blob", TypeKind::kBlob},
+    TypeName{"bytea", TypeKind::kBlob},
+    TypeName{"binary", TypeKind::kBlob},
+    TypeName{"date", TypeKind::kDate},
+    TypeName{"time", TypeKind::kTime},
+    TypeName{"timestamp", TypeKind::kTimestamp},
     TypeName{"timestamptz", TypeKind::kTimestamp},
     TypeName{"timestamp with time zone", TypeKind::kTimestamp},
-    TypeName{"datetime", TypeKind::kTimestamp},  TypeName{"uuid", TypeKind::kUuid},
+    TypeName{"datetime", TypeKind::kTimestamp},
+    TypeName{"uuid", TypeKind::kUuid},
 };
 
 std::string_view name_of(TypeKind kind) {
@@ -43,7 +59,8 @@ std::string_view name_of(TypeKind kind) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -77,7 +94,9 @@ class TypeReader {
   std::string word() {
     skip();
     const size_t from = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_')) ++at_;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_'))
+      ++at_;
     return lower(text_.substr(from, at_ - from));
   }
   Result<std::string> field_name() {
@@ -97,13 +116,16 @@ class TypeReader {
       return refuse("has an unclosed quote");
     }
     const size_t from = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_' || (text_[at_] & 0x80) != 0)) ++at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 ||
+                                  text_[at_] == '_' || (text_[at_] & 0x80) != 0))
+      ++at_;
     if (at_ == from) return refuse("lacks a field name");
     return std::string(text_.substr(from, at_ - from));
   }
   Result<int> number() {
     const std::string digits = word();
-    if (digits.empty() || digits.size() > 4 || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+    if (digits.empty() || digits.size() > 4 ||
+        !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
       return refuse("lacks a number");
     return std::stoi(digits);
   }

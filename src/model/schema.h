@@ -15,21 +15,21 @@ namespace weir::model {
 
 enum class TypeKind {
   kBoolean,
-  kInteger,      ///< 32 bits; narrower integers of a source are widened to it.
-  kBigint,       ///< 64 bits
-  kHugeint,      ///< Computed only: decimal(38,0) where it is stored.
+  kInteger,  ///< 32 bits; narrower integers of a source are widened to it.
+  kBigint,   ///< 64 bits
+  kHugeint,  ///< Computed only: decimal(38,0) where it is stored.
   kFloat,
   kDouble,
-  kDecimal,      ///< precision 1–38, scale 0–precision
+  kDecimal,  ///< precision 1–38, scale 0–precision
   kVarchar,
   kBlob,
   kDate,
-  kTime,         ///< Microseconds of the day.
-  kTimestamp,    ///< UTC microseconds: weir knows no zone-less instants once data is raw.
+  kTime,       ///< Microseconds of the day.
+  kTimestamp,  ///< UTC microseconds: weir knows no zone-less instants once data is raw.
   kUuid,
-  kList,         ///< one child
-  kStruct,       ///< named children
-  kMap,          ///< two children: key, value
+  kList,    ///< one child
+  kStruct,  ///< named children
+  kMap,     ///< two children: key, value
 };
 
 struct Column;
@@ -60,9 +60,10 @@ inline bool DataType::operator==(const DataType& other) const {
 using Schema = std::vector<Column>;
 
 /// Reads DuckDB's names and their aliases, any case: `varchar|text|string, int|integer|int4,
-/// bigint|int8|long, double|float8, float|real, decimal(p,s)|numeric(p,s), boolean|bool, date, time,
-/// timestamp|timestamptz|timestamp with time zone, blob|bytea, uuid, T[], struct(a T, …), map(K, V)`.
-/// smallint and tinyint become integer, hugeint stays. kInvalidConfig, with did-you-mean.
+/// bigint|int8|long, double|float8, float|real, decimal(p,s)|numeric(p,s), boolean|bool, date,
+/// time, timestamp|timestamptz|timestamp with time zone, blob|bytea, uuid, T[], struct(a T, …),
+/// map(K, V)`. smallint and tinyint become integer, hugeint stays. kInvalidConfig, with
+/// did-you-mean.
 Result<DataType> parse_type(std::string_view text);
 
 /// The canonical text, lower case: parse_type reads it back to an equal value.

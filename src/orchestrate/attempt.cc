@@ -55,7 +55,8 @@ Result<std::unique_ptr<HeldLease>> wait_for_lease(const Services& services, cons
   bool has_told = false;
   while (true) {
     WEIR_TRY(cancel.check());
-    WEIR_ASSIGN(auto lease, services.catalog->take_lease(name, services.holder, services.lease_ms, least_epoch));
+    WEIR_ASSIGN(auto lease, services.catalog->take_lease(name, services.holder, services.lease_ms,
+                                                         least_epoch));
     if (lease) return std::make_unique<HeldLease>(*services.catalog, *std::move(lease));
     if (!has_told) {
       auto holder = services.catalog->lease_holder(name);
@@ -75,9 +76,11 @@ class LeaseKeeper {
           std::mutex mutex;
           std::condition_variable_any wake;
           std::unique_lock lock(mutex);
-          const auto period = std::chrono::milliseconds(std::max<int64_t>(services.lease_ms / 3, 10));
+          const auto period =
+              std::chrono::milliseconds(std::max<int64_t>(services.lease_ms / 3, 10));
           while (!stop.stop_requested()) {
-            if (wake.wait_for(lock, stop, period, [] { return false; }) || stop.stop_requested()) return;
+            if (wake.wait_for(lock, stop, period, [] { return false; }) || stop.stop_requested())
+              return;
             // A lost lease shows at the commit: the guard asks the lock object.
             static_cast<void>(services.catalog->renew_lease(lease, services.lease_ms));
           }
@@ -161,8 +164,11 @@ class AttemptRun {
     context.log = services_.log;
     context.cancel = &cancel_;
     context.on_progress = [this](const engine::Progress& progress) {
-      services_.tell({"progress", row_.run_id, row_.task_id,
-                      {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}});
+      services_.tell(
+          {"progress",
+           row_.run_id,
+           row_.task_id,
+           {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}});
     };
     return context;
   }
@@ -173,9 +179,9 @@ class AttemptRun {
       const auto& object = operation.inputs.at(0).objects.at(0);
       const model::Dataset* dataset =
           attempt_.pinned->configuration.find_dataset(operation.target.dataset);
-      operation.params["input_identity"] = model::identity_of(
-          dataset != nullptr ? dataset->identity : model::Identity::kContent, object.sha256,
-          object.as_of_us);
+      operation.params["input_identity"] =
+          model::identity_of(dataset != nullptr ? dataset->identity : model::Identity::kContent,
+                             object.sha256, object.as_of_us);
       if (operation.target.schema.empty()) operation.target.schema = first_schema_;
     }
     operation.limits = attempt_.settings.limits;
@@ -219,10 +225,11 @@ class AttemptRun {
   Status lock_target(Operation& operation) {
     if (lease_ == nullptr || operation.target.uri.empty()) return {};
     operation.guard.lock_uri = operation.target.uri;
-    operation.guard.lock_name =
-        operation.target.format == "hudi" ? ".hoodie/.locks/weir.json" : std::string(engine::kLockName);
+    operation.guard.lock_name = operation.target.format == "hudi" ? ".hoodie/.locks/weir.json"
+                                                                  : std::string(engine::kLockName);
     if (locked_epoch_ == 0) {
-      WEIR_ASSIGN(const int64_t recorded, engine::recorded_epoch(*services_.stores, operation.guard));
+      WEIR_ASSIGN(const int64_t recorded,
+                  engine::recorded_epoch(*services_.stores, operation.guard));
       // A fresh catalog counts from the start; the lake remembers. Nobody else may write the lock
       // object while we hold the lease, so the next number is ours.
       locked_epoch_ = std::max(lease_->lease().epoch, recorded + 1);
@@ -297,24 +304,30 @@ class AttemptRun {
       }
     }
     take_in(outcome);
-    row_.operations.push_back({{"op", to_text(operation.kind)},
-                               {"token", operation.token},
-                               {"hop", hop},
-                               {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
-                               {"done_before", outcome.was_already_done}});
-    services_.tell({"operation_finished", row_.run_id, row_.task_id,
-                    {{"hop", hop},
-                     {"counts", model::to_json(outcome.counts)},
-                     {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
-                     {"done_before", outcome.was_already_done},
-                     {"held", outcome.held ? Json(outcome.held->reason) : Json()}}});
+    row_.operations.push_back(
+        {{"op", to_text(operation.kind)},
+         {"token", operation.token},
+         {"hop", hop},
+         {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
+         {"done_before", outcome.was_already_done}});
+    services_.tell(
+        {"operation_finished",
+         row_.run_id,
+         row_.task_id,
+         {{"hop", hop},
+          {"counts", model::to_json(outcome.counts)},
+          {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
+          {"done_before", outcome.was_already_done},
+          {"held", outcome.held ? Json(outcome.held->reason) : Json()}}});
     for (const auto& warning : outcome.warnings) {
-      WEIR_TRY(services_.catalog->add_log(row_.run_id, row_.task_id, row_.attempt, "warning", warning));
+      WEIR_TRY(
+          services_.catalog->add_log(row_.run_id, row_.task_id, row_.attempt, "warning", warning));
     }
     return store();
   }
 
-  /// Adds what an operation did in this run to the task's sums; what was done before counts nothing.
+  /// Adds what an operation did in this run to the task's sums; what was done before counts
+  /// nothing.
   void take_in(const Outcome& outcome) {
     if (outcome.was_already_done || outcome.held) return;
     auto& sum = row_.counts;

@@ -68,7 +68,8 @@ Result<model::Target> Resolver::target() const {
   const auto produced = params_with(task::Use::kProduces);
   if (!produced.empty()) {
     WEIR_ASSIGN(target.dataset, model::parse_dataset_name(produced.front()));
-    WEIR_ASSIGN(target.uri, inputs::dataset_uri(configuration(), services.base_folder, target.dataset));
+    WEIR_ASSIGN(target.uri,
+                inputs::dataset_uri(configuration(), services.base_folder, target.dataset));
     WEIR_ASSIGN(target.rejected_uri, inputs::dataset_uri(configuration(), services.base_folder,
                                                          target.dataset.rejected()));
     target.format = "hudi";
@@ -84,7 +85,8 @@ Result<model::Target> Resolver::target() const {
     const std::string id = text_param(param.name);
     const model::Connection* connection = configuration().find_connection(id);
     if (connection == nullptr)
-      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("there is no connection '{}'", id),
                             "add it under `connections:` in weir.yaml");
     target.connection_id = id;
     target.connection_options = connection->options;
@@ -104,7 +106,8 @@ Status Resolver::add_files(Inputs& inputs) const {
     const std::string path = text_param(param.name);
     const auto found = pinned.files.find(path);
     if (found == pinned.files.end())
-      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("SQL file '{}' is not there", path),
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("SQL file '{}' is not there", path),
                             "the path counts from the project folder");
     inputs.files[path] = found->second;
   }
@@ -115,7 +118,8 @@ Status Resolver::each_file(Inputs& inputs) const {
   const std::string from = params_with(task::Use::kConsumesFiles).at(0);
   const auto slash = from.find('/');
   inputs::LandingQuery query;
-  WEIR_ASSIGN(query.uri, inputs::layer_uri(configuration(), services.base_folder, from.substr(0, slash)));
+  WEIR_ASSIGN(query.uri,
+              inputs::layer_uri(configuration(), services.base_folder, from.substr(0, slash)));
   query.glob = from.substr(slash + 1);
   if (const std::string as_of = text_param("as_of"); !as_of.empty()) {
     WEIR_ASSIGN(query.as_of, Pattern::compile(as_of));
@@ -123,10 +127,11 @@ Status Resolver::each_file(Inputs& inputs) const {
   const model::Dataset* dataset = configuration().find_dataset(inputs.target.dataset);
   query.identity = dataset != nullptr ? dataset->identity : model::Identity::kContent;
   if (query.identity == model::Identity::kAsOfAndContent && !query.as_of)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("dataset {} has identity 'as_of + content', but no as_of is declared",
-                                      inputs.target.dataset.text()),
-                          "give the task `as_of: 'name-(?<as_of>\\d{8})'`");
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("dataset {} has identity 'as_of + content', but no as_of is declared",
+                    inputs.target.dataset.text()),
+        "give the task `as_of: 'name-(?<as_of>\\d{8})'`");
   WEIR_ASSIGN(storage::Storage * landing, services.stores->open(query.uri));
   WEIR_ASSIGN(const auto files, inputs::find_landing_files(*landing, query, cancel));
 
@@ -151,7 +156,8 @@ Status Resolver::each_file(Inputs& inputs) const {
 }
 
 Status Resolver::each_as_of(Inputs& inputs) const {
-  WEIR_ASSIGN(const DatasetName source, model::parse_dataset_name(params_with(task::Use::kConsumes).at(0)));
+  WEIR_ASSIGN(const DatasetName source,
+              model::parse_dataset_name(params_with(task::Use::kConsumes).at(0)));
   WEIR_ASSIGN(storage::Storage * raw, open_dataset(source));
   WEIR_ASSIGN(const auto publications, raw_publications(source));
   WEIR_ASSIGN(storage::Storage * store, services.stores->open(inputs.target.uri));
@@ -172,7 +178,8 @@ Status Resolver::each_as_of(Inputs& inputs) const {
   WEIR_ASSIGN(storage::Storage * rejected, open_dataset(source.rejected()));
   WEIR_ASSIGN(const auto rejected_publications, inputs::read_raw(*rejected, source.rejected(), {}));
   std::map<std::optional<int64_t>, std::vector<const Publication*>> by_as_of;
-  for (const auto& publication : publications) by_as_of[publication.as_of_us].push_back(&publication);
+  for (const auto& publication : publications)
+    by_as_of[publication.as_of_us].push_back(&publication);
   for (const auto& [as_of_us, objects] : by_as_of) {
     const bool is_consumed = std::ranges::all_of(objects, [&](const Publication* each) {
       return !each->input_identities.empty() && consumed.contains(each->input_identities.front());
@@ -191,7 +198,8 @@ Status Resolver::each_as_of(Inputs& inputs) const {
       input.objects.push_back(inputs::pinned_object(raw->uri(), *each));
       WEIR_ASSIGN(const auto columns, model::schema_from_json(each->schema));
       for (const auto& column : columns) {
-        if (model::find_column(input.schema, column.name) == nullptr) input.schema.push_back(column);
+        if (model::find_column(input.schema, column.name) == nullptr)
+          input.schema.push_back(column);
       }
       for (const auto& reject : rejected_publications) {
         if (reject.object_name == each->object_name)
@@ -244,7 +252,8 @@ Result<DatasetName> produced_dataset(const task::Template& made, const Json& par
 }
 
 Result<Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
-                              const task::Template& made, const Json& params, const Cancel& cancel) {
+                              const task::Template& made, const Json& params,
+                              const Cancel& cancel) {
   const Resolver resolver{services, pinned, made, params, cancel};
   Inputs inputs;
   WEIR_ASSIGN(inputs.target, resolver.target());

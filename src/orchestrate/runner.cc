@@ -29,8 +29,9 @@ Result<const model::Flow*> find_flow(const Pinned& pinned, const std::string& fl
     std::vector<std::string> names;
     for (const auto& each : pinned.configuration.flows) names.push_back(each.flow_id);
     const std::string guess = did_you_mean(flow_id, names);
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no flow '{}'", flow_id),
-                          guess.empty() ? fmt::format("flows are: {}", fmt::join(names, ", ")) : guess);
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig, fmt::format("there is no flow '{}'", flow_id),
+        guess.empty() ? fmt::format("flows are: {}", fmt::join(names, ", ")) : guess);
   }
   return flow;
 }
@@ -76,7 +77,8 @@ class RunLease {
 
  private:
   RunLease(const Services& services, std::string run_id, catalog::Lease lease, Cancel& cancel)
-      : services_(services), lease_(std::move(lease)),
+      : services_(services),
+        lease_(std::move(lease)),
         thread_([this, run_id = std::move(run_id), &cancel](const std::stop_token& stop) {
           watch(stop, run_id, cancel);
         }) {}
@@ -141,7 +143,8 @@ class Driver {
         if (!stepped) fault_ = stepped.error();
       }
       if (fault_) cancel.cancel("the catalog failed: " + fault_->message);
-      const bool is_done = std::ranges::all_of(rows_, [](const TaskRun& row) { return is_final(row.state); });
+      const bool is_done =
+          std::ranges::all_of(rows_, [](const TaskRun& row) { return is_final(row.state); });
       if (running_ == 0 && (is_done || fault_)) break;
       changed_.wait_for(lock, kPoll);
     }
@@ -230,7 +233,10 @@ class Driver {
     WEIR_TRY(services_.catalog->move_task(next, {row.state, row.attempt, row.epoch}));
     row = next;
     ++running_;
-    services_.tell({"task_started", row.run_id, row.task_id, {{"attempt", row.attempt}, {"template", row.template_id}}});
+    services_.tell({"task_started",
+                    row.run_id,
+                    row.task_id,
+                    {{"attempt", row.attempt}, {"template", row.template_id}}});
     // One thread a running task: the engine blocks until the operation has ended.
     workers.emplace_back([this, next, &cancel]() mutable { work(std::move(next), cancel); });
     return {};
@@ -244,9 +250,9 @@ class Driver {
     if (settings) {
       // A deadline of its own below the run's wish to stop.
       const int64_t no_deadline = services_.clock->monotonic_us() + int64_t{365} * 86'400'000'000;
-      Cancel limit(*services_.clock, settings->timeout_ms > 0
-                                         ? services_.clock->monotonic_us() + settings->timeout_ms * 1000
-                                         : no_deadline);
+      Cancel limit(*services_.clock, settings->timeout_ms > 0 ? services_.clock->monotonic_us() +
+                                                                    settings->timeout_ms * 1000
+                                                              : no_deadline);
       const int handle = cancel.add_listener([&] { limit.cancel("the run was cancelled"); });
       DeadlineWatch watch(*services_.clock, limit, settings->timeout_ms);
       end = run_attempt({&services_, &pinned_, &run_, &flow_, &task, *settings}, row, limit);
@@ -267,7 +273,8 @@ class Driver {
         const int64_t until_us = clock.monotonic_us() + timeout_ms * 1000;
         while (!stop.stop_requested() && clock.monotonic_us() < until_us)
           static_cast<void>(wake.wait_for(lock, stop, kPoll, [] { return false; }));
-        if (!stop.stop_requested()) limit.cancel(fmt::format("the task's timeout of {} ms has passed", timeout_ms));
+        if (!stop.stop_requested())
+          limit.cancel(fmt::format("the task's timeout of {} ms has passed", timeout_ms));
       });
     }
 
@@ -275,22 +282,24 @@ class Driver {
     std::jthread thread_;
   };
 
-  void finish(TaskRun row, Result<TaskState> end, const TaskSettings& settings, const Cancel& cancel) {
+  void finish(TaskRun row, Result<TaskState> end, const TaskSettings& settings,
+              const Cancel& cancel) {
     const std::lock_guard lock(mutex_);
     TaskState to = TaskState::kFailed;
     if (end) {
       to = *end;
     } else {
       note_error(row, end.error());
-      const bool may_retry = is_retried(end.error().code) && row.attempt <= settings.retries &&
-                             !cancel.is_cancelled();
+      const bool may_retry =
+          is_retried(end.error().code) && row.attempt <= settings.retries && !cancel.is_cancelled();
       if (end.error().code == ErrorCode::kCancelled) to = TaskState::kCancelled;
       if (may_retry) {
         to = TaskState::kReady;
         row.not_before_us = services_.clock->now_us() + settings.retry_delay_ms * 1000;
       }
       static_cast<void>(services_.catalog->add_log(row.run_id, row.task_id, row.attempt,
-                                                   may_retry ? "warning" : "error", to_line(end.error())));
+                                                   may_retry ? "warning" : "error",
+                                                   to_line(end.error())));
     }
     // The stored row is in state running with this attempt.
     row.state = TaskState::kRunning;
@@ -298,8 +307,13 @@ class Driver {
     if (!moved) fault_ = moved.error();
     *std::ranges::find(rows_, row.task_id, &TaskRun::task_id) = row;
     --running_;
-    Json error = end ? Json() : Json{{"code", row.error_code}, {"message", end.error().message}, {"hint", row.error_hint}};
-    services_.tell({"task_finished", row.run_id, row.task_id,
+    Json error = end ? Json()
+                     : Json{{"code", row.error_code},
+                            {"message", end.error().message},
+                            {"hint", row.error_hint}};
+    services_.tell({"task_finished",
+                    row.run_id,
+                    row.task_id,
                     {{"state", to_text(to)},
                      {"attempt", row.attempt},
                      {"counts", model::to_json(row.counts)},
@@ -337,7 +351,8 @@ Verdict judge(const std::vector<TaskRun>& rows) {
     verdict = {RunState::kCancelled, "cancelled",
                fmt::format("task '{}' was cancelled", cancelled->task_id)};
   } else if (const auto held = has(TaskState::kHeld); held != rows.end()) {
-    verdict = {RunState::kHeld, "", fmt::format("task '{}' is held: {}", held->task_id, held->error_text)};
+    verdict = {RunState::kHeld, "",
+               fmt::format("task '{}' is held: {}", held->task_id, held->error_text)};
   }
   return verdict;
 }
@@ -381,12 +396,13 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
   bool has_asked = false;
   while (true) {
     WEIR_TRY(bury_the_dead(services, flow.flow_id, run.run_id));
-    WEIR_ASSIGN(const bool is_admitted, services.catalog->admit_run(run.run_id, flow.max_active_runs));
+    WEIR_ASSIGN(const bool is_admitted,
+                services.catalog->admit_run(run.run_id, flow.max_active_runs));
     if (is_admitted) return true;
     const auto cancelled = cancel.check();
     if (!cancelled) {
-      WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kCancelled, "cancelled",
-                                          cancelled.error().message));
+      WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kCancelled,
+                                          "cancelled", cancelled.error().message));
       return false;
     }
     switch (flow.overlap) {
@@ -395,8 +411,9 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
                                             "another run of the flow is active"));
         return false;
       case model::Overlap::kFail:
-        WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kFailed, "conflict",
-                                            "another run of the flow is active, and its overlap is 'fail'"));
+        WEIR_TRY(services.catalog->move_run(
+            run.run_id, RunState::kQueued, RunState::kFailed, "conflict",
+            "another run of the flow is active, and its overlap is 'fail'"));
         return false;
       case model::Overlap::kCancel: {
         if (has_asked) break;
@@ -412,15 +429,17 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
       case model::Overlap::kQueue: break;
     }
     if (!has_asked && flow.overlap == model::Overlap::kQueue) {
-      services.log->info("run {} waits: another run of flow '{}' is active", run.run_id, flow.flow_id);
+      services.log->info("run {} waits: another run of flow '{}' is active", run.run_id,
+                         flow.flow_id);
       has_asked = true;
     }
     std::this_thread::sleep_for(kPoll);
   }
 }
 
-Result<RunReport> drive_to_end(const Services& services, const Pinned& pinned, const model::Flow& flow,
-                               const FlowRun& run, int64_t epoch, int64_t max_parallel, Cancel& cancel) {
+Result<RunReport> drive_to_end(const Services& services, const Pinned& pinned,
+                               const model::Flow& flow, const FlowRun& run, int64_t epoch,
+                               int64_t max_parallel, Cancel& cancel) {
   services.tell({"run_started", run.run_id, "", {{"flow", run.flow_id}, {"run_key", run.run_key}}});
   Driver driver(services, pinned, flow, run, epoch);
   WEIR_TRY(driver.drive(max_parallel, cancel));
@@ -428,12 +447,17 @@ Result<RunReport> drive_to_end(const Services& services, const Pinned& pinned, c
   WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kRunning, verdict.state,
                                       verdict.error_code, verdict.error_text));
   WEIR_ASSIGN(RunReport made, report(services, run.run_id));
-  services.tell({"run_finished", run.run_id, "",
-                 {{"flow", run.flow_id}, {"state", to_text(made.run.state)}, {"message", made.run.error_text}}});
+  services.tell({"run_finished",
+                 run.run_id,
+                 "",
+                 {{"flow", run.flow_id},
+                  {"state", to_text(made.run.state)},
+                  {"message", made.run.error_text}}});
   return made;
 }
 
-/// Puts what did not succeed back to waiting. Rows that say running belong to a process that is gone.
+/// Puts what did not succeed back to waiting. Rows that say running belong to a process that is
+/// gone.
 Status reset_tasks(const Services& services, const std::string& run_id) {
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run_id));
   for (auto& row : rows) {
@@ -473,11 +497,12 @@ int exit_status(const RunReport& report) {
   return kOrder[worst];
 }
 
-Result<RunReport> run_flow(const Services& services, const Pinned& pinned, const RunRequest& request,
-                           Cancel& cancel) {
+Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
+                           const RunRequest& request, Cancel& cancel) {
   WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, request.flow_id));
   if (!flow->is_enabled)
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("flow '{}' is not enabled", flow->flow_id),
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("flow '{}' is not enabled", flow->flow_id),
                           "set `enabled: true` on it");
   FlowRun run = new_run(services, pinned, flow->flow_id, request.run_key, request.trigger);
   run.params = request.params;
@@ -491,14 +516,16 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned, const
   }
   WEIR_ASSIGN(const bool is_admitted, admit(services, *flow, run, cancel));
   if (!is_admitted) return report(services, run.run_id);
-  return drive_to_end(services, pinned, *flow, run, lease->epoch(), request.max_parallel_tasks, cancel);
+  return drive_to_end(services, pinned, *flow, run, lease->epoch(), request.max_parallel_tasks,
+                      cancel);
 }
 
-Result<RunReport> retry_run(const Services& services, const Pinned& pinned, const std::string& run_id,
-                            int64_t max_parallel_tasks, Cancel& cancel) {
+Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
+                            const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel) {
   WEIR_ASSIGN(FlowRun run, services.catalog->flow_run(run_id));
   if (run.state == RunState::kSucceeded)
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("run {} succeeded already", run_id),
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("run {} succeeded already", run_id),
                           "`weir rerun` starts a new run with the same parameters");
   WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, run.flow_id));
   WEIR_ASSIGN(auto lease, RunLease::take(services, run_id, cancel));
@@ -530,7 +557,8 @@ Status check_needs(const model::Task& task, const std::vector<TaskRun>& rows) {
 /// Once every task has ended the run ends too; whoever ends the last task does it.
 Status end_run_if_done(const Services& services, const std::string& run_id) {
   WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
-  const bool is_done = std::ranges::all_of(rows, [](const TaskRun& row) { return is_final(row.state); });
+  const bool is_done =
+      std::ranges::all_of(rows, [](const TaskRun& row) { return is_final(row.state); });
   if (!is_done) return {};
   const Verdict verdict = judge(rows);
   const auto moved = services.catalog->move_run(run_id, RunState::kRunning, verdict.state,
@@ -558,7 +586,8 @@ Result<TaskRun> run_task(const Services& services,
     }
   }
   if (known->state == RunState::kQueued) {
-    const auto moved = services.catalog->move_run(known->run_id, RunState::kQueued, RunState::kRunning, "", "");
+    const auto moved =
+        services.catalog->move_run(known->run_id, RunState::kQueued, RunState::kRunning, "", "");
     if (!moved && moved.error().code != ErrorCode::kConflict) return std::unexpected(moved.error());
   }
   const auto task = std::ranges::find(flow->tasks, request.task_id, &model::Task::task_id);
@@ -587,10 +616,13 @@ Result<TaskRun> run_task(const Services& services,
   WEIR_TRY(services.catalog->move_task(row, expected));
   WEIR_ASSIGN(const TaskSettings settings, task_settings(pinned.configuration, *flow, *task));
   auto end = run_attempt({&services, &pinned, &*known, flow, &*task, settings}, row, cancel);
-  row.state = end ? *end : end.error().code == ErrorCode::kCancelled ? TaskState::kCancelled : TaskState::kFailed;
+  row.state = end                                         ? *end
+              : end.error().code == ErrorCode::kCancelled ? TaskState::kCancelled
+                                                          : TaskState::kFailed;
   if (!end) {
     note_error(row, end.error());
-    static_cast<void>(services.catalog->add_log(row.run_id, row.task_id, row.attempt, "error", to_line(end.error())));
+    static_cast<void>(services.catalog->add_log(row.run_id, row.task_id, row.attempt, "error",
+                                                to_line(end.error())));
   }
   row.finished_at_us = services.clock->now_us();
   WEIR_TRY(services.catalog->move_task(row, {TaskState::kRunning, row.attempt, row.epoch}));

@@ -16,7 +16,7 @@ namespace weir::orchestrate {
 
 struct RunRequest {
   std::string flow_id;
-  std::string run_key;     ///< Empty: `manual:<uuid>`.
+  std::string run_key;  ///< Empty: `manual:<uuid>`.
   Json params = Json::object();
   std::string trigger = "manual";
   std::string rerun_of;
@@ -31,15 +31,15 @@ struct RunReport {
 /// The exit status of a run: the most severe of its tasks (design: one table of errors).
 int exit_status(const RunReport& report);
 
-/// Starts a run of a flow and brings it to its end. An overlap word may end it at once: `skip` gives
-/// a run in state skipped, `fail` kConflict. A run_key that is known gives the run that has it, run
-/// on where it did not end. kInvalidConfig for an unknown or disabled flow.
+/// Starts a run of a flow and brings it to its end. An overlap word may end it at once: `skip`
+/// gives a run in state skipped, `fail` kConflict. A run_key that is known gives the run that has
+/// it, run on where it did not end. kInvalidConfig for an unknown or disabled flow.
 Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
                            const RunRequest& request, Cancel& cancel);
 
 /// Brings what did not succeed of a run to its end, with the inputs that were pinned. The same
-/// configuration as then: `pinned` is that of run.config_hash. kConflict while a living process runs
-/// it; kInvalidConfig where it succeeded already.
+/// configuration as then: `pinned` is that of run.config_hash. kConflict while a living process
+/// runs it; kInvalidConfig where it succeeded already.
 Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
                             const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel);
 

@@ -20,7 +20,7 @@ namespace weir::orchestrate {
 
 /// Something happened that a person may want to see at once. Called from any thread.
 struct Event {
-  std::string name;     ///< `run_started, task_started, progress, task_finished, run_finished, …`
+  std::string name;  ///< `run_started, task_started, progress, task_finished, run_finished, …`
   std::string run_id;
   std::string task_id;
   Json details = Json::object();
@@ -36,9 +36,9 @@ struct Services {
   /// kInvalidConfig for a name that nobody serves.
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::function<void(const Event&)> on_event;  ///< May be empty.
-  std::string base_folder;   ///< Absolute; relative URIs count from it.
-  std::string temp_folder;   ///< For spilling.
-  std::string holder;        ///< Who we are, for people: `host, process 123`.
+  std::string base_folder;                     ///< Absolute; relative URIs count from it.
+  std::string temp_folder;                     ///< For spilling.
+  std::string holder;                          ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;
 
   void tell(Event event) const {

@@ -25,7 +25,8 @@ Status apply_resources(const Json& resources, TaskSettings& settings) {
     } else if (key == "timeout") {
       WEIR_ASSIGN(settings.timeout_ms, duration_ms(value));
     } else if (key == "threads") {
-      return fail(ErrorCode::kInvalidConfig, "resource 'threads' is {}, no number", dump_json(value));
+      return fail(ErrorCode::kInvalidConfig, "resource 'threads' is {}, no number",
+                  dump_json(value));
     }
   }
   return {};
@@ -57,9 +58,8 @@ Result<int64_t> parse_bytes(std::string_view text) {
     int64_t bytes;
   };
   constexpr std::array kUnits = {
-      Unit{"kib", 1 << 10},       Unit{"mib", 1 << 20}, Unit{"gib", 1 << 30},
-      Unit{"kb", 1'000},          Unit{"mb", 1'000'000}, Unit{"gb", 1'000'000'000},
-      Unit{"b", 1},               Unit{"", 1}};
+      Unit{"kib", 1 << 10},  Unit{"mib", 1 << 20},      Unit{"gib", 1 << 30}, Unit{"kb", 1'000},
+      Unit{"mb", 1'000'000}, Unit{"gb", 1'000'000'000}, Unit{"b", 1},         Unit{"", 1}};
   size_t digits = 0;
   int64_t number = 0;
   while (digits < text.size() && digits < 15 && text[digits] >= '0' && text[digits] <= '9')
@@ -79,7 +79,8 @@ Result<int64_t> parse_bytes(std::string_view text) {
 Result<TaskSettings> task_settings(const model::Configuration& configuration,
                                    const model::Flow& flow, const model::Task& task) {
   TaskSettings settings;
-  WEIR_TRY(while_doing(apply_defaults(configuration.defaults, settings), "reading the project's defaults"));
+  WEIR_TRY(while_doing(apply_defaults(configuration.defaults, settings),
+                       "reading the project's defaults"));
   WEIR_TRY(while_doing(apply_defaults(flow.defaults, settings),
                        fmt::format("reading the defaults of flow '{}'", flow.flow_id)));
   if (!task.engine.empty()) settings.engine = task.engine;

@@ -1,8 +1,8 @@
 #pragma once
 
-/// Parquet in and out through Storage; Arrow lives here. Writes what Hudi, Spark and DuckDB all read
-/// right: decimals as FIXED_LEN_BYTE_ARRAY, timestamps as adjusted UTC microseconds, every column
-/// optional. It knows nothing of Hudi's columns or of SQL.
+/// Parquet in and out through Storage; Arrow lives here. Writes what Hudi, Spark and DuckDB all
+/// read right: decimals as FIXED_LEN_BYTE_ARRAY, timestamps as adjusted UTC microseconds, every
+/// column optional. It knows nothing of Hudi's columns or of SQL.
 
 #include <map>
 #include <memory>
@@ -29,9 +29,9 @@ Error to_error(const arrow::Status& status);
 enum class Codec { kSnappy, kZstd };
 
 struct WriteOptions {
-  Codec codec = Codec::kZstd;         ///< Hudi tables use Snappy.
+  Codec codec = Codec::kZstd;  ///< Hudi tables use Snappy.
   int64_t row_group_rows = 122'880 * 4;
-  int64_t threads = 1;                ///< Columns of a batch are encoded in parallel beyond 1.
+  int64_t threads = 1;  ///< Columns of a batch are encoded in parallel beyond 1.
 };
 
 struct WrittenFile {

@@ -32,12 +32,23 @@ model::Schema parsed(const std::vector<std::pair<std::string, std::string>>& col
 }
 
 const model::Schema& every_type() {
-  static const model::Schema kSchema =
-      parsed({{"b", "boolean"}, {"i", "integer"}, {"l", "bigint"}, {"h", "hugeint"},
-              {"f", "float"}, {"d", "double"}, {"m", "decimal(9,2)"}, {"w", "decimal(38,10)"},
-              {"t", "varchar"}, {"x", "blob"}, {"day", "date"}, {"clock", "time"},
-              {"at", "timestamp"}, {"u", "uuid"}, {"li", "integer[]"},
-              {"st", "struct(a varchar, b decimal(4,1))"}, {"mp", "map(varchar, bigint)"}});
+  static const model::Schema kSchema = parsed({{"b", "boolean"},
+                                               {"i", "integer"},
+                                               {"l", "bigint"},
+                                               {"h", "hugeint"},
+                                               {"f", "float"},
+                                               {"d", "double"},
+                                               {"m", "decimal(9,2)"},
+                                               {"w", "decimal(38,10)"},
+                                               {"t", "varchar"},
+                                               {"x", "blob"},
+                                               {"day", "date"},
+                                               {"clock", "time"},
+                                               {"at", "timestamp"},
+                                               {"u", "uuid"},
+                                               {"li", "integer[]"},
+                                               {"st", "struct(a varchar, b decimal(4,1))"},
+                                               {"mp", "map(varchar, bigint)"}});
   return kSchema;
 }
 
@@ -63,8 +74,8 @@ std::shared_ptr<arrow::RecordBatch> numbers(int64_t from, int64_t rows) {
     EXPECT_TRUE(ids.Append(i).ok());
     EXPECT_TRUE(names.Append("row " + std::to_string(i)).ok());
   }
-  auto schema = arrow::schema({arrow::field("id", arrow::int64()),
-                               arrow::field("name", arrow::utf8())});
+  auto schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8())});
   return arrow::RecordBatch::Make(schema, rows,
                                   {ids.Finish().ValueOrDie(), names.Finish().ValueOrDie()});
 }
@@ -341,8 +352,8 @@ TEST(ParquetFile, BadFilesOfTheCorpusAreCorrupt) {
   const auto environment = make_process_environment();
   const std::filesystem::path source = environment->get("WEIR_SOURCE").value_or(".");
   const std::filesystem::path folder =
-      std::filesystem::path(environment->get("WEIR_CORPORA")
-                                .value_or((source / "../shared/corpora").string())) /
+      std::filesystem::path(
+          environment->get("WEIR_CORPORA").value_or((source / "../shared/corpora").string())) /
       "parquet-bad";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is absent";
   const auto store = storage::make_memory_storage();

@@ -114,9 +114,8 @@ int64_t ParquetWriter::bytes_so_far() const {
   const int64_t flushed = sink_->Tell().ValueOr(0);
   // What is still in memory is taken to shrink as the rest did, or to a half before there is any.
   const double waiting = static_cast<double>(given_bytes_ - flushed_given_);
-  const double shrinks = flushed_given_ > 0 ? static_cast<double>(flushed) /
-                                                  static_cast<double>(flushed_given_)
-                                            : 0.5;
+  const double shrinks =
+      flushed_given_ > 0 ? static_cast<double>(flushed) / static_cast<double>(flushed_given_) : 0.5;
   return flushed + static_cast<int64_t>(waiting * shrinks);
 }
 

@@ -145,8 +145,8 @@ class Judge {
   void judge_counts() {
     if (!hop_.counts && !hop_.must_have_counts) return;
     if (!hop_.counts) {
-      add(ErrorCode::kCheckFailed, "counts_missing", "its commit says no counts", "counts",
-          "none", "another program wrote it: load it again with weir to have it counted");
+      add(ErrorCode::kCheckFailed, "counts_missing", "its commit says no counts", "counts", "none",
+          "another program wrote it: load it again with weir to have it counted");
       return;
     }
     const auto& counts = *hop_.counts;

@@ -232,8 +232,8 @@ Result<TextResult> DuckSession::query(const std::string& statement, int64_t max_
                                                        as_subquery(statement))));
   }
   QueryResult result;
-  WEIR_TRY(execute(original, original.is_select ? Fetch::kStreaming : Fetch::kWhole, cancel_,
-                   result));
+  WEIR_TRY(
+      execute(original, original.is_select ? Fetch::kStreaming : Fetch::kWhole, cancel_, result));
   if (!original.is_select) return out;  // INSERT and the like have nothing to show
   while (true) {
     WEIR_ASSIGN(const Chunk chunk, fetch_chunk(result, cancel_));
@@ -362,8 +362,7 @@ Status DuckSession::lock(const std::vector<std::string>& allowed_paths) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> open_session(const SessionOptions& options,
-                                              const Cancel& cancel) {
+Result<std::unique_ptr<Session>> open_session(const SessionOptions& options, const Cancel& cancel) {
   auto session = std::make_unique<DuckSession>(cancel);
   WEIR_TRY(session->open(options));
   return session;

@@ -20,8 +20,9 @@ namespace weir::sql {
 struct SessionOptions {
   int64_t memory_bytes = 0;  ///< DuckDB's share (not the process's); 0: DuckDB's default.
   int64_t threads = 0;       ///< 0: all
-  std::string temp_folder = {};  ///< A private 0700 folder is made in it and removed with the session.
-  std::string database = {};     ///< A database file to open; empty: in memory.
+  std::string temp_folder =
+      {};                     ///< A private 0700 folder is made in it and removed with the session.
+  std::string database = {};  ///< A database file to open; empty: in memory.
   bool is_read_only = false;
   bool preserves_order = true;
 };

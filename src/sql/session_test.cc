@@ -1,10 +1,10 @@
 #include "sql/session.h"
 
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <filesystem>
+#include <fstream>
 
 #include <arrow/api.h>
 #include <gmock/gmock.h>
@@ -59,9 +59,8 @@ TEST(Session, QueryGivesTextAsDuckDBCastsIt) {
   EXPECT_THAT(result->names, ElementsAre("i", "d", "t", "m", "l", "s", "at", "i"));
   EXPECT_EQ(model::to_text(result->types[3]), "decimal(5,2)");
   ASSERT_EQ(result->rows.size(), 1U);
-  EXPECT_THAT(result->rows[0],
-              ElementsAre("1", std::nullopt, "x'y", "2.50", "[1, NULL]", "{'a': 1}",
-                          "2022-05-12 00:00:00+00", "1"));
+  EXPECT_THAT(result->rows[0], ElementsAre("1", std::nullopt, "x'y", "2.50", "[1, NULL]",
+                                           "{'a': 1}", "2022-05-12 00:00:00+00", "1"));
 }
 
 TEST(Session, QueryKeepsTheOrderOfItsStatement) {
@@ -98,7 +97,8 @@ constexpr const char* kEveryType =
     "i::ubigint AS u64, i::hugeint AS h, i::uhugeint AS uh, i::float AS f, i::double AS d, "
     "i::decimal(4,1) AS m4, i::decimal(9,2) AS m9, i::decimal(18,3) AS m18, "
     "i::decimal(38,4) AS m38, repeat('ä', i) AS t, encode(repeat('ä', i)) AS x, "
-    "['small','medium'][1 + i % 2]::enum('small','medium') AS e, DATE '1970-01-01' + i::integer AS day, "
+    "['small','medium'][1 + i % 2]::enum('small','medium') AS e, DATE '1970-01-01' + i::integer AS "
+    "day, "
     "TIME '00:00:00' + to_seconds(i) AS clock, make_timestamp(i) AS ts, "
     "make_timestamp(i)::timestamptz AS at, epoch_ms(i)::timestamp_s AS at_s, "
     "epoch_ms(i)::timestamp_ms AS at_ms, "
@@ -115,13 +115,23 @@ TEST(Stream, GivesExactlyTheTypesThatParquetWrites) {
   ASSERT_TRUE(reader) << to_line(reader.error());
   const auto expected = parquet::to_arrow((*reader)->columns()).value();
   EXPECT_TRUE((*reader)->schema()->Equals(*expected));
-  const std::map<std::string, std::string> types = {
-      {"i8", "int32"}, {"u32", "int64"}, {"u64", "decimal128(20, 0)"},
-      {"h", "decimal128(38, 0)"}, {"uh", "decimal128(38, 0)"}, {"m4", "decimal128(4, 1)"},
-      {"t", "string"}, {"x", "binary"}, {"e", "string"}, {"day", "date32[day]"},
-      {"clock", "time64[us]"}, {"ts", "timestamp[us, tz=UTC]"}, {"at", "timestamp[us, tz=UTC]"},
-      {"at_s", "timestamp[us, tz=UTC]"}, {"u", "string"}, {"a", "list<element: int32>"},
-      {"l", "list<element: int64>"}};
+  const std::map<std::string, std::string> types = {{"i8", "int32"},
+                                                    {"u32", "int64"},
+                                                    {"u64", "decimal128(20, 0)"},
+                                                    {"h", "decimal128(38, 0)"},
+                                                    {"uh", "decimal128(38, 0)"},
+                                                    {"m4", "decimal128(4, 1)"},
+                                                    {"t", "string"},
+                                                    {"x", "binary"},
+                                                    {"e", "string"},
+                                                    {"day", "date32[day]"},
+                                                    {"clock", "time64[us]"},
+                                                    {"ts", "timestamp[us, tz=UTC]"},
+                                                    {"at", "timestamp[us, tz=UTC]"},
+                                                    {"at_s", "timestamp[us, tz=UTC]"},
+                                                    {"u", "string"},
+                                                    {"a", "list<element: int32>"},
+                                                    {"l", "list<element: int64>"}};
   for (const auto& [name, type] : types)
     EXPECT_EQ((*reader)->schema()->GetFieldByName(name)->type()->ToString(), type) << name;
 }
@@ -236,9 +246,9 @@ TEST(Session, ErrorsSayWhatTheCallerCanDo) {
   EXPECT_EQ(error_of(*session, "SELEC 1").code, ErrorCode::kInvalidConfig);
   EXPECT_EQ(error_of(*session, "FROM nowhere").code, ErrorCode::kInvalidConfig);
   EXPECT_EQ(error_of(*session, "FROM read_csv('/nowhere/x.csv')").code, ErrorCode::kUnavailable);
-  EXPECT_EQ(error_of(*session, "CREATE TABLE t (x integer NOT NULL); INSERT INTO t VALUES (NULL)")
-                .code,
-            ErrorCode::kInvalidData);
+  EXPECT_EQ(
+      error_of(*session, "CREATE TABLE t (x integer NOT NULL); INSERT INTO t VALUES (NULL)").code,
+      ErrorCode::kInvalidData);
   const Error error = error_of(*session, "SELECT 1,\n  nothing FROM range(3)");
   EXPECT_THAT(error.message, ::testing::Not(HasSubstr("\n")));
   EXPECT_THAT(error.hint, HasSubstr("LINE 2"));
@@ -248,8 +258,9 @@ TEST(Session, MemoryBeyondTheLimitIsResourceExhausted) {
   const Cancel cancel;
   auto session = open_session({.memory_bytes = 20'000'000, .threads = 1}, cancel).value();
   const Error error =
-      error_of(*session, "SELECT count(*) FROM (SELECT DISTINCT i::varchar || 'xxxxxxxxxxxxxxxx' "
-                         "FROM range(5000000) t(i))");
+      error_of(*session,
+               "SELECT count(*) FROM (SELECT DISTINCT i::varchar || 'xxxxxxxxxxxxxxxx' "
+               "FROM range(5000000) t(i))");
   EXPECT_EQ(error.code, ErrorCode::kResourceExhausted) << to_line(error);
 }
 
@@ -283,8 +294,8 @@ TEST(Session, DeadlineInterruptsARunningQuery) {
   StridingClock clock;
   const Cancel cancel(clock, 30'000'000);
   const auto session = open_memory(cancel);
-  const Error error =
-      error_of(*session, "SELECT sum(hash(a.i * b.i)) FROM range(1000000) a(i), range(1000000) b(i)");
+  const Error error = error_of(
+      *session, "SELECT sum(hash(a.i * b.i)) FROM range(1000000) a(i), range(1000000) b(i)");
   EXPECT_EQ(error.code, ErrorCode::kCancelled);
 }
 
@@ -301,11 +312,11 @@ class SessionFiles : public ::testing::Test {
 };
 
 TEST_F(SessionFiles, SortsBeyondTheLimitSpillIntoThePrivateFolder) {
-  auto session = open_session({.memory_bytes = 60'000'000,
-                               .threads = 1,
-                               .temp_folder = (folder_ / "tmp").string()},
-                              cancel_)
-                     .value();
+  auto session =
+      open_session(
+          {.memory_bytes = 60'000'000, .threads = 1, .temp_folder = (folder_ / "tmp").string()},
+          cancel_)
+          .value();
   const auto status = session->run(
       "CREATE TABLE t AS SELECT hash(i)::varchar AS x FROM range(2000000) t(i) ORDER BY x");
   EXPECT_TRUE(status) << to_line(status.error());
@@ -315,7 +326,8 @@ TEST_F(SessionFiles, SortsBeyondTheLimitSpillIntoThePrivateFolder) {
 
 TEST_F(SessionFiles, DatabaseStaysAndCanBeReadOnly) {
   const std::string path = (folder_ / "a.duckdb").string();
-  ASSERT_TRUE(open_session({.database = path}, cancel_).value()->run("CREATE TABLE t AS SELECT 5 x"));
+  ASSERT_TRUE(
+      open_session({.database = path}, cancel_).value()->run("CREATE TABLE t AS SELECT 5 x"));
   auto session = open_session({.database = path, .is_read_only = true}, cancel_).value();
   EXPECT_EQ(session->query_number("FROM t").value(), 5);
   EXPECT_FALSE(session->run("INSERT INTO t VALUES (1)"));
@@ -354,11 +366,12 @@ TEST(ArrowTable, CanBeJoinedAndScannedAgain) {
   const auto batch = all_rows(*session, "SELECT i AS id, 'r' || i AS t FROM range(10000) x(i)");
   ASSERT_TRUE(session->add_arrow_table("my rows", batch->schema(), {batch, batch}));
   EXPECT_EQ(session->query_number("SELECT count(*) FROM \"my rows\"").value(), 20'000);
-  EXPECT_EQ(session
-                ->query_number("SELECT count(*) FROM \"my rows\" a JOIN range(5) b(i) ON a.id = b.i "
-                               "WHERE t = 'r' || i")
-                .value(),
-            10);
+  EXPECT_EQ(
+      session
+          ->query_number("SELECT count(*) FROM \"my rows\" a JOIN range(5) b(i) ON a.id = b.i "
+                         "WHERE t = 'r' || i")
+          .value(),
+      10);
   const auto again = session->add_arrow_table("my rows", batch->schema(), {batch});
   ASSERT_FALSE(again);
 }

@@ -11,18 +11,48 @@ namespace weir::sql {
 namespace {
 
 // Functions that tell of the machine or the session, wait, or bind SQL out of a text.
-constexpr std::array<std::string_view, 20> kRefusedFunctions = {
-    "current_connection_id", "current_query", "current_query_id", "current_setting",
-    "current_transaction_id", "currval", "getenv", "getvariable", "in_search_path",
-    "json_execute_serialized_sql", "json_serialize_plan", "nextval", "parse_duckdb_log_message",
-    "pg_sleep", "setseed", "set_config", "sleep_ms", "stats", "txid_current", "write_log"};
+constexpr std::array<std::string_view, 20> kRefusedFunctions = {"current_connection_id",
+                                                                "current_query",
+                                                                "current_query_id",
+                                                                "current_setting",
+                                                                "current_transaction_id",
+                                                                "currval",
+                                                                "getenv",
+                                                                "getvariable",
+                                                                "in_search_path",
+                                                                "json_execute_serialized_sql",
+                                                                "json_serialize_plan",
+                                                                "nextval",
+                                                                "parse_duckdb_log_message",
+                                                                "pg_sleep",
+                                                                "setseed",
+                                                                "set_config",
+                                                                "sleep_ms",
+                                                                "stats",
+                                                                "txid_current",
+                                                                "write_log"};
 
 // Functions whose value is another in the next run. A test compares this list with DuckDB's own.
-constexpr std::array<std::string_view, 20> kVolatile = {
-    "ago", "current_date", "current_localtime", "current_localtimestamp", "current_time",
-    "current_timestamp", "gen_random_uuid", "get_current_time", "get_current_timestamp",
-    "localtime", "localtimestamp", "now", "pg_conf_load_time", "pg_postmaster_start_time",
-    "random", "today", "transaction_timestamp", "uuid", "uuidv4", "uuidv7"};
+constexpr std::array<std::string_view, 20> kVolatile = {"ago",
+                                                        "current_date",
+                                                        "current_localtime",
+                                                        "current_localtimestamp",
+                                                        "current_time",
+                                                        "current_timestamp",
+                                                        "gen_random_uuid",
+                                                        "get_current_time",
+                                                        "get_current_timestamp",
+                                                        "localtime",
+                                                        "localtimestamp",
+                                                        "now",
+                                                        "pg_conf_load_time",
+                                                        "pg_postmaster_start_time",
+                                                        "random",
+                                                        "today",
+                                                        "transaction_timestamp",
+                                                        "uuid",
+                                                        "uuidv4",
+                                                        "uuidv7"};
 
 // Those of them that stand without brackets, where no column has the name.
 constexpr std::array<std::string_view, 5> kVolatileWords = {
@@ -41,8 +71,7 @@ constexpr std::array<std::string_view, 3> kQueryNodes = {"RECURSIVE_CTE_NODE", "
 constexpr std::array<std::string_view, 6> kReservedLayers = {
     "information_schema", "main", "memory", "pg_catalog", "system", "temp"};
 
-constexpr std::string_view kHowTo =
-    "write one SELECT over datasets: SELECT … FROM layer.dataset";
+constexpr std::string_view kHowTo = "write one SELECT over datasets: SELECT … FROM layer.dataset";
 
 template <size_t N>
 bool is_in(const std::array<std::string_view, N>& list, std::string_view word) {
@@ -174,7 +203,8 @@ class QueryWalker {
                     did_you_mean(name, {scope.begin(), scope.end()}) + std::string(kHowTo));
     }
     if (is_in(kReservedLayers, lower(layer)))
-      return refuse(fmt::format("the query reads from '{}.{}', which is DuckDB's own", layer, name));
+      return refuse(
+          fmt::format("the query reads from '{}.{}', which is DuckDB's own", layer, name));
     WEIR_TRY(model::check_name(layer, "layer"));
     WEIR_TRY(model::check_name(name, "dataset"));
     datasets.insert({layer, name});
@@ -218,12 +248,13 @@ Result<std::string> view_body(Session& session, const ViewSource& source) {
   std::string files;
   for (const std::string& file : source.files)
     files += fmt::format("{}{}", files.empty() ? "" : ", ", model::quote_text(file));
-  const std::string scan = fmt::format(
-      "read_parquet([{}], union_by_name = true, hive_partitioning = false)", files);
+  const std::string scan =
+      fmt::format("read_parquet([{}], union_by_name = true, hive_partitioning = false)", files);
   if (source.schema.empty())
     return fmt::format("SELECT COLUMNS(c -> NOT starts_with(c, '_hoodie_')) FROM {}", scan);
-  WEIR_ASSIGN(const TextResult described,
-              session.query(fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", scan)));
+  WEIR_ASSIGN(
+      const TextResult described,
+      session.query(fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", scan)));
   std::set<std::string> present;
   for (const Row& row : described.rows) present.insert(lower(row[0].value_or("")));
   return fmt::format("SELECT {} FROM {}", view_columns(source, present), scan);

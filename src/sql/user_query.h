@@ -19,19 +19,19 @@ struct UserQuery {
   bool is_volatile = false;  ///< now(), random(), … : the run's logical time then enters the token.
 };
 
-/// kInvalidConfig unless `text` is exactly one SELECT whose tables are `layer.dataset` names (or its
-/// own CTEs) and which calls no table function that reads files; the hint says how to write it.
+/// kInvalidConfig unless `text` is exactly one SELECT whose tables are `layer.dataset` names (or
+/// its own CTEs) and which calls no table function that reads files; the hint says how to write it.
 Result<UserQuery> read_user_query(const std::string& text);
 
 /// Where the Parquet files of one dataset lie: what a view is made of.
 struct ViewSource {
   model::DatasetName dataset;
   std::vector<std::string> files;  ///< engine_uri of each, at one pinned version
-  model::Schema schema;            ///< Columns of the view, in order; absent ones in a file are NULL
+  model::Schema schema;  ///< Columns of the view, in order; absent ones in a file are NULL
 };
 
-/// A session with one view `layer.dataset` per source (without `_hoodie_*` columns), locked to those
-/// files. An empty source is an empty view.
+/// A session with one view `layer.dataset` per source (without `_hoodie_*` columns), locked to
+/// those files. An empty source is an empty view.
 Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options,
                                                    const std::vector<ViewSource>& sources,
                                                    const Cancel& cancel);

@@ -31,7 +31,8 @@ bool is_volatile(const std::string& text) {
 }
 
 TEST(ReadUserQuery, FindsDatasetsWhereverTheyStand) {
-  EXPECT_THAT(datasets_of("SELECT * FROM raw.b JOIN raw.a USING (id)"), ElementsAre("raw.a", "raw.b"));
+  EXPECT_THAT(datasets_of("SELECT * FROM raw.b JOIN raw.a USING (id)"),
+              ElementsAre("raw.a", "raw.b"));
   EXPECT_THAT(datasets_of("FROM stage.\"c.d\""), ElementsAre("stage.c.d"));
   EXPECT_THAT(datasets_of("SELECT (SELECT max(x) FROM raw.a), 1 FROM raw.b, "
                           "LATERAL (SELECT * FROM raw.c) WHERE EXISTS (FROM raw.d) "
@@ -72,8 +73,8 @@ TEST(ReadUserQuery, VolatileFunctionsAreSeen) {
         "SELECT [x + random() FOR x IN [1]]", "SELECT localtimestamp"})
     EXPECT_TRUE(is_volatile(text)) << text;
   for (const char* text :
-       {"SELECT 1", "SELECT uuid, random, today, now FROM raw.a", "SELECT a.current_date FROM raw.a",
-        "SELECT 'now()', date '2020-01-01' + 1",
+       {"SELECT 1", "SELECT uuid, random, today, now FROM raw.a",
+        "SELECT a.current_date FROM raw.a", "SELECT 'now()', date '2020-01-01' + 1",
         "SELECT * FROM raw.a USING SAMPLE reservoir(10 ROWS) REPEATABLE (3)"})
     EXPECT_FALSE(is_volatile(text)) << text;
 }
@@ -82,8 +83,9 @@ TEST(ReadUserQuery, ListOfVolatileFunctionsIsDuckDBsOwn) {
   const Cancel cancel;
   const auto session = open_session({.threads = 1}, cancel).value();
   const auto rows = session
-                        ->query("SELECT DISTINCT function_name FROM duckdb_functions() WHERE "
-                                "stability <> 'CONSISTENT' AND function_type <> 'macro'")
+                        ->query(
+                            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE "
+                            "stability <> 'CONSISTENT' AND function_type <> 'macro'")
                         .value()
                         .rows;
   EXPECT_GT(rows.size(), 20U);
@@ -98,36 +100,78 @@ TEST(ReadUserQuery, ListOfVolatileFunctionsIsDuckDBsOwn) {
 }
 
 TEST(ReadUserQuery, EverythingElseIsRefusedWithAHint) {
-  for (const char* text : {
-           "", "SELEC 1", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE raw.a",
-           "COPY (SELECT 1) TO '/tmp/x' (USE_TMP_FILE false)", "COPY raw.a FROM '/tmp/x'",
-           "ATTACH '/tmp/x.duckdb'", "INSTALL httpfs", "LOAD httpfs", "PRAGMA database_list",
-           "SET threads = 1", "RESET threads", "CALL pragma_version()", "CREATE TABLE t AS SELECT 1",
-           "INSERT INTO raw.a VALUES (1)", "DELETE FROM raw.a", "UPDATE raw.a SET x = 1",
-           "DROP VIEW raw.a", "CREATE MACRO m() AS 1", "EXPORT DATABASE '/tmp/x'", "CHECKPOINT",
-           "EXPLAIN SELECT 1", "DESCRIBE raw.a", "SUMMARIZE raw.a", "FROM (SHOW TABLES)",
-           "FROM (DESCRIBE raw.a)", "SHOW ALL TABLES", "PREPARE p AS SELECT 1", "USE raw",
-           "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM read_text('/etc/passwd')",
-           "SELECT * FROM read_parquet('x')", "SELECT * FROM read_blob('x')",
-           "SELECT * FROM read_json('x')", "SELECT * FROM parquet_metadata('x')",
-           "SELECT * FROM glob('*')", "SELECT * FROM query('SELECT 1')",
-           "SELECT * FROM query_table('raw.a')", "SELECT * FROM duckdb_settings()",
-           "SELECT * FROM duckdb_secrets()", "SELECT * FROM sniff_csv('x')",
-           "SELECT * FROM '/etc/passwd'", "SELECT * FROM 'data/*.parquet'", "FROM airports",
-           "FROM weir_catalog.raw.a", "FROM information_schema.tables", "FROM pg_catalog.pg_class",
-           "FROM main.duckdb_views", "FROM system.main.duckdb_views", "FROM temp.x",
-           "FROM raw.a AT (VERSION => 1)", "SELECT getenv('HOME')", "SELECT getvariable('x')",
-           "SELECT current_setting('temp_directory')", "SELECT GetEnv('HOME') FROM raw.a",
-           "SELECT json_serialize_plan('FROM read_csv(''x'')')", "SELECT nextval('s')",
-           "SELECT * FROM raw.a WHERE x = $1", "SELECT * FROM raw.a WHERE x = ?",
-           "SELECT (SELECT count(*) FROM glob('/*'))", "SELECT sleep_ms(1000000)",
-           "SELECT * FROM raw.a WHERE EXISTS (FROM read_text('/etc/passwd'))",
-           "WITH x AS (FROM read_csv('/etc/passwd')) SELECT * FROM x",
-           "WITH \"/etc/passwd\" AS (FROM \"/etc/passwd\") FROM \"/etc/passwd\"",
-           "SELECT * FROM which_secret('s3://x', 's3')", "FROM seq_scan()",
-           "SELECT * FROM sql_auto_complete('SEL')",
-           "WITH x AS (DELETE FROM raw.a RETURNING *) FROM x", "FROM histogram('raw.a', 'x')",
-           "SELECT * FROM (SUMMARIZE raw.a)", "WITH x AS (DESCRIBE raw.a) FROM x", "PIVOT raw.a ON b USING sum(c)"}) {
+  for (const char* text : {"",
+                           "SELEC 1",
+                           "SELECT 1; SELECT 2",
+                           "SELECT 1; DROP TABLE raw.a",
+                           "COPY (SELECT 1) TO '/tmp/x' (USE_TMP_FILE false)",
+                           "COPY raw.a FROM '/tmp/x'",
+                           "ATTACH '/tmp/x.duckdb'",
+                           "INSTALL httpfs",
+                           "LOAD httpfs",
+                           "PRAGMA database_list",
+                           "SET threads = 1",
+                           "RESET threads",
+                           "CALL pragma_version()",
+                           "CREATE TABLE t AS SELECT 1",
+                           "INSERT INTO raw.a VALUES (1)",
+                           "DELETE FROM raw.a",
+                           "UPDATE raw.a SET x = 1",
+                           "DROP VIEW raw.a",
+                           "CREATE MACRO m() AS 1",
+                           "EXPORT DATABASE '/tmp/x'",
+                           "CHECKPOINT",
+                           "EXPLAIN SELECT 1",
+                           "DESCRIBE raw.a",
+                           "SUMMARIZE raw.a",
+                           "FROM (SHOW TABLES)",
+                           "FROM (DESCRIBE raw.a)",
+                           "SHOW ALL TABLES",
+                           "PREPARE p AS SELECT 1",
+                           "USE raw",
+                           "SELECT * FROM read_csv('/etc/passwd')",
+                           "SELECT * FROM read_text('/etc/passwd')",
+                           "SELECT * FROM read_parquet('x')",
+                           "SELECT * FROM read_blob('x')",
+                           "SELECT * FROM read_json('x')",
+                           "SELECT * FROM parquet_metadata('x')",
+                           "SELECT * FROM glob('*')",
+                           "SELECT * FROM query('SELECT 1')",
+                           "SELECT * FROM query_table('raw.a')",
+                           "SELECT * FROM duckdb_settings()",
+                           "SELECT * FROM duckdb_secrets()",
+                           "SELECT * FROM sniff_csv('x')",
+                           "SELECT * FROM '/etc/passwd'",
+                           "SELECT * FROM 'data/*.parquet'",
+                           "FROM airports",
+                           "FROM weir_catalog.raw.a",
+                           "FROM information_schema.tables",
+                           "FROM pg_catalog.pg_class",
+                           "FROM main.duckdb_views",
+                           "FROM system.main.duckdb_views",
+                           "FROM temp.x",
+                           "FROM raw.a AT (VERSION => 1)",
+                           "SELECT getenv('HOME')",
+                           "SELECT getvariable('x')",
+                           "SELECT current_setting('temp_directory')",
+                           "SELECT GetEnv('HOME') FROM raw.a",
+                           "SELECT json_serialize_plan('FROM read_csv(''x'')')",
+                           "SELECT nextval('s')",
+                           "SELECT * FROM raw.a WHERE x = $1",
+                           "SELECT * FROM raw.a WHERE x = ?",
+                           "SELECT (SELECT count(*) FROM glob('/*'))",
+                           "SELECT sleep_ms(1000000)",
+                           "SELECT * FROM raw.a WHERE EXISTS (FROM read_text('/etc/passwd'))",
+                           "WITH x AS (FROM read_csv('/etc/passwd')) SELECT * FROM x",
+                           "WITH \"/etc/passwd\" AS (FROM \"/etc/passwd\") FROM \"/etc/passwd\"",
+                           "SELECT * FROM which_secret('s3://x', 's3')",
+                           "FROM seq_scan()",
+                           "SELECT * FROM sql_auto_complete('SEL')",
+                           "WITH x AS (DELETE FROM raw.a RETURNING *) FROM x",
+                           "FROM histogram('raw.a', 'x')",
+                           "SELECT * FROM (SUMMARIZE raw.a)",
+                           "WITH x AS (DESCRIBE raw.a) FROM x",
+                           "PIVOT raw.a ON b USING sum(c)"}) {
     const auto query = read_user_query(text);
     ASSERT_FALSE(query) << text;
     EXPECT_EQ(query.error().code, ErrorCode::kInvalidConfig) << text;
@@ -170,8 +214,7 @@ class UserSession : public ::testing::Test {
              column("born", "date")}};
   }
   std::unique_ptr<Session> open(std::vector<ViewSource> sources) {
-    auto session =
-        open_user_session({.threads = 1, .temp_folder = file("tmp")}, sources, cancel_);
+    auto session = open_user_session({.threads = 1, .temp_folder = file("tmp")}, sources, cancel_);
     EXPECT_TRUE(session) << to_line(session.error());
     return std::move(session).value();
   }
@@ -218,25 +261,32 @@ TEST_F(UserSession, NothingButTheNamedFilesCanBeOpened) {
     other_temp = entry.path().string();
   std::ofstream(other_temp + "/spill.csv") << "a\n1\n";
   const std::string quoted = "'" + file("");
-  for (const std::string& text : std::vector<std::string>{
-           "SELECT * FROM read_csv(" + quoted + "catalog.db')",
-           "SELECT * FROM read_text(" + quoted + "catalog.db')",
-           "SELECT * FROM read_blob(" + quoted + "tmp/../catalog.db')",
-           "SELECT * FROM read_parquet(" + quoted + "unnamed.parquet')",
-           "SELECT * FROM " + quoted + "unnamed.parquet'",
-           "SELECT * FROM read_text('/etc/passwd')",
-           "SELECT * FROM glob('/etc/*')",
-           "ATTACH " + quoted + "catalog.db'",
-           "ATTACH " + quoted + "new.duckdb'",
-           "COPY (SELECT 1) TO " + quoted + "new.csv' (USE_TMP_FILE false)",
-           "COPY (SELECT 1) TO " + quoted + "new.csv'",
-           "COPY (SELECT 1) TO " + quoted + "catalog.db' (USE_TMP_FILE false)",
-           "EXPORT DATABASE " + quoted + "dump'",
-           "INSTALL httpfs", "LOAD httpfs", "LOAD " + quoted + "evil.duckdb_extension'",
-           "SET enable_external_access = true", "SET allowed_paths = ['/']",
-           "SET lock_configuration = false", "SET temp_directory = '/tmp'", "RESET allowed_paths",
-           "PRAGMA temp_directory='/tmp'", "SET allowed_directories = ['/']",
-           "PRAGMA enable_profiling='json'", "SET threads = 4"}) {
+  for (const std::string& text :
+       std::vector<std::string>{"SELECT * FROM read_csv(" + quoted + "catalog.db')",
+                                "SELECT * FROM read_text(" + quoted + "catalog.db')",
+                                "SELECT * FROM read_blob(" + quoted + "tmp/../catalog.db')",
+                                "SELECT * FROM read_parquet(" + quoted + "unnamed.parquet')",
+                                "SELECT * FROM " + quoted + "unnamed.parquet'",
+                                "SELECT * FROM read_text('/etc/passwd')",
+                                "SELECT * FROM glob('/etc/*')",
+                                "ATTACH " + quoted + "catalog.db'",
+                                "ATTACH " + quoted + "new.duckdb'",
+                                "COPY (SELECT 1) TO " + quoted + "new.csv' (USE_TMP_FILE false)",
+                                "COPY (SELECT 1) TO " + quoted + "new.csv'",
+                                "COPY (SELECT 1) TO " + quoted + "catalog.db' (USE_TMP_FILE false)",
+                                "EXPORT DATABASE " + quoted + "dump'",
+                                "INSTALL httpfs",
+                                "LOAD httpfs",
+                                "LOAD " + quoted + "evil.duckdb_extension'",
+                                "SET enable_external_access = true",
+                                "SET allowed_paths = ['/']",
+                                "SET lock_configuration = false",
+                                "SET temp_directory = '/tmp'",
+                                "RESET allowed_paths",
+                                "PRAGMA temp_directory='/tmp'",
+                                "SET allowed_directories = ['/']",
+                                "PRAGMA enable_profiling='json'",
+                                "SET threads = 4"}) {
     const auto status = session->run(text);
     EXPECT_FALSE(status) << text;
   }
@@ -257,8 +307,7 @@ TEST_F(UserSession, NothingButTheNamedFilesCanBeOpened) {
 }
 
 TEST_F(UserSession, ReadUserQueryRefusesTheAttackThatPathsDoNotStop) {
-  const std::string attack =
-      "COPY (SELECT 1) TO '" + file("a1.parquet") + "' (USE_TMP_FILE false)";
+  const std::string attack = "COPY (SELECT 1) TO '" + file("a1.parquet") + "' (USE_TMP_FILE false)";
   EXPECT_FALSE(read_user_query(attack)) << "allowed_paths alone lets a named file be overwritten";
 }
 

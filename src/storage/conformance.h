@@ -107,7 +107,8 @@ TEST_P(Conformance, OfManyThatCreateOneWins) {
       std::vector<std::jthread> writers;
       for (int i = 0; i < kWriters; ++i)
         writers.emplace_back([&, i] {
-          results[static_cast<size_t>(i)] = write(name, fmt::format("writer {}", i), Put::kIfAbsent);
+          results[static_cast<size_t>(i)] =
+              write(name, fmt::format("writer {}", i), Put::kIfAbsent);
         });
     }
     int winners = 0;
@@ -184,11 +185,13 @@ TEST_P(Conformance, WhatWasRemovedIsGoneAndMayComeBack) {
 }
 
 TEST_P(Conformance, AListingIsInByteOrderAcrossFolders) {
-  const std::vector<std::string> in_order = {"a-b",   "a.b", "a/b",   "a/c-d", "a/c/e", "a/c0",
-                                             "a0",    "b",   "b.c/d", "é",     "日/本"};
-  for (auto name = in_order.rbegin(); name != in_order.rend(); ++name) ASSERT_TRUE(write(*name, "x"));
+  const std::vector<std::string> in_order = {"a-b", "a.b", "a/b",   "a/c-d", "a/c/e", "a/c0",
+                                             "a0",  "b",   "b.c/d", "é",     "日/本"};
+  for (auto name = in_order.rbegin(); name != in_order.rend(); ++name)
+    ASSERT_TRUE(write(*name, "x"));
   EXPECT_EQ(names(""), in_order);
-  EXPECT_THAT(names("a"), ::testing::ElementsAre("a-b", "a.b", "a/b", "a/c-d", "a/c/e", "a/c0", "a0"));
+  EXPECT_THAT(names("a"),
+              ::testing::ElementsAre("a-b", "a.b", "a/b", "a/c-d", "a/c/e", "a/c0", "a0"));
   EXPECT_THAT(names("a/"), ::testing::ElementsAre("a/b", "a/c-d", "a/c/e", "a/c0"));
   EXPECT_THAT(names("a/c"), ::testing::ElementsAre("a/c-d", "a/c/e", "a/c0"));
   EXPECT_THAT(names("b."), ::testing::ElementsAre("b.c/d"));
@@ -219,12 +222,23 @@ TEST_P(Conformance, AListingGoesOnAfterAnyName) {
 }
 
 TEST_P(Conformance, OddNamesAreNamesLikeOthers) {
-  const std::vector<std::string> odd = {
-      "with space.csv",      "a'b\"c`d",         "Ünïcödé/日本語/🦆.csv", "back\\slash",
-      "per%20cent",          "star*[x]?{y}",     "new\nline\ttab",        ".hidden",
-      "...",                 "a/..b/.c.",        "~",                     "-rf",
-      std::string(255, 'n'), "$(touch x);`id`",  "a:b|c<d>e&f",           "#frag?query=1",
-      "d/" + std::string(255, 'm')};
+  const std::vector<std::string> odd = {"with space.csv",
+                                        "a'b\"c`d",
+                                        "Ünïcödé/日本語/🦆.csv",
+                                        "back\\slash",
+                                        "per%20cent",
+                                        "star*[x]?{y}",
+                                        "new\nline\ttab",
+                                        ".hidden",
+                                        "...",
+                                        "a/..b/.c.",
+                                        "~",
+                                        "-rf",
+                                        std::string(255, 'n'),
+                                        "$(touch x);`id`",
+                                        "a:b|c<d>e&f",
+                                        "#frag?query=1",
+                                        "d/" + std::string(255, 'm')};
   for (const auto& name : odd) {
     const auto written = write(name, name, Put::kIfAbsent);
     ASSERT_TRUE(written) << to_line(written.error());

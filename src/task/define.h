@@ -24,7 +24,9 @@ struct Narrow {
   std::optional<double> greatest;
   std::optional<ParamType> type;
 };
-inline Narrow choice(std::vector<std::string> words) { return {std::move(words), {}, {}, ParamType::kChoice}; }
+inline Narrow choice(std::vector<std::string> words) {
+  return {std::move(words), {}, {}, ParamType::kChoice};
+}
 inline Narrow in_range(double least, double greatest) { return {{}, least, greatest, {}}; }
 inline Narrow typed(ParamType type) { return {{}, {}, {}, type}; }
 
@@ -79,24 +81,24 @@ class Define {
   }
 
   template <typename T>
-  Define& required(std::string name, T Params::*member, std::string doc, Narrow narrow = {}) {
+  Define& required(std::string name, T Params::* member, std::string doc, Narrow narrow = {}) {
     return add(std::move(name), member, std::move(doc), std::move(narrow), Use::kPlain, true);
   }
   template <typename T>
-  Define& optional(std::string name, T Params::*member, std::string doc, Narrow narrow = {}) {
+  Define& optional(std::string name, T Params::* member, std::string doc, Narrow narrow = {}) {
     return add(std::move(name), member, std::move(doc), std::move(narrow), Use::kPlain, false);
   }
   /// A dataset that this template reads.
-  Define& consumes(std::string name, model::DatasetName Params::*member, std::string doc) {
+  Define& consumes(std::string name, model::DatasetName Params::* member, std::string doc) {
     return add(std::move(name), member, std::move(doc), {}, Use::kConsumes, true);
   }
   /// Landing files that this template reads: `layer/glob`.
-  Define& consumes_files(std::string name, std::string Params::*member, std::string doc) {
+  Define& consumes_files(std::string name, std::string Params::* member, std::string doc) {
     return add(std::move(name), member, std::move(doc), typed(ParamType::kGlob),
                Use::kConsumesFiles, true);
   }
   /// The dataset that this template writes.
-  Define& produces(std::string name, model::DatasetName Params::*member, std::string doc) {
+  Define& produces(std::string name, model::DatasetName Params::* member, std::string doc) {
     return add(std::move(name), member, std::move(doc), {}, Use::kProduces, true);
   }
   Define& example(std::string title, Json params) {
@@ -113,8 +115,9 @@ class Define {
                 Result<std::vector<model::Operation>> (*function)(const Params&, const Inputs&)) {
     made_.operation = kind;
     made_.batching = batching;
-    made_.plan = [binders = binders_, function](const Json& values, const Inputs& inputs)
-        -> Result<std::vector<model::Operation>> {
+    made_.plan = [binders = binders_, function](
+                     const Json& values,
+                     const Inputs& inputs) -> Result<std::vector<model::Operation>> {
       WEIR_ASSIGN(const Params params, bound(binders, values));
       return function(params, inputs);
     };
@@ -136,7 +139,7 @@ class Define {
   };
 
   template <typename T>
-  Define& add(std::string name, T Params::*member, std::string doc, Narrow narrow, Use use,
+  Define& add(std::string name, T Params::* member, std::string doc, Narrow narrow, Use use,
               bool is_required) {
     Param param;
     param.name = name;
@@ -162,8 +165,8 @@ class Define {
       if (found == values.end() || found->is_null()) continue;
       auto status = binder.bind(*found, params);
       if (!status)
-        return std::unexpected(
-            std::move(status).error().while_doing(fmt::format("reading parameter '{}'", binder.name)));
+        return std::unexpected(std::move(status).error().while_doing(
+            fmt::format("reading parameter '{}'", binder.name)));
     }
     return params;
   }

@@ -22,21 +22,23 @@ std::string words(const std::vector<std::string>& list) {
 }
 
 Status refuse(const Param& param, const Json& value, std::string hint) {
-  return fail_with_hint(ErrorCode::kInvalidConfig,
-                        fmt::format("parameter '{}' is {}, no {}", param.name, dump_json(value),
-                                    to_text(param.type)),
-                        std::move(hint));
+  return fail_with_hint(
+      ErrorCode::kInvalidConfig,
+      fmt::format("parameter '{}' is {}, no {}", param.name, dump_json(value), to_text(param.type)),
+      std::move(hint));
 }
 
 Status lint_number(const Param& param, const Json& value) {
-  const bool is_good = param.type == ParamType::kInteger ? value.is_number_integer() : value.is_number();
+  const bool is_good =
+      param.type == ParamType::kInteger ? value.is_number_integer() : value.is_number();
   if (!is_good) return refuse(param, value, "write a number");
   const double number = value.get<double>();
   if ((param.least && number < *param.least) || (param.greatest && number > *param.greatest))
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("parameter '{}' is {}, out of range", param.name, dump_json(value)),
-                          fmt::format("write a number from {} to {}", param.least.value_or(0),
-                                      param.greatest.value_or(0)));
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("parameter '{}' is {}, out of range", param.name, dump_json(value)),
+        fmt::format("write a number from {} to {}", param.least.value_or(0),
+                    param.greatest.value_or(0)));
   return {};
 }
 
@@ -75,7 +77,8 @@ Status lint_value(const Param& param, const Json& value) {
       return {};
     case ParamType::kNames:
       if (value.is_string()) return {};
-      if (!value.is_array() || !std::ranges::all_of(value, [](const Json& v) { return v.is_string(); }))
+      if (!value.is_array() ||
+          !std::ranges::all_of(value, [](const Json& v) { return v.is_string(); }))
         return refuse(param, value, "write a list of names");
       return {};
     case ParamType::kJson: return {};
@@ -111,7 +114,8 @@ const Param* Template::find_param(std::string_view param) const {
 
 Status lint_params(const std::string& template_name, const std::vector<Param>& params,
                    const Json& values) {
-  const std::string see = fmt::format("`weir template show {}` lists the parameters", template_name);
+  const std::string see =
+      fmt::format("`weir template show {}` lists the parameters", template_name);
   if (!values.is_object())
     return fail_with_hint(ErrorCode::kInvalidConfig, "parameters are no key/value pairs", see);
   std::vector<std::string> names;
@@ -147,18 +151,25 @@ namespace {
 
 template <typename T>
 Status take(const Json& value, T& member, bool is_good, std::string_view what) {
-  if (!is_good)
-    return fail(ErrorCode::kInvalidConfig, "{} is no {}", dump_json(value), what);
+  if (!is_good) return fail(ErrorCode::kInvalidConfig, "{} is no {}", dump_json(value), what);
   member = value.get<T>();
   return {};
 }
 
 }  // namespace
 
-Status bind(const Json& value, std::string& member) { return take(value, member, value.is_string(), "text"); }
-Status bind(const Json& value, bool& member) { return take(value, member, value.is_boolean(), "boolean"); }
-Status bind(const Json& value, int64_t& member) { return take(value, member, value.is_number_integer(), "integer"); }
-Status bind(const Json& value, double& member) { return take(value, member, value.is_number(), "number"); }
+Status bind(const Json& value, std::string& member) {
+  return take(value, member, value.is_string(), "text");
+}
+Status bind(const Json& value, bool& member) {
+  return take(value, member, value.is_boolean(), "boolean");
+}
+Status bind(const Json& value, int64_t& member) {
+  return take(value, member, value.is_number_integer(), "integer");
+}
+Status bind(const Json& value, double& member) {
+  return take(value, member, value.is_number(), "number");
+}
 Status bind(const Json& value, std::optional<double>& member) {
   double number = 0;
   WEIR_TRY(bind(value, number));
@@ -209,8 +220,12 @@ Json default_of(double member) { return member; }
 Json default_of(const std::optional<double>& member) { return member ? Json(*member) : Json(); }
 Json default_of(const std::optional<int64_t>& member) { return member ? Json(*member) : Json(); }
 Json default_of(const Duration& member) { return format_duration_ms(member.ms); }
-Json default_of(const model::DatasetName& member) { return member.empty() ? Json() : Json(member.text()); }
-Json default_of(const std::vector<std::string>& member) { return member.empty() ? Json() : Json(member); }
+Json default_of(const model::DatasetName& member) {
+  return member.empty() ? Json() : Json(member.text());
+}
+Json default_of(const std::vector<std::string>& member) {
+  return member.empty() ? Json() : Json(member);
+}
 Json default_of(const Json& member) { return member; }
 
 }  // namespace internal

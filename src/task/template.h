@@ -25,15 +25,15 @@ enum class ParamType {
   kInteger,
   kNumber,
   kBoolean,
-  kDuration,   ///< `10s`
-  kDataset,    ///< `layer.name`
-  kGlob,       ///< `layer/glob` over landing files
-  kPattern,    ///< regular expression with named groups
-  kSqlFile,    ///< path of a SQL file relative to the project
-  kConnection, ///< `connection_id`
-  kNames,      ///< list of column names
-  kChoice,     ///< one of `choices`
-  kJson,       ///< an object or a list, checked by the template
+  kDuration,    ///< `10s`
+  kDataset,     ///< `layer.name`
+  kGlob,        ///< `layer/glob` over landing files
+  kPattern,     ///< regular expression with named groups
+  kSqlFile,     ///< path of a SQL file relative to the project
+  kConnection,  ///< `connection_id`
+  kNames,       ///< list of column names
+  kChoice,      ///< one of `choices`
+  kJson,        ///< an object or a list, checked by the template
 };
 std::string_view to_text(ParamType type);
 
@@ -45,10 +45,10 @@ struct Param {
   ParamType type = ParamType::kText;
   Use use = Use::kPlain;
   bool is_required = false;
-  Json otherwise;                     ///< Default; null where there is none.
-  std::string doc;                    ///< One sentence.
-  std::vector<std::string> choices;   ///< kChoice
-  std::optional<double> least;        ///< kInteger, kNumber
+  Json otherwise;                    ///< Default; null where there is none.
+  std::string doc;                   ///< One sentence.
+  std::vector<std::string> choices;  ///< kChoice
+  std::optional<double> least;       ///< kInteger, kNumber
   std::optional<double> greatest;
 };
 
@@ -59,10 +59,10 @@ struct Example {
 
 /// How many hops the new inputs make.
 enum class Batching {
-  kNone,          ///< No inputs are awaited: the operation runs over what is there.
-  kEachFile,      ///< One operation per new landing file, by as-of, then name.
-  kEachAsOf,      ///< One operation per new as-of of the consumed dataset, oldest first.
-  kLatest,        ///< One operation over the newest version of each consumed dataset.
+  kNone,      ///< No inputs are awaited: the operation runs over what is there.
+  kEachFile,  ///< One operation per new landing file, by as-of, then name.
+  kEachAsOf,  ///< One operation per new as-of of the consumed dataset, oldest first.
+  kLatest,    ///< One operation over the newest version of each consumed dataset.
 };
 
 /// The inputs of a task, resolved and pinned before it is planned.
@@ -99,7 +99,8 @@ struct Template {
   /// pass: they are checked once they are known.
   std::function<Status(const Json& params)> lint;
   /// Pure: the same inputs give the same operations (tokens are set by the caller).
-  std::function<Result<std::vector<model::Operation>>(const Json& params, const Inputs& inputs)> plan;
+  std::function<Result<std::vector<model::Operation>>(const Json& params, const Inputs& inputs)>
+      plan;
   /// An effect that moves bytes or calls services; a second run leaves the same state.
   std::function<Result<model::Outcome>(const Json& params, const Context& context)> run;
 

@@ -117,7 +117,8 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   for (const auto& entry : entries) {
     WEIR_ASSIGN(const bool fits, glob_matches(params.pattern, entry.name));
     if (!fits) continue;
-    const bool rests = entry.modified_at_us + params.settle.ms * 1000 <= context.engine.clock->now_us();
+    const bool rests =
+        entry.modified_at_us + params.settle.ms * 1000 <= context.engine.clock->now_us();
     if (!rests) continue;
     WEIR_TRY(fetch.take(entry, folder + entry.name));
   }

@@ -28,7 +28,8 @@ Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& in
     operation.target.format = "parquet";
     operation.target.mode = model::WriteMode::kAppend;
     operation.params = {{"format", params.format}};
-    if (params.max_rejected_percent) operation.params["max_rejected_percent"] = *params.max_rejected_percent;
+    if (params.max_rejected_percent)
+      operation.params["max_rejected_percent"] = *params.max_rejected_percent;
     if (params.max_rejected_rows) operation.params["max_rejected_rows"] = *params.max_rejected_rows;
     operations.push_back(std::move(operation));
   }
@@ -40,9 +41,10 @@ Status check(const Params& params) {
     WEIR_ASSIGN(const auto pattern, Pattern::compile(params.as_of));
     const auto& names = pattern.group_names();
     if (std::ranges::find(names, "as_of") == names.end())
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("parameter 'as_of' is '{}', without a group of that name", params.as_of),
-                            "name the group: 'airports-(?<as_of>\\d{8})'");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("parameter 'as_of' is '{}', without a group of that name", params.as_of),
+          "name the group: 'airports-(?<as_of>\\d{8})'");
   }
   if (!params.format.is_object() || params.format.size() != 1 || !params.format.contains("csv"))
     return fail_with_hint(ErrorCode::kInvalidConfig,

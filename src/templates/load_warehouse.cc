@@ -47,8 +47,10 @@ task::Template load_warehouse() {
       .consumes("from", &Params::from, "Dataset whose newest version is loaded.")
       .required("connection", &Params::connection, "Connection of the warehouse.",
                 task::typed(task::ParamType::kConnection))
-      .required("table", &Params::table, "Table in the warehouse, with its schema where it has one.")
-      .optional("mode", &Params::mode, "Whether the table is replaced, appended to or merged by key.",
+      .required("table", &Params::table,
+                "Table in the warehouse, with its schema where it has one.")
+      .optional("mode", &Params::mode,
+                "Whether the table is replaced, appended to or merged by key.",
                 task::choice({"replace", "append", "merge"}))
       .optional("key", &Params::key, "Key columns of a merge.")
       .example("The finished dimension for the analysts.",

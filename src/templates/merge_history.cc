@@ -42,9 +42,8 @@ Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& in
                         {"key", key},
                         {"untracked", params.untracked},
                         {"max_deleted_percent", params.max_deleted_percent},
-                        {"max_changed_percent", params.max_changed_percent
-                                                    ? Json(*params.max_changed_percent)
-                                                    : Json()}};
+                        {"max_changed_percent",
+                         params.max_changed_percent ? Json(*params.max_changed_percent) : Json()}};
     operations.push_back(std::move(operation));
   }
   return operations;

@@ -15,7 +15,8 @@ struct Params {
 Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& inputs) {
   const auto body = inputs.files.find(params.sql);
   if (body == inputs.files.end())
-    return fail_with_hint(ErrorCode::kNotFound, fmt::format("SQL file '{}' is not there", params.sql),
+    return fail_with_hint(ErrorCode::kNotFound,
+                          fmt::format("SQL file '{}' is not there", params.sql),
                           "the path counts from the project folder");
   std::vector<Operation> operations;
   for (const auto& hop : inputs.hops) {

@@ -40,10 +40,10 @@ Result<TableName> parse_table_name(std::string_view text) {
   }
   WEIR_TRY(model::check_name(name.table, "warehouse table"));
   if (name.table.starts_with(kOwnPrefix))
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("warehouse table '{}' has a name that weir keeps for itself",
-                                      text),
-                          "choose a name that does not start with _weir_");
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("warehouse table '{}' has a name that weir keeps for itself", text),
+        "choose a name that does not start with _weir_");
   return name;
 }
 
@@ -62,8 +62,7 @@ Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
 }
 
 Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options) {
-  WEIR_ASSIGN(const auto kind,
-              json_field_or<std::string>(options.connection, "kind", "duckdb"));
+  WEIR_ASSIGN(const auto kind, json_field_or<std::string>(options.connection, "kind", "duckdb"));
   if (kind == "duckdb") return open_duckdb_warehouse(options);
   return fail_with_hint(ErrorCode::kUnsupported,
                         fmt::format("no warehouse of kind '{}' is served", kind),

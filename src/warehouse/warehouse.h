@@ -49,7 +49,7 @@ struct Load {
   int64_t rows = 0;                ///< That must arrive: counted from the files by another reader.
   std::string run_id;
   int64_t attempt = 1;
-  int64_t loaded_at_us = 0;        ///< The run's logical time.
+  int64_t loaded_at_us = 0;  ///< The run's logical time.
 };
 
 /// A row of `_weir_load`: what a load did, kept beside the data it loaded.
@@ -58,8 +58,8 @@ struct Receipt {
   std::string table_name;
   int64_t loaded_at_us = 0;
   std::string run_id;
-  int64_t rows = 0;      ///< Of the table after the load, read back.
-  std::string digest;    ///< Over the key (all columns without one) of the rows delivered.
+  int64_t rows = 0;           ///< Of the table after the load, read back.
+  std::string digest;         ///< Over the key (all columns without one) of the rows delivered.
   model::Counts counts = {};  ///< Read back from the table, not told by the statement that wrote.
 };
 

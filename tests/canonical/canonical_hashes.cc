@@ -12,8 +12,7 @@ namespace {
 
 weir::Result<std::string> hash_line(weir::sql::Session& session, const std::string& line) {
   WEIR_ASSIGN(const weir::Json example, weir::parse_json(line));
-  const std::string statement =
-      "SELECT canonical_hash(" + example["sql"].get<std::string>() + ")";
+  const std::string statement = "SELECT canonical_hash(" + example["sql"].get<std::string>() + ")";
   WEIR_ASSIGN(const auto result, session.query(statement));
   return weir::model::canonical_hash(weir::testing::write_typed_row(example["row"])) + " " +
          result.rows[0][0].value_or("NULL");

@@ -114,7 +114,8 @@ void write_arrow(model::CanonicalWriter& out, const arrow::Array& array, int64_t
       const arrow::Decimal128 value(decimals.GetValue(row));
       __extension__ const __int128 unscaled =
           (static_cast<__int128>(value.high_bits()) << 64) | value.low_bits();
-      return out.decimal(unscaled, static_cast<const arrow::Decimal128Type&>(*array.type()).scale());
+      return out.decimal(unscaled,
+                         static_cast<const arrow::Decimal128Type&>(*array.type()).scale());
     }
     case arrow::Type::STRING:
       return out.text(static_cast<const arrow::StringArray&>(array).GetView(row));
@@ -137,15 +138,21 @@ constexpr const char* kColumns =
     "(i % 200)::utinyint AS u8, i::usmallint AS u16, i::uinteger AS u32, i::ubigint AS u64, "
     "i::hugeint * 100000000000000000 * (1 - 2 * (i % 2)) AS h, (i / 7)::float AS f, "
     "CASE WHEN i % 11 = 0 THEN 'nan'::double WHEN i % 13 = 0 THEN -0.0 ELSE sqrt(i) END AS d, "
-    "(i / 10)::decimal(4,1) AS m4, (i / 100)::decimal(9,3) AS m9, (i * -1.25)::decimal(18,6) AS m18, "
-    "(i * 3)::decimal(38,12) AS m38, CASE WHEN i % 5 = 0 THEN NULL ELSE repeat('ö', i % 20) END AS t, "
+    "(i / 10)::decimal(4,1) AS m4, (i / 100)::decimal(9,3) AS m9, (i * -1.25)::decimal(18,6) AS "
+    "m18, "
+    "(i * 3)::decimal(38,12) AS m38, CASE WHEN i % 5 = 0 THEN NULL ELSE repeat('ö', i % 20) END AS "
+    "t, "
     "encode(i::varchar) AS x, ['s','m','l'][1 + i % 3]::enum('s','m','l') AS e, "
-    "DATE '1970-01-01' + (i::integer - 5000) AS day, TIME '00:00:00' + to_microseconds(i * 777777) AS clock, "
+    "DATE '1970-01-01' + (i::integer - 5000) AS day, TIME '00:00:00' + to_microseconds(i * 777777) "
+    "AS clock, "
     "make_timestamp(i * -777777777) AS ts, make_timestamp(i * 777777777)::timestamptz AS \"at\", "
-    "make_timestamp(i * 1000000)::timestamp_s AS at_s, make_timestamp(i * 1000)::timestamp_ms AS at_ms, "
-    "CASE WHEN i % 5 = 4 THEN NULL ELSE list_transform(range(i % 4), lambda v: CASE WHEN v = 1 THEN NULL ELSE v * i END) END AS l, "
+    "make_timestamp(i * 1000000)::timestamp_s AS at_s, make_timestamp(i * 1000)::timestamp_ms AS "
+    "at_ms, "
+    "CASE WHEN i % 5 = 4 THEN NULL ELSE list_transform(range(i % 4), lambda v: CASE WHEN v = 1 "
+    "THEN NULL ELSE v * i END) END AS l, "
     "[i, NULL]::integer[2] AS a, [[i::varchar], [], NULL, ['z', NULL]] AS ll, "
-    "CASE WHEN i % 3 = 1 THEN NULL ELSE {'q': CASE WHEN i % 2 = 0 THEN [i::varchar] END, 'p': CASE WHEN i % 4 = 0 THEN i END} END AS s, "
+    "CASE WHEN i % 3 = 1 THEN NULL ELSE {'q': CASE WHEN i % 2 = 0 THEN [i::varchar] END, 'p': CASE "
+    "WHEN i % 4 = 0 THEN i END} END AS s, "
     "[{'k': i, 'j': 1.5}, NULL, {'k': NULL, 'j': i / 10}] AS ls, "
     "CASE WHEN i % 4 = 1 THEN NULL ELSE map(['z' || i, 'k', 'kk'], [i, NULL, 3]) END AS mp, "
     "'the same in all rows' AS c, NULL::integer AS none";
@@ -154,7 +161,8 @@ constexpr const char* kStruct =
     "struct_pack(b := b, i8 := i8, i16 := i16, i32 := i32, i64 := i64, u8 := u8, u16 := u16, "
     "u32 := u32, u64 := u64, h := h, f := f, d := d, m4 := m4, m9 := m9, m18 := m18, m38 := m38, "
     "t := t, x := x, e := e, day := day, clock := clock, ts := ts, \"at\" := \"at\", at_s := at_s, "
-    "at_ms := at_ms, l := l, a := a, ll := ll, s := s, ls := ls, mp := mp, c := c, \"none\" := \"none\")";
+    "at_ms := at_ms, l := l, a := a, ll := ll, s := s, ls := ls, mp := mp, c := c, \"none\" := "
+    "\"none\")";
 
 TEST(CanonicalTables, EveryRowOfEveryTypeHashesAsItsArrowRow) {
   const Cancel cancel;

@@ -83,7 +83,8 @@ void write_value(CanonicalWriter& out, const Json& value) {
   const Json& content = value.begin().value();
   if (kind == "boolean") return out.boolean(content.get<bool>());
   if (kind == "number") return write_number(out, content.get<std::string>());
-  if (kind == "float") return out.floating(std::strtod(content.get<std::string>().c_str(), nullptr));
+  if (kind == "float")
+    return out.floating(std::strtod(content.get<std::string>().c_str(), nullptr));
   if (kind == "text") return out.text(content.get<std::string>());
   if (kind == "blob") return out.blob(from_hex(content.get<std::string>()));
   if (kind == "date") return out.date(content.get<int32_t>());

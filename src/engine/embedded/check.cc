@@ -57,10 +57,10 @@ Status admit(const Rule& rule, const Operation& operation) {
     bool is_pinned = false;
     for (const auto& input : operation.inputs) is_pinned |= input.dataset == dataset;
     if (!is_pinned)
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("the rule's SQL reads {}, which this check does not check",
-                                        dataset.text()),
-                            "join other datasets in a transform, and check its result");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("the rule's SQL reads {}, which this check does not check", dataset.text()),
+          "join other datasets in a transform, and check its result");
   }
   return {};
 }
@@ -83,18 +83,17 @@ Result<RuleResult> run_rule(const Rule& rule, int64_t rows, size_t number, sql::
               session.query_number(fmt::format("SELECT {} FROM {}", rule.rows_of, view)));
   result.is_broken = result.broken_rows > 0;
   if (!result.is_broken) return result;
-  WEIR_ASSIGN(const auto examples,
-              session.query(fmt::format("SELECT * FROM {} ORDER BY ALL LIMIT {}", view,
-                                        kExamples)));
+  WEIR_ASSIGN(const auto examples, session.query(fmt::format(
+                                       "SELECT * FROM {} ORDER BY ALL LIMIT {}", view, kExamples)));
   result.examples = rows_as_json(examples);
   return result;
 }
 
 std::string describe(const RuleResult& result, const std::string& dataset) {
-  auto text = fmt::format("rule {} on {}: {} it", result.rule, dataset,
-                          result.broken_rows == 1
-                              ? std::string("1 row breaks")
-                              : fmt::format("{} rows break", result.broken_rows));
+  auto text =
+      fmt::format("rule {} on {}: {} it", result.rule, dataset,
+                  result.broken_rows == 1 ? std::string("1 row breaks")
+                                          : fmt::format("{} rows break", result.broken_rows));
   if (result.rule.starts_with("min_rows") || result.rule.starts_with("max_rows"))
     return fmt::format("rule {} on {}: it has {} rows", result.rule, dataset,
                        result.examples[0]["rows"].get<std::string>());

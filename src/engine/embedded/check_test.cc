@@ -67,9 +67,8 @@ TEST_F(Check, EachRuleFindsWhatBreaksItAndPassesOverNulls) {
               HasSubstr("1 row breaks it"));
   EXPECT_THAT(broken(kBad, R"([{"range": {"column": "share", "min": 0, "max": 1}}])"),
               HasSubstr("2 rows"));
-  EXPECT_THAT(
-      broken(kBad, R"([{"sql": "SELECT * FROM presentation.countries WHERE share > 1"}])"),
-      HasSubstr("1 row breaks it"));
+  EXPECT_THAT(broken(kBad, R"([{"sql": "SELECT * FROM presentation.countries WHERE share > 1"}])"),
+              HasSubstr("1 row breaks it"));
 }
 
 TEST_F(Check, EveryBrokenRuleIsNamed) {
@@ -79,8 +78,8 @@ TEST_F(Check, EveryBrokenRuleIsNamed) {
 }
 
 TEST_F(Check, WarningsLetTheFlowGoOnWithFiveExamplesAtMost) {
-  const auto outcome = run("SELECT NULL::INTEGER AS country FROM range(8)",
-                           R"([{"not_null": "country"}])", "warn");
+  const auto outcome =
+      run("SELECT NULL::INTEGER AS country FROM range(8)", R"([{"not_null": "country"}])", "warn");
   ASSERT_TRUE(outcome) << to_line(outcome.error());
   ASSERT_THAT(outcome->warnings, SizeIs(1));
   EXPECT_THAT(outcome->warnings[0], HasSubstr("8 rows"));
@@ -103,9 +102,9 @@ TEST_F(Check, UnknownRulesAndColumnsAreRefusedWithTheNearestWord) {
   const auto column = run(kGood, R"([{"not_null": "contry"}])");
   ASSERT_FALSE(column);
   EXPECT_THAT(column.error().hint, HasSubstr("'country'"));
-  for (const auto* rules : {"[]", "[{}]", R"([{"min_rows": "x"}])",
-                            R"([{"range": {"column": "share"}}])",
-                            R"([{"accepted_values": {"column": "share", "values": []}}])"}) {
+  for (const auto* rules :
+       {"[]", "[{}]", R"([{"min_rows": "x"}])", R"([{"range": {"column": "share"}}])",
+        R"([{"accepted_values": {"column": "share", "values": []}}])"}) {
     const auto outcome = run(kGood, rules);
     ASSERT_FALSE(outcome) << rules;
     EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidConfig) << to_line(outcome.error());
@@ -113,9 +112,8 @@ TEST_F(Check, UnknownRulesAndColumnsAreRefusedWithTheNearestWord) {
 }
 
 TEST_F(Check, SqlOfARuleGoesThroughTheLockDown) {
-  for (const auto* sql :
-       {"DROP TABLE x", "SELECT * FROM read_csv('/etc/passwd')", "SELECT 1; SELECT 2",
-        "SELECT * FROM raw.others"}) {
+  for (const auto* sql : {"DROP TABLE x", "SELECT * FROM read_csv('/etc/passwd')",
+                          "SELECT 1; SELECT 2", "SELECT * FROM raw.others"}) {
     const auto outcome = run(kGood, dump_json(Json::array({{{"sql", sql}}})));
     ASSERT_FALSE(outcome) << sql;
     EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidConfig) << to_line(outcome.error());

@@ -74,8 +74,7 @@ TEST_F(EmbeddedEngine, ChainFromStageToWarehouseRunsThroughIt) {
 
 TEST_F(EmbeddedEngine, CancelledTaskStartsNothing) {
   cancel_.cancel("ann stopped it");
-  const auto outcome =
-      engine_->execute(operation(model::OperationKind::kCheck, {}), context_);
+  const auto outcome = engine_->execute(operation(model::OperationKind::kCheck, {}), context_);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kCancelled);
   EXPECT_THAT(outcome.error().message, HasSubstr("ann stopped it"));

@@ -72,8 +72,7 @@ Result<Reading> open_reading(const model::PinnedInput& input, const model::Opera
     WEIR_ASSIGN(auto* store, context.stores->open(object.uri));
     WEIR_ASSIGN(const auto info, parquet::read_info(*store, object.name));
     if (object.rows >= 0 && info.rows != object.rows)
-      return differs(object, "rows", fmt::format("{}", object.rows),
-                     fmt::format("{}", info.rows));
+      return differs(object, "rows", fmt::format("{}", object.rows), fmt::format("{}", info.rows));
     reading.rows += info.rows;
     WEIR_TRY(add_columns(info, reading.view.schema));
     auto*& files = by_uri[object.uri];
@@ -102,8 +101,8 @@ Result<Readings> open_readings(const model::Operation& operation, const Context&
     views.push_back(reading.view);
     readings.inputs.push_back(std::move(reading));
   }
-  WEIR_ASSIGN(readings.session, sql::open_user_session(session_options(operation.limits), views,
-                                                       *context.cancel));
+  WEIR_ASSIGN(readings.session,
+              sql::open_user_session(session_options(operation.limits), views, *context.cancel));
   return readings;
 }
 

@@ -98,8 +98,8 @@ Result<Rule> accepted_values(const Json& value, const Subject& subject) {
     WEIR_ASSIGN(literals.emplace_back(), literal(accepted));
   }
   return Rule{.text = fmt::format("accepted_values({})", column),
-              .broken = subject.where(fmt::format("{} NOT IN ({})", quote_name(column),
-                                                  fmt::join(literals, ", ")))};
+              .broken = subject.where(
+                  fmt::format("{} NOT IN ({})", quote_name(column), fmt::join(literals, ", ")))};
 }
 
 Result<Rule> range(const Json& value, const Subject& subject) {
@@ -140,10 +140,9 @@ Result<Rule> read_rule(const std::string& name, const Json& value, const Subject
   if (name == "min_rows" || name == "max_rows") return row_count(name, value);
   if (name == "sql" && value.is_string())
     return Rule{.text = "sql", .broken = value.get<std::string>(), .is_user_sql = true};
-  return fail_with_hint(
-      ErrorCode::kInvalidConfig, fmt::format("rule '{}' is not known", name),
-      did_you_mean(name, known_rules()) +
-          fmt::format("known rules: {}", fmt::join(known_rules(), ", ")));
+  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("rule '{}' is not known", name),
+                        did_you_mean(name, known_rules()) +
+                            fmt::format("known rules: {}", fmt::join(known_rules(), ", ")));
 }
 
 }  // namespace
@@ -161,9 +160,8 @@ Result<std::vector<Rule>> read_rules(const Json& rules, const std::string& relat
                             fmt::format("rule {} is no object with one key", dump_json(entry)),
                             "write {not_null: country}");
     const auto rule = entry.begin();
-    WEIR_ASSIGN(all.emplace_back(),
-                while_doing(read_rule(rule.key(), rule.value(), subject),
-                            fmt::format("reading rule {}", dump_json(entry))));
+    WEIR_ASSIGN(all.emplace_back(), while_doing(read_rule(rule.key(), rule.value(), subject),
+                                                fmt::format("reading rule {}", dump_json(entry))));
   }
   return all;
 }

@@ -13,8 +13,8 @@
 namespace weir::engine::embedded {
 
 struct Rule {
-  std::string text;      ///< For messages: `not_null(country)`, `min_rows(200)`.
-  std::string broken;    ///< A SELECT of the rows that break it; empty for a rule over the count.
+  std::string text;    ///< For messages: `not_null(country)`, `min_rows(200)`.
+  std::string broken;  ///< A SELECT of the rows that break it; empty for a rule over the count.
   std::string rows_of = "count(*)";  ///< How many rows the lines of `broken` stand for.
   bool is_user_sql = false;  ///< `broken` is what a user wrote: it goes through the lock-down.
   int64_t least_rows = -1;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// For tests of executors: a lake in a folder of its own, with objects made from SQL, and operations
-/// over them. The clock stands still.
+/// For tests of executors: a lake in a folder of its own, with objects made from SQL, and
+/// operations over them. The clock stands still.
 
 #include <cstdlib>
 #include <filesystem>
@@ -82,7 +82,10 @@ class SmallLake : public ::testing::Test {
     made.token = sha256_hex(fmt::format("token {}", ++operations_));
     made.limits.threads = 2;
     made.limits.temp_folder = folder_ + "/tmp";
-    made.origin = {.flow_id = "f", .task_id = "t", .run_id = "r-1", .attempt = 1,
+    made.origin = {.flow_id = "f",
+                   .task_id = "t",
+                   .run_id = "r-1",
+                   .attempt = 1,
                    .logical_time_us = 1'652'313'600'000'000};
     return made;
   }
@@ -96,8 +99,7 @@ class SmallLake : public ::testing::Test {
     if (!result) return lines;
     for (const auto& row : result->rows) {
       std::string line;
-      for (size_t i = 0; i < row.size(); ++i)
-        line += (i == 0 ? "" : "|") + row[i].value_or("NULL");
+      for (size_t i = 0; i < row.size(); ++i) line += (i == 0 ? "" : "|") + row[i].value_or("NULL");
       lines.push_back(line);
     }
     return lines;

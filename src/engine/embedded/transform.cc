@@ -204,10 +204,10 @@ class RowMaker {
                     dataset, fmt::join(operation_.target.key, ", "));
       const auto key = keys.GetView(i);
       if (last_key_ && *last_key_ == key)
-        return fail_with_hint(ErrorCode::kInvalidData,
-                              fmt::format("the SQL gives several rows for {} with the key '{}'",
-                                          dataset, key),
-                              "group by the key, or declare another key");
+        return fail_with_hint(
+            ErrorCode::kInvalidData,
+            fmt::format("the SQL gives several rows for {} with the key '{}'", dataset, key),
+            "group by the key, or declare another key");
       last_key_ = key;
     }
     return {};

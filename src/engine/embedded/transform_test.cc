@@ -201,8 +201,8 @@ TEST_F(Transform, TextAroundTheSelectEndsWithIt) {
 
 TEST_F(Transform, SqlCannotReachBeyondWhatIsPinned) {
   const auto other = object(folder_ + "/other", "x.parquet", kAirports);
-  const auto direct = refused(by_country(
-      fmt::format("SELECT * FROM read_parquet('{}/{}')", other.uri, other.name)));
+  const auto direct = refused(
+      by_country(fmt::format("SELECT * FROM read_parquet('{}/{}')", other.uri, other.name)));
   EXPECT_EQ(direct.code, ErrorCode::kInvalidConfig) << to_line(direct);
   EXPECT_FALSE(transform(by_country("SELECT * FROM raw.secrets"), context_));
 }

@@ -33,9 +33,8 @@ class SubprocessEngine final : public Engine {
       if (!last_line.empty()) pass_on(last_line, context);
       last_line = line;
     };
-    WEIR_ASSIGN(const Finished finished,
-                while_doing(run_process(command, *context.cancel),
-                            fmt::format("running '{} op run'", program_)));
+    WEIR_ASSIGN(const Finished finished, while_doing(run_process(command, *context.cancel),
+                                                     fmt::format("running '{} op run'", program_)));
     if (finished.signal != 0) return killed(finished);
     if (finished.exit_status != 0) return failed(finished, last_line);
     if (!last_line.empty()) pass_on(last_line, context);

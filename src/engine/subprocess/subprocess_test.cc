@@ -40,8 +40,9 @@ class Subprocess : public ::testing::Test {
 };
 
 TEST_F(Subprocess, OperationGoesOutAndTheOutcomeComesBack) {
-  const auto outcome = run("[ \"$1 $2\" = 'op run' ] || exit 9\ncat > \"$(dirname \"$0\")/in\"\n"
-                           "echo '{\"format\":1,\"counts\":{\"in\":3,\"inserted\":3}}'\n");
+  const auto outcome =
+      run("[ \"$1 $2\" = 'op run' ] || exit 9\ncat > \"$(dirname \"$0\")/in\"\n"
+          "echo '{\"format\":1,\"counts\":{\"in\":3,\"inserted\":3}}'\n");
   ASSERT_TRUE(outcome) << to_line(outcome.error());
   EXPECT_EQ(outcome->counts.inserted, 3);
   std::ifstream file(folder_ + "/in");
@@ -53,9 +54,8 @@ TEST_F(Subprocess, OperationGoesOutAndTheOutcomeComesBack) {
 
 TEST_F(Subprocess, ErrorOfTheChildComesBackWhole) {
   Error error{ErrorCode::kSchemaDrift, "column 'a' is gone", {"reading 'x'"}, "ask the source", {}};
-  const auto outcome =
-      run(fmt::format("echo 'a line of the log' >&2\ncat >&2 <<'E'\n{}\nE\nexit 4\n",
-                      error_line(error)));
+  const auto outcome = run(fmt::format(
+      "echo 'a line of the log' >&2\ncat >&2 <<'E'\n{}\nE\nexit 4\n", error_line(error)));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kSchemaDrift);
   EXPECT_EQ(outcome.error().message, "column 'a' is gone");
@@ -73,9 +73,10 @@ TEST_F(Subprocess, KilledChildIsUnavailableWithItsSignal) {
 TEST_F(Subprocess, ProgressLinesAreHandedOn) {
   std::vector<int64_t> rows;
   context_.on_progress = [&](const Progress& progress) { rows.push_back(progress.rows); };
-  const auto outcome = run("echo '{\"progress\":{\"step\":\"transform\",\"rows\":7}}' >&2\n"
-                           "echo '{\"progress\":{\"step\":\"transform\",\"rows\":9}}' >&2\n"
-                           "echo '{\"format\":1}'\n");
+  const auto outcome =
+      run("echo '{\"progress\":{\"step\":\"transform\",\"rows\":7}}' >&2\n"
+          "echo '{\"progress\":{\"step\":\"transform\",\"rows\":9}}' >&2\n"
+          "echo '{\"format\":1}'\n");
   ASSERT_TRUE(outcome) << to_line(outcome.error());
   EXPECT_THAT(rows, ElementsAre(7, 9));
 }
@@ -95,8 +96,7 @@ TEST_F(Subprocess, OutcomeThatDoesNotReadIsInternal) {
 }
 
 TEST_F(Subprocess, ProgramThatIsNotThereIsNotFound) {
-  const auto outcome =
-      make_subprocess_engine(folder_ + "/nobody")->execute(operation_, context_);
+  const auto outcome = make_subprocess_engine(folder_ + "/nobody")->execute(operation_, context_);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kNotFound);
 }

@@ -66,7 +66,9 @@ arrow::Result<std::string> ObjectSource::fetch(int64_t position, int64_t size_by
   if (bytes && static_cast<int64_t>(bytes->size()) == size_bytes) return *std::move(bytes);
   Error error = bytes ? Error{ErrorCode::kCorrupt,
                               fmt::format("'{}' became shorter while it was read", name_),
-                              {}, {}, std::nullopt}
+                              {},
+                              {},
+                              std::nullopt}
                       : std::move(bytes).error();
   arrow::Status status = as_status(error);
   const std::lock_guard lock(mutex_);

@@ -51,14 +51,13 @@ class Gatherer : public ColumnGatherer {
 
  protected:
   Result<std::shared_ptr<arrow::Array>> make(
-      arrow::BufferVector buffers,
-      std::vector<std::shared_ptr<arrow::ArrayData>> children = {}) {
+      arrow::BufferVector buffers, std::vector<std::shared_ptr<arrow::ArrayData>> children = {}) {
     const int64_t rows = validity_.rows();
     const int64_t nulls = validity_.nulls();
     WEIR_ASSIGN(auto mask, validity_.finish());
     buffers.insert(buffers.begin(), std::move(mask));
-    return arrow::MakeArray(arrow::ArrayData::Make(type_, rows, std::move(buffers),
-                                                   std::move(children), nulls));
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(type_, rows, std::move(buffers), std::move(children), nulls));
   }
 
   std::shared_ptr<arrow::DataType> type_;
@@ -208,8 +207,7 @@ class BytesGatherer : public Gatherer {
     WEIR_TRY(check(offsets_.Reserve(static_cast<int64_t>(count))));
     int64_t total = 0;
     for (idx_t row = from; row < from + count; ++row)
-      if (is_valid(mask, row))
-        total += static_cast<int64_t>(derived().view(values[row]).size());
+      if (is_valid(mask, row)) total += static_cast<int64_t>(derived().view(values[row]).size());
     if (bytes_.length() + total > std::numeric_limits<int32_t>::max())
       return fail(ErrorCode::kResourceExhausted, "more than 2 GiB of text in {} rows", count);
     WEIR_TRY(check(bytes_.Reserve(total)));
@@ -418,7 +416,8 @@ Result<Made> make_struct(duckdb_logical_type type, ArrowType arrow_type) {
   std::vector<Made> children;
   for (idx_t i = 0; i < duckdb_struct_type_child_count(type); ++i) {
     const LogicalType child(duckdb_struct_type_child_type(type, i));
-    WEIR_ASSIGN(auto made, make_gatherer(child.get(), arrow_type->field(static_cast<int>(i))->type()));
+    WEIR_ASSIGN(auto made,
+                make_gatherer(child.get(), arrow_type->field(static_cast<int>(i))->type()));
     children.push_back(std::move(made));
   }
   return std::make_unique<StructGatherer>(std::move(arrow_type), std::move(children));
@@ -450,8 +449,7 @@ Result<Made> make_nested(duckdb_logical_type type, ArrowType arrow_type) {
     }
     case DUCKDB_TYPE_STRUCT: return make_struct(type, std::move(arrow_type));
     case DUCKDB_TYPE_MAP: return make_map(type, std::move(arrow_type));
-    default:
-      return fail(ErrorCode::kUnsupported, "type {}", name_of(duckdb_get_type_id(type)));
+    default: return fail(ErrorCode::kUnsupported, "type {}", name_of(duckdb_get_type_id(type)));
   }
 }
 

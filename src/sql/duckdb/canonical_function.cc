@@ -107,11 +107,9 @@ Column lay_over(const Encoder& encoder, duckdb_vector vector) {
   column.data = duckdb_vector_get_data(vector);
   column.validity = duckdb_vector_get_validity(vector);
   if (encoder.type == DUCKDB_TYPE_LIST) {
-    column.children.push_back(
-        lay_over(encoder.children[0], duckdb_list_vector_get_child(vector)));
+    column.children.push_back(lay_over(encoder.children[0], duckdb_list_vector_get_child(vector)));
   } else if (encoder.type == DUCKDB_TYPE_ARRAY) {
-    column.children.push_back(
-        lay_over(encoder.children[0], duckdb_array_vector_get_child(vector)));
+    column.children.push_back(lay_over(encoder.children[0], duckdb_array_vector_get_child(vector)));
   } else {
     // A map is a list of structs of key and value.
     duckdb_vector parent =
@@ -296,9 +294,9 @@ void bind(duckdb_bind_info info) {
     duckdb_scalar_function_bind_set_error(info, message.c_str());
     return;
   }
-  duckdb_scalar_function_set_bind_data(
-      info, std::make_unique<Encoder>(*std::move(encoder)).release(),
-      [](void* data) { delete static_cast<Encoder*>(data); });
+  duckdb_scalar_function_set_bind_data(info,
+                                       std::make_unique<Encoder>(*std::move(encoder)).release(),
+                                       [](void* data) { delete static_cast<Encoder*>(data); });
   duckdb_scalar_function_set_bind_data_copy(info, [](void* data) -> void* {
     return std::make_unique<Encoder>(*static_cast<Encoder*>(data)).release();
   });
@@ -318,8 +316,7 @@ HashText first_half_hex(const std::array<uint8_t, 32>& digest) {
 }
 
 void hash_rows(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
-  const auto& encoder =
-      *static_cast<const Encoder*>(duckdb_scalar_function_get_bind_data(info));
+  const auto& encoder = *static_cast<const Encoder*>(duckdb_scalar_function_get_bind_data(info));
   const Column row_struct = lay_over(encoder, duckdb_data_chunk_get_vector(input, 0));
   const idx_t rows = duckdb_data_chunk_get_size(input);
   CanonicalWriter writer;
@@ -334,7 +331,8 @@ void hash_rows(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector
     writer.row();
     if (!write_fields(writer, row_struct.children, row)) {
       duckdb_scalar_function_set_error(
-          info, "canonical_hash refuses an infinite date or timestamp, or a number beyond 128 bits");
+          info,
+          "canonical_hash refuses an infinite date or timestamp, or a number beyond 128 bits");
       return;
     }
     digest.update(writer.bytes());

@@ -49,8 +49,7 @@ constexpr std::array kErrors = {
     KnownError{DUCKDB_ERROR_PARAMETER_NOT_ALLOWED, "Parameter Not Allowed Error",
                ErrorCode::kInvalidConfig},
     KnownError{DUCKDB_ERROR_NOT_IMPLEMENTED, "Not implemented Error", ErrorCode::kUnsupported},
-    KnownError{DUCKDB_ERROR_MISSING_EXTENSION, "Missing Extension Error",
-               ErrorCode::kUnsupported},
+    KnownError{DUCKDB_ERROR_MISSING_EXTENSION, "Missing Extension Error", ErrorCode::kUnsupported},
     KnownError{DUCKDB_ERROR_AUTOLOAD, "Extension Autoloading Error", ErrorCode::kUnsupported},
 };
 

@@ -57,8 +57,7 @@ Result<model::Schema> columns_of(const Statement& statement) {
   return schema;
 }
 
-Status execute(const Statement& statement, Fetch fetch, const Cancel& cancel,
-               QueryResult& result) {
+Status execute(const Statement& statement, Fetch fetch, const Cancel& cancel, QueryResult& result) {
   WEIR_TRY(cancel.check());
   Pending pending;
   const auto start =
@@ -90,8 +89,7 @@ Result<Chunk> fetch_chunk(QueryResult& result, const Cancel& cancel) {
   // The end and a failure look alike but for the message.
   if (const char* message = duckdb_result_error(result.get());
       message != nullptr && *message != '\0')
-    return std::unexpected(
-        engine_error(cancel, duckdb_result_error_type(result.get()), message));
+    return std::unexpected(engine_error(cancel, duckdb_result_error_type(result.get()), message));
   return Chunk();
 }
 

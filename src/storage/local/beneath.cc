@@ -119,8 +119,10 @@ Result<Descriptor> Folders::open_lasting_root() {
     WEIR_ASSIGN(const bool is_new, make_folder(AT_FDCWD, done.string(), done.string()));
     if (!is_new && done != whole) continue;
     const Descriptor above(open(parent.c_str(), kFolderFlags));
-    if (above.is_open()) WEIR_TRY(sync_folder(above, parent.string()));
-    else if (is_new) return file_failure(errno, "open the folder", parent.string());
+    if (above.is_open())
+      WEIR_TRY(sync_folder(above, parent.string()));
+    else if (is_new)
+      return file_failure(errno, "open the folder", parent.string());
   }
   if (!root.is_open()) root = open_root();
   if (!root.is_open()) return file_failure(errno, "open the folder", root_);

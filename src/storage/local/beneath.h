@@ -31,7 +31,7 @@ class Descriptor {
 
   int get() const { return number_; }
   bool is_open() const { return number_ >= 0; }
-  int close();    ///< The result of close(2), or 0 where nothing was open.
+  int close();  ///< The result of close(2), or 0 where nothing was open.
   int release() { return std::exchange(number_, -1); }
 
  private:

@@ -39,7 +39,7 @@ std::optional<Kind> kind_of(int folder, const dirent& entry) {
     case DT_UNKNOWN: break;  // some file systems do not say
     default: return std::nullopt;
   }
-  struct stat found {};
+  struct stat found{};
   if (fstatat(folder, entry.d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
   if (S_ISREG(found.st_mode)) return Kind::kFile;
   if (S_ISDIR(found.st_mode)) return Kind::kFolder;
@@ -59,9 +59,10 @@ class Walk {
     for (const Child& child : children) {
       if (!page_.is_last) return {};
       if (child.kind == Kind::kFolder) {
-        const Descriptor next(openat(folder, child.leaf().c_str(),
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (next.is_open()) WEIR_TRY(visit(next.get(), child.key));
+        const Descriptor next(
+            openat(folder, child.leaf().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (next.is_open())
+          WEIR_TRY(visit(next.get(), child.key));
         else if (errno != ENOENT && errno != ENOTDIR)
           return file_failure(errno, "list the folder", folders_.path_of(child.key));
       } else {
@@ -77,8 +78,8 @@ class Walk {
   Result<std::vector<Child>> children_of(int folder, const std::string& base) const {
     // fdopendir takes the descriptor over, so it gets one of its own.
     Descriptor own(fcntl(folder, F_DUPFD_CLOEXEC, 0));
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(own.is_open() ? fdopendir(own.get()) : nullptr,
-                                                      closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(
+        own.is_open() ? fdopendir(own.get()) : nullptr, closedir);
     if (entries == nullptr) return file_failure(errno, "list the folder", folders_.path_of(base));
     own.release();
     std::vector<Child> children;
@@ -108,7 +109,7 @@ class Walk {
   }
 
   Status take(int folder, const Child& child) {
-    struct stat found {};
+    struct stat found{};
     const std::string leaf = child.leaf();
     if (fstatat(folder, leaf.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) return {};

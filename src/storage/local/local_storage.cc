@@ -63,9 +63,9 @@ class LocalStorage final : public Storage {
     WEIR_ASSIGN(Descriptor opened, folders_.open_lasting(folder));
     const auto bytes = random_->bytes16();
     const std::string_view random(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return LocalWriter::start({std::move(opened), std::string(name.substr(is_at_top ? 0 : slash + 1)),
-                               std::string(kTemporaryPrefix) + to_hex(random),
-                               folders_.path_of(name)});
+    return LocalWriter::start(
+        {std::move(opened), std::string(name.substr(is_at_top ? 0 : slash + 1)),
+         std::string(kTemporaryPrefix) + to_hex(random), folders_.path_of(name)});
   }
 
   Result<Page> list(std::string_view prefix, std::string_view after) override {
@@ -79,9 +79,10 @@ class LocalStorage final : public Storage {
     const auto slash = name.rfind('/');
     const bool is_at_top = slash == std::string_view::npos;
     const Descriptor folder =
-        root.is_open() ? open_beneath(root.get(), is_at_top ? "." : std::string(name.substr(0, slash)),
-                                      O_RDONLY | O_DIRECTORY)
-                       : Descriptor();
+        root.is_open()
+            ? open_beneath(root.get(), is_at_top ? "." : std::string(name.substr(0, slash)),
+                           O_RDONLY | O_DIRECTORY)
+            : Descriptor();
     if (!folder.is_open()) {
       if (errno == ENOENT || errno == ENOTDIR) return {};
       return file_failure(errno, "remove", folders_.path_of(name));
@@ -105,9 +106,10 @@ class LocalStorage final : public Storage {
     std::string path = folders_.path_of(name);
     // DuckDB would open other files, or none; a locked session cannot escape them.
     if (path.find_first_of("*?[") != std::string::npos)
-      return fail_with_hint(ErrorCode::kUnsupported,
-                            fmt::format("the engine takes '*', '?' and '[' in '{}' for wildcards", path),
-                            "rename the file or its folder");
+      return fail_with_hint(
+          ErrorCode::kUnsupported,
+          fmt::format("the engine takes '*', '?' and '[' in '{}' for wildcards", path),
+          "rename the file or its folder");
     return path;
   }
 
@@ -127,7 +129,7 @@ class LocalStorage final : public Storage {
       if (errno == ENOENT || errno == ENOTDIR) return absent();
       return file_failure(errno, "open", folders_.path_of(name));
     }
-    struct stat found {};
+    struct stat found{};
     if (fstat(object.file.get(), &found) != 0)
       return file_failure(errno, "open", folders_.path_of(name));
     if (!S_ISREG(found.st_mode)) return absent();

@@ -40,7 +40,8 @@ class LocalFolder : public ::testing::Test {
   std::vector<std::string> names(std::string_view prefix = "") {
     std::vector<std::string> found;
     const auto entries = list_all(*storage_, prefix);
-    if (!entries) ADD_FAILURE() << to_line(entries.error());
+    if (!entries)
+      ADD_FAILURE() << to_line(entries.error());
     else
       for (const auto& entry : *entries) found.push_back(entry.name);
     return found;
@@ -94,7 +95,9 @@ TEST_F(LocalFolder, LeavesNoTemporaryFileBehind) {
   ASSERT_TRUE(put(*storage_, "k", "2", Put::kReplace));
   ASSERT_TRUE(put(*storage_, "l", "1", Put::kIfAbsent));
   EXPECT_FALSE(put(*storage_, "l", "2", Put::kIfAbsent));
-  { ASSERT_TRUE(storage_->create("m")); }
+  {
+    ASSERT_TRUE(storage_->create("m"));
+  }
   EXPECT_EQ(file_count(), 2U);
 }
 
@@ -310,8 +313,9 @@ TEST(LocalStores, TheSameUriGivesTheSameStore) {
   ASSERT_TRUE(put(*relative, "k", "1", Put::kReplace));
   EXPECT_TRUE(fs::exists(folder + "/data/raw/k"));
   EXPECT_EQ(relative->uri(), "data/raw");
-  for (const std::string& uri : {folder + "/data/raw", "file://" + folder + "/data/raw",
-                                 "file:" + folder + "/data/ra%77", std::string("./data/x/../raw/")}) {
+  for (const std::string& uri :
+       {folder + "/data/raw", "file://" + folder + "/data/raw", "file:" + folder + "/data/ra%77",
+        std::string("./data/x/../raw/")}) {
     const auto store = stores->open(uri);
     ASSERT_TRUE(store) << uri;
     EXPECT_EQ(*(*store)->read("k", Range::all()), "1") << uri;
@@ -325,7 +329,8 @@ TEST(LocalStores, TheSameUriGivesTheSameStore) {
 
 TEST(LocalStores, WhatNobodyServesIsAFaultOfTheConfiguration) {
   const auto stores = make_local_stores("/nowhere");
-  for (const std::string uri : {"s3://bucket/raw", "", "file://host/a", "file:///a%2", "file:///%zz"}) {
+  for (const std::string uri :
+       {"s3://bucket/raw", "", "file://host/a", "file:///a%2", "file:///%zz"}) {
     const auto store = stores->open(uri);
     ASSERT_FALSE(store) << uri;
     EXPECT_EQ(store.error().code, ErrorCode::kInvalidConfig) << uri;

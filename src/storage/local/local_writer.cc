@@ -59,8 +59,10 @@ Result<Written> LocalWriter::commit(Put mode) {
   WEIR_CHECK(!is_finished_);
   Status done = make_lasting();
   if (done) done = publish(mode);
-  if (done && mode == Put::kReplace) is_finished_ = true;  // the temporary name is the object's now
-  else abort();
+  if (done && mode == Put::kReplace)
+    is_finished_ = true;  // the temporary name is the object's now
+  else
+    abort();
   if (!done) return std::unexpected(std::move(done).error());
   // The name is there; only now can a failure leave its outcome open.
   if (fsync(target_.folder.get()) != 0) {
@@ -74,7 +76,8 @@ Result<Written> LocalWriter::commit(Put mode) {
 Status LocalWriter::make_lasting() {
   if (failure_) return std::unexpected(*failure_);
   WEIR_TRY(write_out(buffer_));
-  // Never tried again: after a failed fsync the kernel may have dropped the pages and call them clean.
+  // Never tried again: after a failed fsync the kernel may have dropped the pages and call them
+  // clean.
   if (fsync(file_.get()) != 0) return file_failure(errno, "sync", target_.path);
   if (file_.close() != 0) return file_failure(errno, "close", target_.path);
   return {};
@@ -113,7 +116,7 @@ Error LocalWriter::publish_failure(int error_number) const {
 }
 
 bool LocalWriter::is_folder_in_the_way() const {
-  struct stat found {};
+  struct stat found{};
   return fstatat(target_.folder.get(), target_.leaf.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
          S_ISDIR(found.st_mode);
 }

@@ -25,7 +25,8 @@ class LocalWriter final : public Writer {
   /// Makes the temporary file.
   static Result<std::unique_ptr<Writer>> start(Target target);
 
-  LocalWriter(Target target, Descriptor file) : target_(std::move(target)), file_(std::move(file)) {}
+  LocalWriter(Target target, Descriptor file)
+      : target_(std::move(target)), file_(std::move(file)) {}
   ~LocalWriter() override { abort(); }
   LocalWriter(const LocalWriter&) = delete;
   LocalWriter& operator=(const LocalWriter&) = delete;

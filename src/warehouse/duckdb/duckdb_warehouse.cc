@@ -92,9 +92,9 @@ class DuckdbWarehouse : public Warehouse {
     WEIR_TRY(drop_leftovers());
     if (!load.table.schema.empty())
       WEIR_TRY(session_->run("CREATE SCHEMA IF NOT EXISTS " + quote_name(load.table.schema)));
-    Staged staged{.table = {load.table.schema,
-                            fmt::format("{}{}_{}", kStagePrefix, load.token.substr(0, 16),
-                                        load.attempt)}};
+    Staged staged{
+        .table = {load.table.schema,
+                  fmt::format("{}{}_{}", kStagePrefix, load.token.substr(0, 16), load.attempt)}};
     std::set<std::string> in_files;
     if (!load.files.empty()) {
       const auto all = "SELECT * FROM " + files_relation(load.files);
@@ -158,9 +158,8 @@ class DuckdbWarehouse : public Warehouse {
   }
 
   Result<std::vector<Receipt>> receipts(const TableName& table) override {
-    return read_receipts(table.table.empty()
-                             ? std::string("true")
-                             : "\"table_name\" = " + quote_text(table.text()));
+    return read_receipts(table.table.empty() ? std::string("true")
+                                             : "\"table_name\" = " + quote_text(table.text()));
   }
 
  private:
@@ -192,10 +191,9 @@ class DuckdbWarehouse : public Warehouse {
   Result<std::vector<Receipt>> read_receipts(const std::string& condition) {
     WEIR_ASSIGN(const bool is_there, has_table({"main", "_weir_load"}));
     if (!is_there) return std::vector<Receipt>{};
-    WEIR_ASSIGN(const auto found,
-                session_->query(fmt::format(
-                    "SELECT {} FROM {} WHERE {} ORDER BY \"loaded_at\", rowid", kReceiptColumns,
-                    kReceipts, condition)));
+    WEIR_ASSIGN(const auto found, session_->query(fmt::format(
+                                      "SELECT {} FROM {} WHERE {} ORDER BY \"loaded_at\", rowid",
+                                      kReceiptColumns, kReceipts, condition)));
     std::vector<Receipt> receipts;
     for (const auto& row : found.rows) {
       WEIR_ASSIGN(receipts.emplace_back(), receipt_from(row));
@@ -225,8 +223,8 @@ class DuckdbWarehouse : public Warehouse {
                     "database_name = current_database() AND starts_with(table_name, {})",
                     quote_text(kStagePrefix))));
     for (const auto& row : left.rows)
-      WEIR_TRY(session_->run(
-          "DROP TABLE " + TableName{row[0].value_or(""), row[1].value_or("")}.quoted()));
+      WEIR_TRY(session_->run("DROP TABLE " +
+                             TableName{row[0].value_or(""), row[1].value_or("")}.quoted()));
     return {};
   }
 
@@ -234,8 +232,8 @@ class DuckdbWarehouse : public Warehouse {
                                 const std::vector<std::string>& columns) {
     WEIR_ASSIGN(const auto sums, session_->query(sums_of_hashes(relation, columns)));
     const auto& row = sums.rows.at(0);
-    return sha256_hex(fmt::format("{}\n{}\n{}", row[0].value_or(""), row[1].value_or(""),
-                                  row[2].value_or("")));
+    return sha256_hex(
+        fmt::format("{}\n{}\n{}", row[0].value_or(""), row[1].value_or(""), row[2].value_or("")));
   }
 
   Status check_keys(const Load& load, const Staged& staged) {
@@ -277,12 +275,11 @@ class DuckdbWarehouse : public Warehouse {
                             fmt::format("loading into table '{}'", load.table.text())));
     for (const auto& column : changes.added)
       WEIR_TRY(session_->run(fmt::format("ALTER TABLE {} ADD COLUMN {} {}", load.table.quoted(),
-                                         quote_name(column.name),
-                                         model::to_duckdb(column.type))));
+                                         quote_name(column.name), model::to_duckdb(column.type))));
     for (const auto& column : changes.widened)
-      WEIR_TRY(session_->run(fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE {}",
-                                         load.table.quoted(), quote_name(column.name),
-                                         model::to_duckdb(column.type))));
+      WEIR_TRY(
+          session_->run(fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE {}", load.table.quoted(),
+                                    quote_name(column.name), model::to_duckdb(column.type))));
     return {};
   }
 
@@ -296,9 +293,9 @@ class DuckdbWarehouse : public Warehouse {
   }
 
   Result<model::Counts> merge(const Load& load, const Staged& staged) {
-    const auto matched = fmt::format("SELECT count(*) FROM {} AS t JOIN {} AS s ON {}",
-                                     load.table.quoted(), staged.table.quoted(),
-                                     same_key(load.key));
+    const auto matched =
+        fmt::format("SELECT count(*) FROM {} AS t JOIN {} AS s ON {}", load.table.quoted(),
+                    staged.table.quoted(), same_key(load.key));
     const auto equal = matched + " WHERE " + same_values(load);
     model::Counts counts;
     WEIR_ASSIGN(const int64_t before, count(load.table));

@@ -62,17 +62,17 @@ class DuckdbWarehouse : public ::testing::Test {
   }
 
   Load load(model::WriteMode mode, const std::string& query, int64_t rows) {
-    return {.token = std::string(62, 'a') + fmt::format("{:02}", ++loads_),
-            .table = {"", "airports"},
-            .mode = mode,
-            .key = mode == model::WriteMode::kMerge ? std::vector<std::string>{"id"}
-                                                    : std::vector<std::string>{},
-            .files = {file(query)},
-            .columns = {{"id", *model::parse_type("bigint")},
-                        {"city", *model::parse_type("varchar")}},
-            .rows = rows,
-            .run_id = "r-1",
-            .loaded_at_us = 1'652'313'600'000'000};
+    return {
+        .token = std::string(62, 'a') + fmt::format("{:02}", ++loads_),
+        .table = {"", "airports"},
+        .mode = mode,
+        .key = mode == model::WriteMode::kMerge ? std::vector<std::string>{"id"}
+                                                : std::vector<std::string>{},
+        .files = {file(query)},
+        .columns = {{"id", *model::parse_type("bigint")}, {"city", *model::parse_type("varchar")}},
+        .rows = rows,
+        .run_id = "r-1",
+        .loaded_at_us = 1'652'313'600'000'000};
   }
   Load replace(const std::string& query, int64_t rows) {
     return load(model::WriteMode::kReplace, query, rows);
@@ -228,16 +228,15 @@ TEST_F(DuckdbWarehouse, MergeInsertsUpdatesAndLeavesTheRest) {
   const auto loaded = run_load(
       warehouse(), merge("FROM (VALUES (1, 'Ulm'), (2, NULL), (3, 'Bonn')) t(id, city)", 3));
   ASSERT_TRUE(loaded) << to_line(loaded.error());
-  EXPECT_EQ(loaded->receipt.counts,
-            (model::Counts{
-                .in = 3, .inserted = 1, .updated_in_place = 1, .unchanged = 1, .out = 3}));
-  EXPECT_THAT(see("SELECT * FROM airports ORDER BY id"),
-              ElementsAre("1|Ulm", "2|NULL", "3|Bonn"));
+  EXPECT_EQ(
+      loaded->receipt.counts,
+      (model::Counts{.in = 3, .inserted = 1, .updated_in_place = 1, .unchanged = 1, .out = 3}));
+  EXPECT_THAT(see("SELECT * FROM airports ORDER BY id"), ElementsAre("1|Ulm", "2|NULL", "3|Bonn"));
 }
 
 TEST_F(DuckdbWarehouse, MergeRefusesDoubleAndNullKeys) {
-  const auto twice = run_load(
-      warehouse(), merge("FROM (VALUES (7, 'Ulm'), (7, 'Rom')) t(id, city)", 2));
+  const auto twice =
+      run_load(warehouse(), merge("FROM (VALUES (7, 'Ulm'), (7, 'Rom')) t(id, city)", 2));
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().code, ErrorCode::kInvalidData);
   EXPECT_THAT(twice.error().message, HasSubstr("id=7"));

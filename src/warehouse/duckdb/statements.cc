@@ -57,8 +57,7 @@ std::string select_rows(const Load& load, const std::set<std::string>& in_files)
 
 std::string sums_of_hashes(const std::string& relation, const std::vector<std::string>& columns) {
   std::vector<std::string> fields;
-  for (const auto& name : columns)
-    fields.push_back(quote_name(name) + " := " + quote_name(name));
+  for (const auto& name : columns) fields.push_back(quote_name(name) + " := " + quote_name(name));
   // 15 digits are 60 bits: a hugeint takes 2^67 such summands.
   return fmt::format(
       "SELECT count(*), coalesce(sum(('0x' || substr(hash, 1, 15))::BIGINT), 0), "
@@ -69,8 +68,7 @@ std::string sums_of_hashes(const std::string& relation, const std::vector<std::s
 
 std::string same_key(const std::vector<std::string>& key) {
   std::vector<std::string> parts;
-  for (const auto& name : key)
-    parts.push_back(fmt::format("t.{0} = s.{0}", quote_name(name)));
+  for (const auto& name : key) parts.push_back(fmt::format("t.{0} = s.{0}", quote_name(name)));
   return joined(parts, " AND ");
 }
 
@@ -89,14 +87,15 @@ std::string merge_rows(const Load& load, const TableName& staged) {
     if (!is_key(load, column.name))
       sets.push_back(fmt::format("{0} = s.{0}", quote_name(column.name)));
   const auto names = names_of(load.columns);
-  const std::string update =
-      sets.empty() ? std::string()
-                   : fmt::format("WHEN MATCHED AND NOT {} THEN UPDATE SET {} ", same_values(load),
-                                 joined(sets, ", "));
-  return fmt::format("MERGE INTO {} AS t USING {} AS s ON {} {}"
-                     "WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
-                     load.table.quoted(), staged.quoted(), same_key(load.key), update,
-                     quoted_list(names), quoted_list(names, "s."));
+  const std::string update = sets.empty()
+                                 ? std::string()
+                                 : fmt::format("WHEN MATCHED AND NOT {} THEN UPDATE SET {} ",
+                                               same_values(load), joined(sets, ", "));
+  return fmt::format(
+      "MERGE INTO {} AS t USING {} AS s ON {} {}"
+      "WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
+      load.table.quoted(), staged.quoted(), same_key(load.key), update, quoted_list(names),
+      quoted_list(names, "s."));
 }
 
 std::string append_rows(const Load& load, const TableName& staged) {
