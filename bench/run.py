@@ -46,8 +46,10 @@ def peer(sql):
 
 
 def ask(sql):
-    run = subprocess.run([peer_python(), "-c", f"import duckdb, json; print(json.dumps(duckdb.connect().execute({sql!r}).fetchall(), default=str))"],
-                         text=True, capture_output=True, check=True)
+    # Long statements would print their progress between the lines of JSON.
+    program = ("import duckdb, json; c = duckdb.connect(); c.execute('SET enable_progress_bar=false'); "
+               f"print(json.dumps(c.execute({sql!r}).fetchall(), default=str))")
+    run = subprocess.run([peer_python(), "-c", program], text=True, capture_output=True, check=True)
     return json.loads(run.stdout)
 
 
