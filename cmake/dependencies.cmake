@@ -1,6 +1,5 @@
-# What weir stands on. Debian packages by their own files; DuckDB and Arrow from .deps/, which
-# `./dev setup` fills from cmake/deps.lock.
-set(WEIR_DEPS ${PROJECT_SOURCE_DIR}/.deps CACHE PATH "Folder that ./dev setup fills")
+# What weir stands on, also read by a project that links its libraries. Debian packages by their own
+# files; DuckDB and Arrow from WEIR_DEPS, which `./dev setup` fills from cmake/deps.lock.
 
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
@@ -30,4 +29,3 @@ weir_imported(deps_parquet ${WEIR_DEPS}/arrow/lib/libparquet.so.2600 ${WEIR_DEPS
 # libparquet exports the OpenSSL that it was built with. The system's must come first in the order of
 # look-up, or libpq and libssl would work with halves of both. Options stand before libraries.
 target_link_options(deps_parquet INTERFACE ${OPENSSL_CRYPTO_LIBRARY})
-set(CMAKE_BUILD_RPATH ${WEIR_DEPS}/duckdb/lib ${WEIR_DEPS}/arrow/lib)
