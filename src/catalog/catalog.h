@@ -87,6 +87,7 @@ struct TaskRun {
   std::string run_id;
   std::string task_id;
   std::string template_id;
+  int64_t position = 0;  ///< Place in the flow, from 0; what lists are ordered by.
   TaskState state = TaskState::kWaiting;
   int64_t attempt = 0;
   int64_t epoch = 0;  ///< Of the lease under which it runs.
@@ -122,6 +123,14 @@ struct LedgerEntry {
   int64_t size_bytes = 0;
   std::optional<int64_t> as_of_us;
   std::string token;
+};
+
+/// The content hash of a landing file, so that it is read once only.
+struct HashedFile {
+  std::string name;
+  int64_t size_bytes = 0;
+  std::string version;  ///< The store's word for these bytes.
+  std::string sha256;
 };
 
 struct Reconciliation {
@@ -251,6 +260,10 @@ class Catalog {
       const model::DatasetName& dataset) = 0;
   virtual Result<std::vector<LedgerEntry>> ledger(const model::DatasetName& target) = 0;
   virtual Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) = 0;
+  /// Files under the root of a landing layer that were hashed before, by name.
+  virtual Result<std::vector<HashedFile>> hashed_files(const std::string& uri) = 0;
+  /// Keeps the hashes, in place of older ones of the same names.
+  virtual Status remember_files(const std::string& uri, const std::vector<HashedFile>& files) = 0;
   virtual Status heal(const std::vector<model::Publication>& publications,
                       const std::vector<LedgerEntry>& ledger,
                       const std::vector<Watermark>& watermarks) = 0;

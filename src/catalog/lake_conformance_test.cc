@@ -134,6 +134,25 @@ TEST_P(Conformance, RepeatedRecordDoesNotBringBackAnOldSchema) {
   EXPECT_EQ(place_->query("SELECT count(*) AS value FROM schema_history"), "2");
 }
 
+TEST_P(Conformance, HashesOfFilesAreKeptForEachRootAndReplaced) {
+  const std::string one(64, '1');
+  const std::string two(64, '2');
+  ASSERT_OK(catalog_->remember_files(
+      "/in", {{"b.csv", 3, "v1", one}, {"a \u00fc'.csv", int64_t{1} << 40, "v2", two}}));
+  ASSERT_OK(catalog_->remember_files("/other", {{"b.csv", 4, "v3", two}}));
+  ASSERT_OK(catalog_->remember_files("/in", {{"b.csv", 5, "v4", two}}));
+  ASSERT_OK(catalog_->remember_files("/in", {}));
+  const auto files = open()->hashed_files("/in");
+  ASSERT_OK(files);
+  ASSERT_EQ(files->size(), 2u);
+  EXPECT_EQ((*files)[0].name, "a \u00fc'.csv");
+  EXPECT_EQ((*files)[0].size_bytes, int64_t{1} << 40);
+  EXPECT_EQ((*files)[1].version, "v4");
+  EXPECT_EQ((*files)[1].size_bytes, 5);
+  EXPECT_EQ((*files)[1].sha256, two);
+  EXPECT_TRUE(catalog_->hashed_files("/nowhere")->empty());
+}
+
 TEST_P(Conformance, SchemaHistoryKeepsWhatWasRecorded) {
   const model::DatasetName dataset{"raw", "airports"};
   EXPECT_FALSE(catalog_->recorded_schema(dataset)->has_value());

@@ -20,11 +20,16 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_flag("--no-color", flags.no_color, "Plain text");
 }
 
-/// CLI11 says which word it does not know; we add the nearest that it knows.
-std::string unknown_word_hint(const CLI::App& app, const std::vector<std::string>& words) {
+std::vector<std::string> commands_of(const CLI::App& app) {
   std::vector<std::string> known;
   for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
     known.push_back(command->get_name());
+  return known;
+}
+
+/// CLI11 says which word it does not know; we add the nearest that it knows.
+std::string unknown_word_hint(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto known = commands_of(app);
   for (const auto& word : words) {
     // Values of flags stand among the words, too: only a guess counts.
     if (word.starts_with('-') || std::ranges::find(known, word) != known.end()) continue;
@@ -59,7 +64,15 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   } catch (const CLI::Success& wish) {
     return app.exit(wish, *wiring.out, *wiring.err);
   } catch (const CLI::ParseError& problem) {
-    *wiring.err << "error: " << problem.what() << "\n";
+    // "A subcommand is required" is said of a word that is none, too.
+    const auto first =
+        std::ranges::find_if(words, [](const auto& word) { return !word.starts_with('-'); });
+    const bool is_unknown = problem.get_name() == "RequiredError" && first == words.begin() &&
+                            first != words.end() &&
+                            std::ranges::find(commands_of(app), *first) == commands_of(app).end();
+    *wiring.err << "error: "
+                << (is_unknown ? fmt::format("there is no command '{}'", *first) : problem.what())
+                << "\n";
     const std::string hint = unknown_word_hint(app, words);
     *wiring.err << "  help: " << (hint.empty() ? "`weir --help` lists the commands" : hint) << "\n";
     return exit_status(ErrorCode::kInvalidConfig);

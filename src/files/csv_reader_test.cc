@@ -239,8 +239,10 @@ TEST(InferSchema, WhatCouldBeTextStaysText) {
       "bigint double boolean date timestamp varchar ");
   EXPECT_EQ(*inferred("a,b,c,d,e,f\n007,1e400x,yes,2022-02-30,2022-05-12 10:00:00,\n"),
             "varchar varchar varchar varchar varchar varchar ");
-  EXPECT_EQ(*inferred("a,b,c,d\n+1,1234567890.1234567,0x1,99999999999999999999\n"),
+  EXPECT_EQ(*inferred("a,b,c,d\n+1,1234567890.12345678,0x1,99999999999999999999\n"),
             "varchar varchar varchar varchar ");
+  // 17 digits that a double gives back as they are, and 17 that are no double's.
+  EXPECT_EQ(*inferred("lon,account\n108.83371499999998,12345678901234567.0\n"), "double varchar ");
   EXPECT_EQ(*inferred("at\n2022-05-12 10:00:00\n", R"({"timezone":"UTC"})"), "timestamp ");
 }
 

@@ -17,7 +17,7 @@ namespace {
 using model::TypeKind;
 
 constexpr int64_t kSample = 1 << 20;
-constexpr size_t kDoubleDigits = 15;  // that a double keeps exactly
+constexpr size_t kDoubleDigits = 15;  // that a double always keeps
 
 model::DataType type_of(TypeKind kind) { return {kind, 0, 0, {}}; }
 
@@ -44,6 +44,16 @@ bool is_plain_integer(std::string_view text) {
   return text == "0" ? value == 0 : !text.starts_with('0');
 }
 
+/// Whether a double, written as briefly as it can be, gives the same text again: so it does for what
+/// was a double before it was written, and not for an account number of 17 digits.
+bool is_kept_by_a_double(std::string text, char point) {
+  std::ranges::replace(text, point, '.');
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) return false;
+  return text.contains('.') && fmt::format("{}", value) == text;
+}
+
 bool is_plain_number(std::string_view text, char point) {
   const ValueForm form(type_of(TypeKind::kDouble), false, point);
   if (form.check(text) != Form::kFine) return false;
@@ -53,7 +63,8 @@ bool is_plain_number(std::string_view text, char point) {
   const bool has_leading_zero =
       text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
   const bool starts_with_digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
-  return starts_with_digit && !has_leading_zero && digits <= kDoubleDigits && text.back() != ' ';
+  return starts_with_digit && !has_leading_zero && text.back() != ' ' &&
+         (digits <= kDoubleDigits || is_kept_by_a_double(std::string(text), point));
 }
 
 // `2022-05-12`, a day of the calendar.

@@ -35,6 +35,25 @@ Result<std::optional<int64_t>> as_of_from_name(const LandingQuery& query, const 
   return *at_us;
 }
 
+/// Longer than one tick of any file system's clock.
+constexpr int64_t kRestsAfterUs = 2'000'000;
+
+/// The SHA-256 of a landing file: the one that is known while its bytes are the same, or from them.
+Result<std::string> content_hash(storage::Storage& store, const storage::Entry& entry,
+                                 const LandingQuery& query) {
+  const auto known = query.known.find(entry.name);
+  if (known != query.known.end() && !entry.version.empty() &&
+      known->second.version == entry.version && known->second.size_bytes == entry.size_bytes)
+    return known->second.sha256;
+  WEIR_ASSIGN(const auto digest, storage::digest_of(store, entry.name));
+  WEIR_ASSIGN(const auto after, store.stat(entry.name));
+  if (digest.size_bytes != entry.size_bytes || after != entry)
+    return fail_with_hint(ErrorCode::kUnavailable,
+                          fmt::format("landing file '{}' changed while it was read", entry.name),
+                          "it is still being written; it is taken once it rests");
+  return digest.sha256;
+}
+
 bool by_as_of_and_name(const PinnedObject& a, const PinnedObject& b) {
   return std::pair(a.as_of_us.value_or(0), std::string_view(a.name)) <
          std::pair(b.as_of_us.value_or(0), std::string_view(b.name));
@@ -68,16 +87,11 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
     file.object.uri = query.uri;
     file.object.name = entry.name;
     file.object.modified_at_us = entry.modified_at_us;
+    file.object.size_bytes = entry.size_bytes;
     WEIR_ASSIGN(file.object.as_of_us, as_of_from_name(query, std::string(base_name(entry.name))));
-    WEIR_ASSIGN(const auto digest, storage::digest_of(store, entry.name));
-    WEIR_ASSIGN(const auto after, store.stat(entry.name));
-    if (digest.size_bytes != entry.size_bytes || after != entry)
-      return fail_with_hint(ErrorCode::kUnavailable,
-                            fmt::format("landing file '{}' changed while it was read", entry.name),
-                            "it is still being written; it is taken once it rests");
-    file.object.size_bytes = digest.size_bytes;
-    file.object.sha256 = digest.sha256;
-    file.identity = model::identity_of(query.identity, digest.sha256, file.object.as_of_us);
+    WEIR_ASSIGN(file.object.sha256, content_hash(store, entry, query));
+    file.identity = model::identity_of(query.identity, file.object.sha256, file.object.as_of_us);
+    if (entry.modified_at_us + kRestsAfterUs < query.now_us) file.version = entry.version;
     files.push_back(std::move(file));
   }
   std::ranges::sort(files, by_as_of_and_name, &LandingFile::object);
@@ -255,7 +269,8 @@ Result<model::Schema> union_schema(const std::vector<Publication>& publications)
 }  // namespace
 
 Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::DatasetName& dataset,
-                                      Clock& clock, Random& random, const std::string& instant) {
+                                      Clock& clock, Random& random, const std::string& instant,
+                                      const std::vector<Publication>& known) {
   table::TableContext context;
   context.store = &store;
   context.clock = &clock;
@@ -263,7 +278,7 @@ Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::Data
   auto table = table::open_table(context);
   if (table) return pin_hudi(**table, dataset, store.uri(), instant);
   if (table.error().code != ErrorCode::kNotFound) return std::unexpected(std::move(table).error());
-  WEIR_ASSIGN(const auto publications, read_raw(store, dataset, {}));
+  WEIR_ASSIGN(const auto publications, read_raw(store, dataset, known));
   if (publications.empty())
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("dataset {} is empty: nothing was published at {}",

@@ -23,6 +23,17 @@ namespace weir::inputs {
 struct LandingFile {
   model::PinnedObject object;
   std::string identity;
+  /// The store's version of the bytes that were hashed: while it is the same, so is the hash. Empty
+  /// where that cannot be said (the store has none, or the file is so young that it may change
+  /// again within one tick of the store's clock).
+  std::string version;
+};
+
+/// What was hashed before, so that it need not be read again.
+struct HashedFile {
+  int64_t size_bytes = 0;
+  std::string version;
+  std::string sha256;
 };
 
 struct LandingQuery {
@@ -30,9 +41,12 @@ struct LandingQuery {
   std::string glob;              ///< Below the root.
   std::optional<Pattern> as_of;  ///< Over the file's name, with a group `as_of`.
   model::Identity identity = model::Identity::kContent;
+  std::map<std::string, HashedFile> known;  ///< By name; size and version must still fit.
+  int64_t now_us = 0;                       ///< For how young a file is.
 };
 
-/// Files that match, hashed, by as-of and then by name. kInvalidData, naming the file, where its
+/// Files that match, with their hashes, by as-of and then by name; those that `known` fits are not
+/// read. kInvalidData, naming the file, where its
 /// name has no readable as-of although a pattern asks for one; kUnavailable where it changed while
 /// it was read.
 Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
@@ -67,10 +81,11 @@ Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& d
                             Clock& clock, Random& random);
 
 /// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that
-/// a reader needs. kNotFound where there is nothing yet.
+/// a reader needs. `known` publications of a raw dataset are taken as read_raw() takes them.
+/// kNotFound where there is nothing yet.
 Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::DatasetName& dataset,
-                                      Clock& clock, Random& random,
-                                      const std::string& instant = "");
+                                      Clock& clock, Random& random, const std::string& instant = "",
+                                      const std::vector<model::Publication>& known = {});
 
 /// The objects of one raw publication as a pinned input, and of its rejected rows (or nothing).
 model::PinnedObject pinned_object(const std::string& uri, const model::Publication& publication);

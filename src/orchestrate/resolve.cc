@@ -58,6 +58,8 @@ struct Resolver {
 
   Result<model::Target> target() const;
   Status add_files(Inputs& inputs) const;
+  Result<std::vector<inputs::LandingFile>> landing_files(storage::Storage& landing,
+                                                         inputs::LandingQuery query) const;
   Status each_file(Inputs& inputs) const;
   Status each_as_of(Inputs& inputs) const;
   Status latest(Inputs& inputs) const;
@@ -114,6 +116,26 @@ Status Resolver::add_files(Inputs& inputs) const {
   return {};
 }
 
+/// The landing files, of which only those are read that are new or changed since the catalog saw
+/// them.
+Result<std::vector<inputs::LandingFile>> Resolver::landing_files(storage::Storage& landing,
+                                                                 inputs::LandingQuery query) const {
+  query.now_us = services.clock->now_us();
+  WEIR_ASSIGN(const auto known, services.catalog->hashed_files(query.uri));
+  for (const auto& file : known)
+    query.known[file.name] = {file.size_bytes, file.version, file.sha256};
+  WEIR_ASSIGN(auto files, inputs::find_landing_files(landing, query, cancel));
+  std::vector<catalog::HashedFile> read;
+  for (const auto& file : files) {
+    const auto before = query.known.find(file.object.name);
+    const bool is_known = before != query.known.end() && before->second.version == file.version;
+    if (!is_known && !file.version.empty())
+      read.push_back({file.object.name, file.object.size_bytes, file.version, file.object.sha256});
+  }
+  WEIR_TRY(services.catalog->remember_files(query.uri, read));
+  return files;
+}
+
 Status Resolver::each_file(Inputs& inputs) const {
   const std::string from = params_with(task::Use::kConsumesFiles).at(0);
   const auto slash = from.find('/');
@@ -133,7 +155,7 @@ Status Resolver::each_file(Inputs& inputs) const {
                     inputs.target.dataset.text()),
         "give the task `as_of: 'name-(?<as_of>\\d{8})'`");
   WEIR_ASSIGN(storage::Storage * landing, services.stores->open(query.uri));
-  WEIR_ASSIGN(const auto files, inputs::find_landing_files(*landing, query, cancel));
+  WEIR_ASSIGN(const auto files, landing_files(*landing, query));
 
   std::set<std::string> done;
   WEIR_ASSIGN(const auto publications, raw_publications(inputs.target.dataset));
@@ -176,7 +198,9 @@ Status Resolver::each_as_of(Inputs& inputs) const {
   }
 
   WEIR_ASSIGN(storage::Storage * rejected, open_dataset(source.rejected()));
-  WEIR_ASSIGN(const auto rejected_publications, inputs::read_raw(*rejected, source.rejected(), {}));
+  WEIR_ASSIGN(const auto known_rejected, services.catalog->publications(source.rejected()));
+  WEIR_ASSIGN(const auto rejected_publications,
+              inputs::read_raw(*rejected, source.rejected(), known_rejected));
   std::map<std::optional<int64_t>, std::vector<const Publication*>> by_as_of;
   for (const auto& publication : publications)
     by_as_of[publication.as_of_us].push_back(&publication);
@@ -233,7 +257,7 @@ Status Resolver::latest(Inputs& inputs) const {
     WEIR_ASSIGN(const auto known, services.catalog->publications(name));
     WEIR_TRY(inputs::verify_presence(*store, known));
     WEIR_ASSIGN(PinnedInput input,
-                inputs::pin_latest(*store, name, *services.clock, *services.random));
+                inputs::pin_latest(*store, name, *services.clock, *services.random, "", known));
     hop.inputs.push_back(std::move(input));
   }
   inputs.hops.push_back(std::move(hop));

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/nearest.h"
 #include "orchestrate/attempt.h"
+#include "orchestrate/task_order.h"
 
 namespace weir::orchestrate {
 namespace {
@@ -359,12 +360,13 @@ Verdict judge(const std::vector<TaskRun>& rows) {
 
 std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id) {
   std::vector<TaskRun> rows;
-  for (const auto& task : flow.tasks) {
+  for (const model::Task* task : in_order_of_needs(flow)) {
     TaskRun row;
     row.run_id = run_id;
-    row.task_id = task.task_id;
-    row.template_id = task.template_id;
-    row.engine = task.engine;
+    row.task_id = task->task_id;
+    row.template_id = task->template_id;
+    row.position = std::ssize(rows);
+    row.engine = task->engine;
     rows.push_back(std::move(row));
   }
   return rows;

@@ -57,6 +57,19 @@ TEST_P(Conformance, WhatWasCommittedIsReadBack) {
   EXPECT_EQ(entry->size_bytes, 5);
 }
 
+TEST_P(Conformance, VersionIsTheSameUntilTheObjectIsReplaced) {
+  ASSERT_TRUE(write("a", "one"));
+  const auto before = storage_->stat("a");
+  ASSERT_TRUE(before);
+  if (before->version.empty()) GTEST_SKIP() << "the store says no versions";
+  ASSERT_TRUE(write("b", "one"));
+  bytes_of("a");
+  EXPECT_EQ(storage_->stat("a")->version, before->version);
+  EXPECT_EQ(storage_->list("a", "")->entries.at(0), *before);
+  ASSERT_TRUE(write("a", "two"));
+  EXPECT_NE(storage_->stat("a")->version, before->version);
+}
+
 TEST_P(Conformance, NothingIsVisibleBeforeCommit) {
   const auto writer = storage_->create("a/b");
   ASSERT_TRUE(writer);

@@ -29,6 +29,9 @@ struct Entry {
   std::string name;
   int64_t size_bytes = 0;
   int64_t modified_at_us = 0;  ///< UTC. 0 where the store does not say.
+  /// Another word whenever the object may hold other bytes than before; empty where the store does
+  /// not say. Compare it for equality only.
+  std::string version = {};
   bool operator==(const Entry&) const = default;
 };
 

@@ -57,6 +57,7 @@ class Surroundings(unittest.TestCase):
 
     def test_an_unknown_command_and_flow_are_guessed(self):
         self.assertIn("did you mean 'status'", self.project.weir("statsu", expect=2).stderr)
+        self.assertIn("there is no command 'frobnicate'", self.project.weir("frobnicate", expect=2).stderr)
         self.project.weir("apply")
         self.assertIn("did you mean 'shop'", self.project.weir("run", "shp", expect=2).stderr)
 

@@ -64,6 +64,7 @@ std::span<const Migration> all_migrations() {
       Migration{2, "runs", runs_ddl()},
       Migration{3, "lake", lake_ddl()},
       Migration{4, "service", service_ddl()},
+      Migration{5, "landing", landing_ddl()},
   };
   return kAll;
 }

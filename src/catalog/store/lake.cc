@@ -170,6 +170,41 @@ Result<std::vector<LedgerEntry>> SqlCatalog::ledger(const model::DatasetName& ta
   return entries;
 }
 
+Result<std::vector<HashedFile>> SqlCatalog::hashed_files(const std::string& uri) {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("name, size_bytes, version, sha256", "FROM landing_file WHERE uri = :uri",
+                          {{"uri", storable(uri)}});
+  }));
+  std::vector<HashedFile> files;
+  for (const Row& row : rows) {
+    RowReader reader("landing_file", row, row.at("name").value_or(""));
+    files.push_back({.name = reader.text("name"),
+                     .size_bytes = reader.integer("size_bytes"),
+                     .version = reader.text("version"),
+                     .sha256 = reader.text("sha256")});
+    WEIR_TRY(reader.status());
+  }
+  std::ranges::sort(files, {}, &HashedFile::name);
+  return files;
+}
+
+Status SqlCatalog::remember_files(const std::string& uri, const std::vector<HashedFile>& files) {
+  if (files.empty()) return {};
+  return database_->write([&](Session& session) -> Status {
+    for (const auto& file : files) {
+      const Binds values = {{"uri", storable(uri)},
+                            {"name", storable(file.name)},
+                            {"size_bytes", file.size_bytes},
+                            {"version", file.version},
+                            {"sha256", file.sha256},
+                            {"recorded_at_us", clock_.now_us()}};
+      WEIR_TRY(session.insert("landing_file", values,
+                              on_conflict("uri, name", values, IfThere::kReplace)));
+    }
+    return {};
+  });
+}
+
 Result<std::vector<Watermark>> SqlCatalog::watermarks(const model::DatasetName& target) {
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
     return session.select("source, as_of_us, instant, token",

@@ -58,6 +58,8 @@ class SqlCatalog : public Catalog {
   Result<std::vector<model::Publication>> publications(const model::DatasetName& dataset) override;
   Result<std::vector<LedgerEntry>> ledger(const model::DatasetName& target) override;
   Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) override;
+  Result<std::vector<HashedFile>> hashed_files(const std::string& uri) override;
+  Status remember_files(const std::string& uri, const std::vector<HashedFile>& files) override;
   Status heal(const std::vector<model::Publication>& publications,
               const std::vector<LedgerEntry>& ledger,
               const std::vector<Watermark>& watermarks) override;

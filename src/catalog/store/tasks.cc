@@ -10,7 +10,7 @@ namespace {
 
 const std::string& columns() {
   static const std::string kColumns = fmt::format(
-      "run_id, task_id, template_id, state, attempt, epoch, engine, pinned, operations, {}, "
+      "run_id, task_id, template_id, position, state, attempt, epoch, engine, pinned, operations, {}, "
       "details, error_code, error_text, error_hint, held_reason, started_at_us, finished_at_us, "
       "not_before_us, cpu_ms, peak_memory_bytes",
       kCountColumns);
@@ -24,6 +24,7 @@ Result<TaskRun> read_task(const Row& row) {
   TaskRun task{.run_id = reader.text("run_id"),
                .task_id = reader.text("task_id"),
                .template_id = reader.text("template_id"),
+               .position = reader.integer("position"),
                .state = reader.take("state", task_state_from_text(reader.text("state"))),
                .attempt = reader.integer("attempt"),
                .epoch = reader.integer("epoch"),
@@ -70,6 +71,7 @@ Status explain_lost(Session& session, const TaskRun& next, const Catalog::TaskKe
 
 Binds task_values(const TaskRun& task) {
   Binds values = {{"template_id", task.template_id},
+                  {"position", task.position},
                   {"state", std::string(to_text(task.state))},
                   {"attempt", task.attempt},
                   {"epoch", task.epoch},
@@ -99,7 +101,9 @@ Result<std::vector<TaskRun>> SqlCatalog::task_runs(const std::string& run_id) {
     WEIR_ASSIGN(auto task, read_task(row));
     tasks.push_back(std::move(task));
   }
-  std::ranges::sort(tasks, {}, &TaskRun::task_id);
+  std::ranges::sort(tasks, [](const TaskRun& a, const TaskRun& b) {
+    return std::tie(a.position, a.task_id) < std::tie(b.position, b.task_id);
+  });
   return tasks;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <vector>
 
@@ -127,7 +126,7 @@ class Walk {
       page_.is_last = false;
       return {};
     }
-    page_.entries.push_back(entry_of(child.key, found.st_size, found.st_mtim));
+    page_.entries.push_back(entry_of(child.key, found));
     return {};
   }
 
@@ -141,9 +140,12 @@ class Walk {
 
 }  // namespace
 
-Entry entry_of(std::string_view name, int64_t size_bytes, const timespec& modified) {
-  return {std::string(name), size_bytes,
-          int64_t{modified.tv_sec} * 1'000'000 + modified.tv_nsec / 1000};
+Entry entry_of(std::string_view name, const struct stat& found) {
+  const auto& modified = found.st_mtim;
+  // The change time cannot be set back as the modification time can.
+  return {std::string(name), found.st_size,
+          int64_t{modified.tv_sec} * 1'000'000 + modified.tv_nsec / 1000,
+          fmt::format("{}-{}.{:09}", found.st_ino, found.st_ctim.tv_sec, found.st_ctim.tv_nsec)};
 }
 
 Result<Page> list_page(const Folders& folders, std::string_view prefix, std::string_view after,

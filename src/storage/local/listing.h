@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include <sys/stat.h>
+
 #include "storage/local/beneath.h"
 #include "storage/storage.h"
 
@@ -16,6 +18,6 @@ Result<Page> list_page(const Folders& folders, std::string_view prefix, std::str
                        size_t limit);
 
 /// Size and time of an open file, as the entry `name`.
-Entry entry_of(std::string_view name, int64_t size_bytes, const timespec& modified);
+Entry entry_of(std::string_view name, const struct stat& found);
 
 }  // namespace weir::storage::local

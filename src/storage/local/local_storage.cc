@@ -133,7 +133,7 @@ class LocalStorage final : public Storage {
     if (fstat(object.file.get(), &found) != 0)
       return file_failure(errno, "open", folders_.path_of(name));
     if (!S_ISREG(found.st_mode)) return absent();
-    object.entry = entry_of(name, found.st_size, found.st_mtim);
+    object.entry = entry_of(name, found);
     return object;
   }
 

@@ -17,16 +17,24 @@ class Objects {
  public:
   // Immutable once stored, so that readers copy outside the lock.
   using Bytes = std::shared_ptr<const std::string>;
+  struct Object {
+    Bytes bytes;  ///< Null: there is none.
+    int64_t version = 0;
+    Entry entry(std::string_view name) const {
+      return {std::string(name), static_cast<int64_t>(bytes->size()), 0, std::to_string(version)};
+    }
+  };
 
-  Bytes find(std::string_view name) const {
+  Object find(std::string_view name) const {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(name);
-    return found == objects_.end() ? nullptr : found->second;
+    return found == objects_.end() ? Object{} : found->second;
   }
   bool store(const std::string& name, Bytes bytes, Put mode) {
     const std::lock_guard lock(mutex_);
-    if (mode == Put::kIfAbsent) return objects_.emplace(name, std::move(bytes)).second;
-    objects_[name] = std::move(bytes);
+    const Object object{std::move(bytes), ++last_version_};
+    if (mode == Put::kIfAbsent) return objects_.emplace(name, object).second;
+    objects_[name] = object;
     return true;
   }
   void remove(std::string_view name) {
@@ -42,14 +50,15 @@ class Objects {
         page.is_last = false;
         break;
       }
-      page.entries.push_back({next->first, static_cast<int64_t>(next->second->size()), 0});
+      page.entries.push_back(next->second.entry(next->first));
     }
     return page;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, Bytes, std::less<>> objects_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, Object, std::less<>> objects_ WEIR_GUARDED_BY(mutex_);
+  int64_t last_version_ WEIR_GUARDED_BY(mutex_) = 0;
 };
 
 class MemoryWriter final : public Writer {
@@ -86,15 +95,16 @@ class MemoryStorage final : public Storage {
 
   Result<std::string> read(std::string_view name, Range range) override {
     WEIR_CHECK(range.offset_bytes >= 0 && range.size_bytes >= 0);
-    WEIR_ASSIGN(const auto bytes, find(name));
+    WEIR_ASSIGN(const auto object, find(name));
+    const auto& bytes = object.bytes;
     const auto size = static_cast<int64_t>(bytes->size());
     const int64_t from = std::min(range.offset_bytes, size);
     return bytes->substr(static_cast<size_t>(from),
                          static_cast<size_t>(std::min(range.size_bytes, size - from)));
   }
   Result<Entry> stat(std::string_view name) override {
-    WEIR_ASSIGN(const auto bytes, find(name));
-    return Entry{std::string(name), static_cast<int64_t>(bytes->size()), 0};
+    WEIR_ASSIGN(const auto object, find(name));
+    return object.entry(name);
   }
   Result<std::unique_ptr<Writer>> create(std::string_view name) override {
     WEIR_TRY(check_object_name(name));
@@ -116,11 +126,12 @@ class MemoryStorage final : public Storage {
   const std::string& uri() const override { return uri_; }
 
  private:
-  Result<Objects::Bytes> find(std::string_view name) const {
+  Result<Objects::Object> find(std::string_view name) const {
     WEIR_TRY(check_object_name(name));
-    auto bytes = objects_.find(name);
-    if (bytes == nullptr) return fail(ErrorCode::kNotFound, "no object '{}' in '{}'", name, uri_);
-    return bytes;
+    auto object = objects_.find(name);
+    if (object.bytes == nullptr)
+      return fail(ErrorCode::kNotFound, "no object '{}' in '{}'", name, uri_);
+    return object;
   }
 
   std::string uri_;
