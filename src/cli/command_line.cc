@@ -67,9 +67,9 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
     // "A subcommand is required" is said of a word that is none, too.
     const auto first =
         std::ranges::find_if(words, [](const auto& word) { return !word.starts_with('-'); });
+    const auto known = commands_of(app);
     const bool is_unknown = problem.get_name() == "RequiredError" && first == words.begin() &&
-                            first != words.end() &&
-                            std::ranges::find(commands_of(app), *first) == commands_of(app).end();
+                            first != words.end() && std::ranges::find(known, *first) == known.end();
     *wiring.err << "error: "
                 << (is_unknown ? fmt::format("there is no command '{}'", *first) : problem.what())
                 << "\n";

@@ -98,6 +98,15 @@ Result<int> export_rows(Session& session, const std::string& to) {
   return 0;
 }
 
+/// A project of rows alone: the tables, and no file.
+Result<int> init_rows(Session& session) {
+  WEIR_ASSIGN(const catalog::Catalog* catalog, session.catalog(true));
+  session.say(fmt::format("the tables are in {}", catalog->url()));
+  session.say(
+      "next: insert rows (docs/format/catalog.md), then `weir validate` and `weir run FLOW`");
+  return 0;
+}
+
 Result<int> init(Session& session, const std::string& from_folder) {
   config::FirstProject first;
   first.name = std::filesystem::path(session.folder()).filename().string();
@@ -126,8 +135,12 @@ void add_configuration_commands(CLI::App& app, Chosen& chosen) {
   auto folder = std::make_shared<std::string>();
   init_command->add_option("--from-folder", *folder,
                            "CSV files to start from: schemas are inferred");
-  init_command->callback(
-      [&chosen, folder] { chosen.action = [folder](Session& s) { return init(s, *folder); }; });
+  auto is_rows = std::make_shared<bool>(false);
+  init_command->add_flag("--rows", *is_rows,
+                         "The catalog's tables alone, for a project of rows without YAML");
+  init_command->callback([&chosen, folder, is_rows] {
+    chosen.action = [=](Session& s) { return *is_rows ? init_rows(s) : init(s, *folder); };
+  });
 
   app.add_subcommand("validate", "Check the project; every fault with its place")
       ->callback([&chosen] { chosen.action = validate; });

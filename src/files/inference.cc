@@ -44,8 +44,8 @@ bool is_plain_integer(std::string_view text) {
   return text == "0" ? value == 0 : !text.starts_with('0');
 }
 
-/// Whether a double, written as briefly as it can be, gives the same text again: so it does for what
-/// was a double before it was written, and not for an account number of 17 digits.
+/// Whether a double, written as briefly as it can be, gives the same text again: so it does for
+/// what was a double before it was written, and not for an account number of 17 digits.
 bool is_kept_by_a_double(std::string text, char point) {
   std::ranges::replace(text, point, '.');
   double value = 0;

@@ -12,7 +12,8 @@ class Rows(unittest.TestCase):
 
     def test_a_project_of_sql_inserts_alone_runs_and_is_exported(self):
         (self.project.folder / "weir.yaml").unlink()
-        self.project.weir("doctor", expect=None)  # makes the catalog
+        self.project.weir("init", "--rows")
+        self.assertFalse((self.project.folder / "weir.yaml").exists())
         with sqlite3.connect(self.project.folder / "weir.db") as catalog:
             catalog.executescript("""
 INSERT INTO layer(name, uri) VALUES ('landing', 'data/landing'), ('raw', 'data/raw'), ('stage', 'data/stage');

@@ -105,9 +105,10 @@ class SqliteDialect : public Dialect {
                             fmt::format("'{}' is no path for a catalog file", path_),
                             "write sqlite:weir.db, or the path of another file");
     if (!may_create_ && !std::filesystem::exists(path_, ignored))
-      return fail_with_hint(ErrorCode::kNotFound, fmt::format("there is no catalog at {}", path_),
-                            "`weir init` or `weir apply` creates it; --catalog or WEIR_CATALOG "
-                            "names another one");
+      return fail_with_hint(
+          ErrorCode::kNotFound, fmt::format("there is no catalog at {}", path_),
+          "`weir apply` or `weir init --rows` creates it; --catalog or WEIR_CATALOG "
+          "names another one");
     return {};
   }
 

@@ -76,7 +76,7 @@ Status migrate(Database& database, std::span<const Migration> steps, bool may_cr
   if (version == 0 && !may_create)
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("{} holds no catalog of weir", database.dialect().url()),
-                          "`weir init` or `weir apply` creates its tables");
+                          "`weir apply` or `weir init --rows` creates its tables");
   if (version > newest)
     return fail_with_hint(
         ErrorCode::kUnsupported,

@@ -192,12 +192,9 @@ Status SqlCatalog::remember_files(const std::string& uri, const std::vector<Hash
   if (files.empty()) return {};
   return database_->write([&](Session& session) -> Status {
     for (const auto& file : files) {
-      const Binds values = {{"uri", storable(uri)},
-                            {"name", storable(file.name)},
-                            {"size_bytes", file.size_bytes},
-                            {"version", file.version},
-                            {"sha256", file.sha256},
-                            {"recorded_at_us", clock_.now_us()}};
+      const Binds values = {{"uri", storable(uri)},          {"name", storable(file.name)},
+                            {"size_bytes", file.size_bytes}, {"version", file.version},
+                            {"sha256", file.sha256},         {"recorded_at_us", clock_.now_us()}};
       WEIR_TRY(session.insert("landing_file", values,
                               on_conflict("uri, name", values, IfThere::kReplace)));
     }

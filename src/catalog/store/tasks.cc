@@ -10,7 +10,8 @@ namespace {
 
 const std::string& columns() {
   static const std::string kColumns = fmt::format(
-      "run_id, task_id, template_id, position, state, attempt, epoch, engine, pinned, operations, {}, "
+      "run_id, task_id, template_id, position, state, attempt, epoch, engine, pinned, operations, "
+      "{}, "
       "details, error_code, error_text, error_hint, held_reason, started_at_us, finished_at_us, "
       "not_before_us, cpu_ms, peak_memory_bytes",
       kCountColumns);
