@@ -13,6 +13,7 @@
  *                      EIO, ENOSPC, EDQUOT, EMFILE, EACCES: the call fails so
  *   WEIR_SHIM_WHEN     before (the default) or after: a failed call has had its effect
  *   WEIR_SHIM_STICKY   1: the N-th and all later calls
+ *   WEIR_SHIM_SENDS    1: what goes to a database (or anybody else) by send() is counted as well
  *   WEIR_SHIM_LOG      a file that gets a line a call: number, process, call, bytes, path
  *
  * Counted are opens that may create or truncate, writes, syncs, renames, links, removals, new
@@ -35,6 +36,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -58,6 +60,7 @@ static enum action action = KILL;
 static int fault_errno;
 static int is_after;
 static int is_sticky;
+static int counts_sends;
 static int log_fd = -1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -119,6 +122,7 @@ static void start(void) {
   if ((text = getenv("WEIR_SHIM_DO")) != NULL) read_action(text);
   if ((text = getenv("WEIR_SHIM_WHEN")) != NULL) is_after = strcmp(text, "after") == 0;
   if ((text = getenv("WEIR_SHIM_STICKY")) != NULL) is_sticky = strcmp(text, "1") == 0;
+  if ((text = getenv("WEIR_SHIM_SENDS")) != NULL) counts_sends = strcmp(text, "1") == 0;
   if ((text = getenv("WEIR_SHIM_COUNT")) != NULL) share_counts(text);
   if ((text = getenv("WEIR_SHIM_LOG")) != NULL)
     log_fd = open_file(text, O_WRONLY | O_CREAT | O_APPEND);
@@ -158,8 +162,7 @@ static void write_log(uint64_t number, const char *call, const char *path, size_
 }
 
 /* Counts a call and says what becomes of it. */
-static enum verdict judge_path(const char *call, const char *path, size_t bytes, int is_write) {
-  if (!is_counted(path)) return PASS;
+static enum verdict judge(const char *call, const char *path, size_t bytes, int is_write) {
   const uint64_t number = atomic_fetch_add(&counts->calls, 1) + 1;
   if (atomic_load(&counts->has_crashed)) die();
   write_log(number, call, path, bytes);
@@ -171,6 +174,10 @@ static enum verdict judge_path(const char *call, const char *path, size_t bytes,
   if (action == SHORT) return CUT;
   if (action == FAIL) return is_after ? FAIL_AFTER : FAIL_BEFORE;
   die();
+}
+
+static enum verdict judge_path(const char *call, const char *path, size_t bytes, int is_write) {
+  return is_counted(path) ? judge(call, path, bytes, is_write) : PASS;
 }
 
 static enum verdict judge_fd(const char *call, int fd, size_t bytes, int is_write) {
@@ -415,6 +422,17 @@ COPIED_WRITE(sendfile64, (int to, int from, off64_t *offset, size_t size), (to, 
 COPIED_WRITE(copy_file_range,
              (int from, off64_t *from_at, int to, off64_t *to_at, size_t size, unsigned int flags),
              (from, from_at, to, to_at, size, flags))
+
+/* A message is sent whole or not at all: half of one would be another fault than a lost connection. */
+ssize_t send(int fd, const void *bytes, size_t size, int flags) {
+  const int saved = errno;
+  pthread_once(&once, start);
+  errno = saved;
+  const enum verdict verdict =
+      counts_sends && root[0] != '\0' ? judge("send", "socket", size, 0) : PASS;
+  if (verdict == FAIL_BEFORE) return refuse();
+  return answer_size(verdict, REAL(send)(fd, bytes, size, flags));
+}
 
 /* ---- the rest ---- */
 

@@ -141,6 +141,22 @@ class Shim(unittest.TestCase):
             database.close()
         self.assertEqual(seen, {0, 2}, "before and after the transaction, never between")
 
+    def test_counts_what_is_sent_where_that_is_asked_for(self):
+        script = ("import socket; a, b = socket.socketpair(); a.send(b'one');\n"
+                  "try:\n a.send(b'two')\nexcept OSError as e: print(e.errno)\n"
+                  "a.close(); print(b.recv(100))")
+        argv = [sys.executable, "-S", "-c", script]
+        done, _, counts = self.run_shimmed(argv)
+        self.assertEqual((done.stdout, counts), ("b'onetwo'\n", (0, 0, 0)))
+        done, _, counts = self.run_shimmed(argv, sends=1)
+        self.assertEqual((done.stdout, counts), ("b'onetwo'\n", (2, 0, 0)))
+        done, _, counts = self.run_shimmed(argv, sends=1, at=2)
+        self.assertEqual((done.returncode, counts), (-signal.SIGKILL, (2, 1, 0)))
+        done, _, _ = self.run_shimmed(argv, sends=1, at=2, do="EIO")
+        self.assertEqual(done.stdout, "5\nb'one'\n")
+        done, _, _ = self.run_shimmed(argv, sends=1, at=2, do="EIO", when="after")
+        self.assertEqual(done.stdout, "5\nb'onetwo'\n", "a failed call has had its effect")
+
     def test_refuses_settings_that_mean_nothing(self):
         done, _, _ = self.run_shimmed(do="EXPLODE")
         self.assertEqual(done.returncode, 99)
