@@ -13,6 +13,22 @@ std::string text_field(const Json& details, const std::string& key) {
   return found != details.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// Task, state, try, time taken and what there is to say. One that was never tried has no try.
+std::vector<std::string> line_of(const catalog::TaskRun& row) {
+  std::string attempt;
+  std::string took;
+  if (row.attempt > 0) {
+    const bool has_ended = row.finished_at_us > 0 && row.started_at_us > 0;
+    const int64_t ms = has_ended ? (row.finished_at_us - row.started_at_us) / 1000 : 0;
+    attempt = std::to_string(row.attempt);
+    took = fmt::format("{}.{:03} s", ms / 1000, ms % 1000);
+  }
+  std::string says = row.error_text;
+  if (says.empty() && (row.counts.in != 0 || row.counts.out != 0)) says = counts_text(row.counts);
+  return {row.task_id, std::string(to_text(row.state)), std::move(attempt), std::move(took),
+          std::move(says)};
+}
+
 }  // namespace
 
 std::string counts_text(const model::Counts& counts) {
@@ -125,16 +141,8 @@ Json to_json(const catalog::TaskRun& row) {
 
 std::string end_text(const orchestrate::RunReport& report) {
   std::vector<std::vector<std::string>> rows;
-  for (const auto& row : report.tasks) {
-    const auto duration_ms = row.finished_at_us > 0 && row.started_at_us > 0
-                                 ? (row.finished_at_us - row.started_at_us) / 1000
-                                 : 0;
-    std::string says = row.error_text;
-    if (says.empty() && (row.counts.in != 0 || row.counts.out != 0)) says = counts_text(row.counts);
-    rows.push_back({row.task_id, std::string(to_text(row.state)), std::to_string(row.attempt),
-                    fmt::format("{}.{:03} s", duration_ms / 1000, duration_ms % 1000),
-                    std::move(says)});
-  }
+  rows.reserve(report.tasks.size());
+  for (const auto& row : report.tasks) rows.push_back(line_of(row));
   std::string text = fmt::format("run {} of flow {}: {}\n", report.run.run_id, report.run.flow_id,
                                  to_text(report.run.state));
   text += table_text({"task", "state", "try", "took", ""}, rows, 110);

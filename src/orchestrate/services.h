@@ -41,7 +41,7 @@ struct Services {
   std::string holder;                          ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;
 
-  void tell(Event event) const {
+  void tell(const Event& event) const {
     if (on_event) on_event(event);
   }
 };

@@ -1,0 +1,82 @@
+#include "orchestrate/runner/admission.h"
+
+#include <chrono>
+#include <thread>
+
+#include "orchestrate/runner/run_lease.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using catalog::FlowRun;
+using catalog::RunState;
+
+constexpr auto kPoll = std::chrono::milliseconds(100);
+
+/// Runs of this flow that say running or queued while their process is gone: they end here, so that
+/// nothing waits for them.
+Status bury_the_dead(const Services& services, const std::string& flow_id, const std::string& own) {
+  WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow_id));
+  for (const auto& run : runs) {
+    if (catalog::is_final(run.state) || run.run_id == own || run.trigger == "task") continue;
+    WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run.run_id));
+    if (is_alive) continue;
+    services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
+                          flow_id, to_text(run.state));
+    const auto moved = services.catalog->move_run(
+        run.run_id, run.state, RunState::kFailed, "unavailable",
+        fmt::format("the process that ran it is gone; `weir retry {}` goes on", run.run_id));
+    if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<bool> admit(const Services& services, const model::Flow& flow, const FlowRun& run,
+                   const Cancel& cancel) {
+  bool has_asked = false;
+  while (true) {
+    WEIR_TRY(bury_the_dead(services, flow.flow_id, run.run_id));
+    WEIR_ASSIGN(const bool is_admitted,
+                services.catalog->admit_run(run.run_id, flow.max_active_runs));
+    if (is_admitted) return true;
+    const auto cancelled = cancel.check();
+    if (!cancelled) {
+      WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kCancelled,
+                                          "cancelled", cancelled.error().message));
+      return false;
+    }
+    switch (flow.overlap) {
+      case model::Overlap::kSkip:
+        WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kSkipped, "",
+                                            "another run of the flow is active"));
+        return false;
+      case model::Overlap::kFail:
+        WEIR_TRY(services.catalog->move_run(
+            run.run_id, RunState::kQueued, RunState::kFailed, "conflict",
+            "another run of the flow is active, and its overlap is 'fail'"));
+        return false;
+      case model::Overlap::kCancel: {
+        if (has_asked) break;
+        WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow.flow_id));
+        for (const auto& other : runs) {
+          if (other.run_id < run.run_id && !is_final(other.state)) {
+            WEIR_TRY(services.catalog->request_cancel(other.run_id));
+          }
+        }
+        has_asked = true;
+        break;
+      }
+      case model::Overlap::kQueue: break;
+    }
+    if (!has_asked && flow.overlap == model::Overlap::kQueue) {
+      services.log->info("run {} waits: another run of flow '{}' is active", run.run_id,
+                         flow.flow_id);
+      has_asked = true;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+}  // namespace weir::orchestrate

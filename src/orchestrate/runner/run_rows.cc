@@ -1,0 +1,107 @@
+#include "orchestrate/runner/run_rows.h"
+
+#include <algorithm>
+
+#include "base/nearest.h"
+#include "orchestrate/task_order.h"
+
+namespace weir::orchestrate {
+
+using catalog::FlowRun;
+using catalog::RunState;
+using catalog::TaskRun;
+using catalog::TaskState;
+
+Result<const model::Flow*> find_flow(const Pinned& pinned, const std::string& flow_id) {
+  const model::Flow* flow = pinned.configuration.find_flow(flow_id);
+  if (flow == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& each : pinned.configuration.flows) names.push_back(each.flow_id);
+    const std::string guess = did_you_mean(flow_id, names);
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig, fmt::format("there is no flow '{}'", flow_id),
+        guess.empty() ? fmt::format("flows are: {}", fmt::join(names, ", ")) : guess);
+  }
+  return flow;
+}
+
+FlowRun new_run(const Services& services, const Pinned& pinned, const std::string& flow_id,
+                const std::string& run_key, const std::string& trigger) {
+  FlowRun run;
+  run.run_id = make_uuid7(*services.clock, *services.random);
+  run.flow_id = flow_id;
+  run.run_key = run_key.empty() ? "manual:" + run.run_id : run_key;
+  run.config_hash = pinned.hash;
+  run.trigger = trigger;
+  run.created_at_us = services.clock->now_us();
+  run.logical_time_us = run.created_at_us;
+  return run;
+}
+
+std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id) {
+  std::vector<TaskRun> rows;
+  for (const model::Task* task : in_order_of_needs(flow)) {
+    TaskRun row;
+    row.run_id = run_id;
+    row.task_id = task->task_id;
+    row.template_id = task->template_id;
+    row.position = std::ssize(rows);
+    row.engine = task->engine;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void note_error(TaskRun& row, const Error& error) {
+  row.error_code = std::string(to_text(error.code));
+  row.error_text = to_line(error);
+  row.error_hint = error.hint;
+}
+
+void clear_error(TaskRun& row) {
+  row.error_code.clear();
+  row.error_text.clear();
+  row.error_hint.clear();
+  row.held_reason.clear();
+}
+
+Verdict judge(const std::vector<TaskRun>& rows) {
+  Verdict verdict;
+  const auto has = [&](TaskState state) { return std::ranges::find(rows, state, &TaskRun::state); };
+  if (const auto failed = has(TaskState::kFailed); failed != rows.end()) {
+    verdict = {RunState::kFailed, failed->error_code,
+               fmt::format("task '{}': {}", failed->task_id, failed->error_text)};
+  } else if (const auto cancelled = has(TaskState::kCancelled); cancelled != rows.end()) {
+    verdict = {RunState::kCancelled, "cancelled",
+               fmt::format("task '{}' was cancelled", cancelled->task_id)};
+  } else if (const auto held = has(TaskState::kHeld); held != rows.end()) {
+    verdict = {RunState::kHeld, "",
+               fmt::format("task '{}' is held: {}", held->task_id, held->error_text)};
+  }
+  return verdict;
+}
+
+Result<RunReport> report(const Services& services, const std::string& run_id) {
+  RunReport made;
+  WEIR_ASSIGN(made.run, services.catalog->flow_run(run_id));
+  WEIR_ASSIGN(made.tasks, services.catalog->task_runs(run_id));
+  return made;
+}
+
+Status reset_tasks(const Services& services, const std::string& run_id) {
+  WEIR_ASSIGN(auto rows, services.catalog->task_runs(run_id));
+  for (auto& row : rows) {
+    if (row.state == TaskState::kSucceeded || row.state == TaskState::kWaiting) continue;
+    const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
+    row.state = TaskState::kWaiting;
+    row.not_before_us = 0;
+    row.finished_at_us = 0;
+    row.counts = {};
+    row.operations = Json::array();
+    clear_error(row);
+    WEIR_TRY(services.catalog->move_task(row, expected));
+  }
+  return {};
+}
+
+}  // namespace weir::orchestrate
