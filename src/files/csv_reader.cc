@@ -5,105 +5,13 @@
 #include "files/csv_reader.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include <arrow/array.h>
-#include <arrow/buffer.h>
+#include "files/csv/text_batch.h"
 
 namespace weir::files {
 namespace {
 
-constexpr size_t kSlack = 16;  // readable bytes behind the window, so that copies may go by 16
 constexpr int64_t kFirstLook = 1 << 20;
-
-// Bytes that Arrow holds on to.
-class OwnedBuffer final : public arrow::Buffer {
- public:
-  OwnedBuffer(std::unique_ptr<char[]> bytes, size_t size)
-      : arrow::Buffer(reinterpret_cast<const uint8_t*>(bytes.get()), static_cast<int64_t>(size)),
-        bytes_(std::move(bytes)) {}
-
- private:
-  std::unique_ptr<char[]> bytes_;
-};
-
-// The texts of one column on their way into an Arrow array. Not Arrow's builder: this is the
-// innermost loop, and copying 16 bytes at a time without asking is most of its speed.
-class TextColumn {
- public:
-  void start(size_t rows) {
-    offsets_ = {};
-    offsets_.reserve(rows + 1);
-    offsets_.push_back(0);
-    nulls_.clear();
-    capacity_ = std::max<size_t>(4096, capacity_);
-    bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
-    size_ = 0;
-  }
-
-  void add(std::string_view text) {
-    reserve(text.size());
-    std::memcpy(bytes_.get() + size_, text.data(), text.size());
-    done(text.size());
-  }
-  // The same where kSlack bytes behind the text may be read.
-  void add_from_window(std::string_view text) {
-    reserve(text.size());
-    char* to = bytes_.get() + size_;
-    for (size_t i = 0; i < text.size(); i += kSlack) std::memcpy(to + i, text.data() + i, kSlack);
-    done(text.size());
-  }
-  void add_null() {
-    nulls_.push_back(static_cast<int32_t>(offsets_.size() - 1));
-    offsets_.push_back(static_cast<int32_t>(size_));
-  }
-  // Takes the last row back.
-  void drop_last() {
-    offsets_.pop_back();
-    size_ = static_cast<size_t>(offsets_.back());
-    if (!nulls_.empty() && nulls_.back() == static_cast<int32_t>(offsets_.size() - 1)) {
-      nulls_.pop_back();
-    }
-  }
-  int64_t nulls() const { return static_cast<int64_t>(nulls_.size()); }
-
-  std::shared_ptr<arrow::Array> finish() {
-    const auto rows = static_cast<int64_t>(offsets_.size()) - 1;
-    std::shared_ptr<arrow::Buffer> validity;
-    if (!nulls_.empty()) {
-      std::string bits(static_cast<size_t>(rows + 7) / 8, '\xFF');
-      for (const int32_t row : nulls_) {
-        char& byte = bits[static_cast<size_t>(row) / 8];
-        byte = static_cast<char>(static_cast<uint8_t>(byte) & ~(1U << (row % 8)));
-      }
-      validity = arrow::Buffer::FromString(std::move(bits));
-    }
-    auto data = std::make_shared<OwnedBuffer>(std::move(bytes_), size_);
-    auto offsets = arrow::Buffer::FromVector(std::move(offsets_));
-    return arrow::MakeArray(arrow::ArrayData::Make(arrow::utf8(), rows,
-                                                   {validity, std::move(offsets), std::move(data)},
-                                                   static_cast<int64_t>(nulls_.size())));
-  }
-
- private:
-  void reserve(size_t more) {
-    if (size_ + more + kSlack <= capacity_) return;
-    capacity_ = std::max(capacity_ * 2, size_ + more + kSlack);
-    auto grown = std::make_unique_for_overwrite<char[]>(capacity_);
-    std::memcpy(grown.get(), bytes_.get(), size_);
-    bytes_ = std::move(grown);
-  }
-  void done(size_t size) {
-    size_ += size;
-    offsets_.push_back(static_cast<int32_t>(size_));
-  }
-
-  std::unique_ptr<char[]> bytes_;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
-  std::vector<int32_t> offsets_;
-  std::vector<int32_t> nulls_;
-};
 
 Json field_object(const ColumnPlan& plan, const RecordSplitter& splitter, const Record& record) {
   Json values = Json::object();
@@ -138,50 +46,6 @@ std::string values_of(const ColumnPlan& plan, const Dialect& dialect, std::strin
   if (splitter.next(record) != RecordSplitter::Found::kRecord) return "{}";
   return values_of(plan, splitter, record);
 }
-
-// The batch that is being filled.
-class CsvReader::Batch {
- public:
-  explicit Batch(const ColumnPlan& plan) : columns_(plan.schema.size()) {
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      fields_.push_back(arrow::field("c" + std::to_string(i), arrow::utf8()));
-    }
-    start();
-  }
-
-  TextColumn& column(size_t i) { return columns_[i]; }
-  void row_is_done(int64_t bytes) {
-    ++rows_;
-    bytes_ += bytes;
-  }
-  int64_t rows() const { return rows_; }
-  int64_t bytes() const { return bytes_; }
-
-  void flush(Chunk& chunk) {
-    if (rows_ == 0) return;
-    std::vector<std::shared_ptr<arrow::Array>> arrays;
-    chunk.nulls.resize(columns_.size());
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      chunk.nulls[i] += columns_[i].nulls();
-      arrays.push_back(columns_[i].finish());
-    }
-    chunk.batches.push_back(
-        arrow::RecordBatch::Make(arrow::schema(fields_), rows_, std::move(arrays)));
-    start();
-  }
-
- private:
-  void start() {
-    for (TextColumn& column : columns_) column.start(static_cast<size_t>(rows_) + 64);
-    rows_ = 0;
-    bytes_ = 0;
-  }
-
-  std::vector<TextColumn> columns_;
-  arrow::FieldVector fields_;
-  int64_t rows_ = 0;
-  int64_t bytes_ = 0;
-};
 
 CsvReader::CsvReader(storage::Storage& store, std::string name, ReadOptions options)
     : store_(store), name_(std::move(name)), options_(std::move(options)) {
@@ -245,7 +109,7 @@ Status CsvReader::start() {
 void CsvReader::take_window() {
   if (is_last_) decoder_.finish(window_);
   window_size_ = window_.size();
-  window_.append(kSlack, '\0');
+  window_.append(kWindowSlack, '\0');
   const std::string_view text(window_.data(), window_size_);
   is_ascii_ = is_ascii(text);
   splitter_.set_window(text, is_last_);
@@ -393,7 +257,7 @@ bool CsvReader::is_other_null(const Field& field, std::string_view text) const {
 
 // Adds the record's values to the batch. The first one that its cast would alter, if any, takes the
 // whole record back.
-std::optional<Reject> CsvReader::take_values(const Record& record, Batch& batch) {
+std::optional<Reject> CsvReader::take_values(const Record& record, TextBatch& batch) {
   for (size_t i = 0; i < forms_.size(); ++i) {
     TextColumn& column = batch.column(i);
     if (plan_.field_of_column[i] < 0) {
@@ -445,7 +309,7 @@ std::optional<Reject> CsvReader::check_text(const Record& record) {
   return fault("invalid_utf8", fmt::format("the record is no {}", to_text(encoding_)));
 }
 
-Status CsvReader::take_record(const Record& record, Chunk& chunk, Batch& batch) {
+Status CsvReader::take_record(const Record& record, Chunk& chunk, TextBatch& batch) {
   const int64_t before = place_;
   const RecordPlace place = place_of(record);
   std::optional<Reject> reject = check_text(record);
@@ -475,7 +339,7 @@ Result<std::optional<Chunk>> CsvReader::next() {
   using Found = RecordSplitter::Found;
   if (is_finished_) return std::nullopt;
   Chunk chunk;
-  Batch batch(plan_);
+  TextBatch batch(plan_.schema.size());
   while (static_cast<int64_t>(chunk.batches.size()) < options_.chunk_batches) {
     const Found found = splitter_.next(record_buffer_);
     if (found == Found::kRecord) {
@@ -484,7 +348,7 @@ Result<std::optional<Chunk>> CsvReader::next() {
           chunk.rejects.size() < static_cast<size_t>(options_.batch_rows)) {
         continue;
       }
-      batch.flush(chunk);
+      batch.flush(chunk.batches, chunk.nulls);
       if (chunk.rejects.size() >= static_cast<size_t>(options_.batch_rows)) break;
     } else if (found == Found::kSkipped) {
       pass_over(record_buffer_);
@@ -498,7 +362,7 @@ Result<std::optional<Chunk>> CsvReader::next() {
       break;
     }
   }
-  batch.flush(chunk);
+  batch.flush(chunk.batches, chunk.nulls);
   chunk.nulls.resize(plan_.schema.size());
   if (is_finished_ && chunk.batches.empty() && chunk.rejects.empty()) return std::nullopt;
   return chunk;

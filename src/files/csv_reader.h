@@ -64,6 +64,8 @@ struct ReadSummary {
   }
 };
 
+class TextBatch;
+
 /// Not for use from several threads at once.
 class CsvReader {
  public:
@@ -80,8 +82,6 @@ class CsvReader {
   const ReadSummary& summary() const { return summary_; }
 
  private:
-  class Batch;
-
   CsvReader(storage::Storage& store, std::string name, ReadOptions options);
   Status start();
   Status read_header();
@@ -91,10 +91,10 @@ class CsvReader {
   void take_window();
   void pass_over(const Record& record);
   RecordPlace place_of(const Record& record);
-  Status take_record(const Record& record, Chunk& chunk, Batch& batch);
+  Status take_record(const Record& record, Chunk& chunk, TextBatch& batch);
   std::optional<Reject> check_structure(const Record& record) const;
   std::optional<Reject> check_text(const Record& record);
-  std::optional<Reject> take_values(const Record& record, Batch& batch);
+  std::optional<Reject> take_values(const Record& record, TextBatch& batch);
   Reject reject_of(const Record& record, const RecordPlace& place, Reject what) const;
   bool is_null(const Field& field, std::string_view text) const {
     if (text.empty())
