@@ -59,6 +59,12 @@ class Gatherer : public ColumnGatherer {
     return arrow::MakeArray(
         arrow::ArrayData::Make(type_, rows, std::move(buffers), std::move(children), nulls));
   }
+  template <typename Builder>
+  Result<std::shared_ptr<arrow::Array>> make_from(Builder& values) {
+    std::shared_ptr<arrow::Buffer> buffer;
+    WEIR_TRY(check(values.Finish(&buffer)));
+    return make({std::move(buffer)});
+  }
 
   std::shared_ptr<arrow::DataType> type_;
   Validity validity_;
@@ -74,11 +80,7 @@ class CopyGatherer final : public Gatherer {
     WEIR_TRY(validity_.append(duckdb_vector_get_validity(vector), from, count));
     return check(values_.Append(values + from, static_cast<int64_t>(count)));
   }
-  Result<std::shared_ptr<arrow::Array>> finish() override {
-    std::shared_ptr<arrow::Buffer> buffer;
-    WEIR_TRY(check(values_.Finish(&buffer)));
-    return make({std::move(buffer)});
-  }
+  Result<std::shared_ptr<arrow::Array>> finish() override { return make_from(values_); }
   int64_t bytes() const override { return values_.length() * int64_t{sizeof(T)}; }
 
  private:
@@ -93,11 +95,7 @@ class BooleanGatherer final : public Gatherer {
     WEIR_TRY(validity_.append(duckdb_vector_get_validity(vector), from, count));
     return check(values_.Append(values + from, static_cast<int64_t>(count)));
   }
-  Result<std::shared_ptr<arrow::Array>> finish() override {
-    std::shared_ptr<arrow::Buffer> buffer;
-    WEIR_TRY(check(values_.Finish(&buffer)));
-    return make({std::move(buffer)});
-  }
+  Result<std::shared_ptr<arrow::Array>> finish() override { return make_from(values_); }
   int64_t bytes() const override { return values_.length() / 8; }
 
  private:
@@ -122,11 +120,7 @@ class ChangeGatherer final : public Gatherer {
     }
     return {};
   }
-  Result<std::shared_ptr<arrow::Array>> finish() override {
-    std::shared_ptr<arrow::Buffer> buffer;
-    WEIR_TRY(check(values_.Finish(&buffer)));
-    return make({std::move(buffer)});
-  }
+  Result<std::shared_ptr<arrow::Array>> finish() override { return make_from(values_); }
   int64_t bytes() const override { return values_.length() * int64_t{sizeof(To)}; }
 
  private:
@@ -271,11 +265,38 @@ class UuidGatherer final : public BytesGatherer<duckdb_hugeint, UuidGatherer> {
   char text_[36] = {};
 };
 
-/// Lists and maps: slices of a child vector. A map's child is a struct of key and value.
-class ListGatherer final : public Gatherer {
+/// What becomes a list: 32-bit offsets into the values of one child.
+class OffsetGatherer : public Gatherer {
  public:
-  ListGatherer(std::shared_ptr<arrow::DataType> type, std::unique_ptr<ColumnGatherer> child)
+  OffsetGatherer(std::shared_ptr<arrow::DataType> type, std::unique_ptr<ColumnGatherer> child)
       : Gatherer(std::move(type)), child_(std::move(child)) {}
+  Result<std::shared_ptr<arrow::Array>> finish() override {
+    WEIR_TRY(check(offsets_.Append(static_cast<int32_t>(children_))));
+    children_ = 0;
+    std::shared_ptr<arrow::Buffer> offsets;
+    WEIR_TRY(check(offsets_.Finish(&offsets)));
+    WEIR_ASSIGN(const auto child, child_->finish());
+    return make({std::move(offsets)}, {child->data()});
+  }
+  int64_t bytes() const override { return child_->bytes() + offsets_.length() * 4; }
+
+ protected:
+  Status count_children(uint64_t more, idx_t rows) {
+    children_ += static_cast<int64_t>(more);
+    if (children_ > std::numeric_limits<int32_t>::max())
+      return fail(ErrorCode::kResourceExhausted, "more than 2^31 list elements in {} rows", rows);
+    return {};
+  }
+
+  std::unique_ptr<ColumnGatherer> child_;
+  arrow::TypedBufferBuilder<int32_t> offsets_;
+  int64_t children_ = 0;  ///< Values of the child so far.
+};
+
+/// Lists and maps: slices of a child vector. A map's child is a struct of key and value.
+class ListGatherer final : public OffsetGatherer {
+ public:
+  using OffsetGatherer::OffsetGatherer;
   Status append(duckdb_vector vector, idx_t from, idx_t count) override {
     const auto* entries = static_cast<const duckdb_list_entry*>(duckdb_vector_get_data(vector));
     const uint64_t* mask = duckdb_vector_get_validity(vector);
@@ -293,36 +314,19 @@ class ListGatherer final : public Gatherer {
         begin = entries[row].offset;
       }
       end = entries[row].offset + entries[row].length;
-      children_ += static_cast<int64_t>(entries[row].length);
-      if (children_ > std::numeric_limits<int32_t>::max())
-        return fail(ErrorCode::kResourceExhausted, "more than 2^31 list elements in {} rows",
-                    count);
+      WEIR_TRY(count_children(entries[row].length, count));
     }
     if (end > begin) WEIR_TRY(child_->append(child, begin, end - begin));
     return {};
   }
-  Result<std::shared_ptr<arrow::Array>> finish() override {
-    WEIR_TRY(check(offsets_.Append(static_cast<int32_t>(children_))));
-    children_ = 0;
-    std::shared_ptr<arrow::Buffer> offsets;
-    WEIR_TRY(check(offsets_.Finish(&offsets)));
-    WEIR_ASSIGN(const auto child, child_->finish());
-    return make({std::move(offsets)}, {child->data()});
-  }
-  int64_t bytes() const override { return child_->bytes() + offsets_.length() * 4; }
-
- private:
-  std::unique_ptr<ColumnGatherer> child_;
-  arrow::TypedBufferBuilder<int32_t> offsets_;
-  int64_t children_ = 0;
 };
 
 /// Arrays of fixed size become lists.
-class ArrayGatherer final : public Gatherer {
+class ArrayGatherer final : public OffsetGatherer {
  public:
   ArrayGatherer(std::shared_ptr<arrow::DataType> type, std::unique_ptr<ColumnGatherer> child,
                 idx_t size)
-      : Gatherer(std::move(type)), child_(std::move(child)), size_(size) {}
+      : OffsetGatherer(std::move(type), std::move(child)), size_(size) {}
   Status append(duckdb_vector vector, idx_t from, idx_t count) override {
     const uint64_t* mask = duckdb_vector_get_validity(vector);
     duckdb_vector child = duckdb_array_vector_get_child(vector);
@@ -331,25 +335,13 @@ class ArrayGatherer final : public Gatherer {
       WEIR_TRY(check(offsets_.Append(static_cast<int32_t>(children_))));
       if (!is_valid(mask, row)) continue;
       WEIR_TRY(child_->append(child, row * size_, size_));
-      children_ += static_cast<int64_t>(size_);
+      WEIR_TRY(count_children(size_, count));
     }
     return {};
   }
-  Result<std::shared_ptr<arrow::Array>> finish() override {
-    WEIR_TRY(check(offsets_.Append(static_cast<int32_t>(children_))));
-    children_ = 0;
-    std::shared_ptr<arrow::Buffer> offsets;
-    WEIR_TRY(check(offsets_.Finish(&offsets)));
-    WEIR_ASSIGN(const auto child, child_->finish());
-    return make({std::move(offsets)}, {child->data()});
-  }
-  int64_t bytes() const override { return child_->bytes() + offsets_.length() * 4; }
 
  private:
-  std::unique_ptr<ColumnGatherer> child_;
-  arrow::TypedBufferBuilder<int32_t> offsets_;
   idx_t size_;
-  int64_t children_ = 0;
 };
 
 class StructGatherer final : public Gatherer {
