@@ -84,6 +84,19 @@ class RowReader {
   std::optional<Error> error_;
 };
 
+/// Each row as what `read` makes of it, in order, or the first fault.
+template <typename Read>
+auto read_all(const std::vector<Row>& rows, Read&& read)
+    -> Result<std::vector<typename std::invoke_result_t<Read&, const Row&>::value_type>> {
+  std::vector<typename std::invoke_result_t<Read&, const Row&>::value_type> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) {
+    WEIR_ASSIGN(auto value, read(row));
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
 /// Called before each statement with its text; a test ends the process there or cuts the line.
 using StatementHook = std::function<void(std::string_view)>;
 

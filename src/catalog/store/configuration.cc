@@ -224,12 +224,7 @@ Result<std::vector<ConfigVersion>> SqlCatalog::config_versions() {
   WEIR_ASSIGN(const auto rows, database_->read([](Session& session) {
     return session.select(kVersionColumns, "FROM config_version ORDER BY created_at_us DESC, hash");
   }));
-  std::vector<ConfigVersion> versions;
-  for (const Row& row : rows) {
-    WEIR_ASSIGN(auto version, version_of(row, false));
-    versions.push_back(std::move(version));
-  }
-  return versions;
+  return read_all(rows, [](const Row& row) { return version_of(row, false); });
 }
 
 Status SqlCatalog::audit(const std::string& author, const std::string& action,

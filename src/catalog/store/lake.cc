@@ -137,11 +137,8 @@ Result<std::vector<model::Publication>> SqlCatalog::publications(
     return session.select(kPublicationColumns, "FROM publication WHERE dataset = :dataset",
                           {{"dataset", dataset.text()}});
   }));
-  std::vector<model::Publication> publications;
-  for (const Row& row : rows) {
-    WEIR_ASSIGN(auto publication, read_publication(row, dataset));
-    publications.push_back(std::move(publication));
-  }
+  WEIR_ASSIGN(auto publications,
+              read_all(rows, [&](const Row& row) { return read_publication(row, dataset); }));
   std::ranges::sort(publications, [](const auto& a, const auto& b) {
     return std::tie(a.as_of_us, a.instant, a.object_name, a.token) <
            std::tie(b.as_of_us, b.instant, b.object_name, b.token);
@@ -154,18 +151,18 @@ Result<std::vector<LedgerEntry>> SqlCatalog::ledger(const model::DatasetName& ta
     return session.select("identity, source_name, source_sha256, size_bytes, as_of_us, token",
                           "FROM file_ledger WHERE target = :target", {{"target", target.text()}});
   }));
-  std::vector<LedgerEntry> entries;
-  for (const Row& row : rows) {
-    RowReader reader("file_ledger", row, target.text());
-    entries.push_back({.target = target,
-                       .identity = reader.text("identity"),
-                       .source_name = reader.text("source_name"),
-                       .source_sha256 = reader.text("source_sha256"),
-                       .size_bytes = reader.integer("size_bytes"),
-                       .as_of_us = reader.maybe_integer("as_of_us"),
-                       .token = reader.text("token")});
-    WEIR_TRY(reader.status());
-  }
+  WEIR_ASSIGN(auto entries, read_all(rows, [&](const Row& row) -> Result<LedgerEntry> {
+                RowReader reader("file_ledger", row, target.text());
+                LedgerEntry entry{.target = target,
+                                  .identity = reader.text("identity"),
+                                  .source_name = reader.text("source_name"),
+                                  .source_sha256 = reader.text("source_sha256"),
+                                  .size_bytes = reader.integer("size_bytes"),
+                                  .as_of_us = reader.maybe_integer("as_of_us"),
+                                  .token = reader.text("token")};
+                WEIR_TRY(reader.status());
+                return entry;
+              }));
   std::ranges::sort(entries, {}, &LedgerEntry::identity);
   return entries;
 }
@@ -175,15 +172,15 @@ Result<std::vector<HashedFile>> SqlCatalog::hashed_files(const std::string& uri)
     return session.select("name, size_bytes, version, sha256", "FROM landing_file WHERE uri = :uri",
                           {{"uri", storable(uri)}});
   }));
-  std::vector<HashedFile> files;
-  for (const Row& row : rows) {
-    RowReader reader("landing_file", row, row.at("name").value_or(""));
-    files.push_back({.name = reader.text("name"),
-                     .size_bytes = reader.integer("size_bytes"),
-                     .version = reader.text("version"),
-                     .sha256 = reader.text("sha256")});
-    WEIR_TRY(reader.status());
-  }
+  WEIR_ASSIGN(auto files, read_all(rows, [](const Row& row) -> Result<HashedFile> {
+                RowReader reader("landing_file", row, row.at("name").value_or(""));
+                HashedFile file{.name = reader.text("name"),
+                                .size_bytes = reader.integer("size_bytes"),
+                                .version = reader.text("version"),
+                                .sha256 = reader.text("sha256")};
+                WEIR_TRY(reader.status());
+                return file;
+              }));
   std::ranges::sort(files, {}, &HashedFile::name);
   return files;
 }
@@ -207,17 +204,17 @@ Result<std::vector<Watermark>> SqlCatalog::watermarks(const model::DatasetName& 
     return session.select("source, as_of_us, instant, token",
                           "FROM watermark WHERE target = :target", {{"target", target.text()}});
   }));
-  std::vector<Watermark> watermarks;
-  for (const Row& row : rows) {
-    RowReader reader("watermark", row, target.text());
-    watermarks.push_back(
-        {.target = target,
-         .source = reader.take("source", model::parse_dataset_name(reader.text("source"))),
-         .as_of_us = reader.maybe_integer("as_of_us"),
-         .instant = reader.text("instant"),
-         .token = reader.text("token")});
-    WEIR_TRY(reader.status());
-  }
+  WEIR_ASSIGN(auto watermarks, read_all(rows, [&](const Row& row) -> Result<Watermark> {
+                RowReader reader("watermark", row, target.text());
+                Watermark watermark{.target = target,
+                                    .source = reader.take(
+                                        "source", model::parse_dataset_name(reader.text("source"))),
+                                    .as_of_us = reader.maybe_integer("as_of_us"),
+                                    .instant = reader.text("instant"),
+                                    .token = reader.text("token")};
+                WEIR_TRY(reader.status());
+                return watermark;
+              }));
   std::ranges::sort(watermarks, {}, &Watermark::source);
   return watermarks;
 }

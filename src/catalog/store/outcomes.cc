@@ -197,19 +197,18 @@ Result<std::vector<Reconciliation>> SqlCatalog::reconciliations(const std::strin
         "FROM reconciliation WHERE run_id = :run_id ORDER BY recorded_at_us, task_id, token",
         {{"run_id", run_id}});
   }));
-  std::vector<Reconciliation> result;
-  for (const Row& row : rows) {
+  return read_all(rows, [&](const Row& row) -> Result<Reconciliation> {
     RowReader reader("reconciliation", row, run_id);
-    result.push_back({.run_id = reader.text("run_id"),
-                      .task_id = reader.text("task_id"),
-                      .token = reader.text("token"),
-                      .hop = reader.text("hop"),
-                      .counts = read_counts(reader),
-                      .is_closed = reader.boolean("is_closed"),
-                      .sums = reader.json("sums")});
+    Reconciliation reconciliation{.run_id = reader.text("run_id"),
+                                  .task_id = reader.text("task_id"),
+                                  .token = reader.text("token"),
+                                  .hop = reader.text("hop"),
+                                  .counts = read_counts(reader),
+                                  .is_closed = reader.boolean("is_closed"),
+                                  .sums = reader.json("sums")};
     WEIR_TRY(reader.status());
-  }
-  return result;
+    return reconciliation;
+  });
 }
 
 Result<std::vector<Hold>> SqlCatalog::holds(const std::string& state) {
@@ -222,8 +221,7 @@ Result<std::vector<Hold>> SqlCatalog::holds(const std::string& state) {
                     state.empty() ? "" : "WHERE state = :state"),
         binds);
   }));
-  std::vector<Hold> holds;
-  for (const Row& row : rows) {
+  return read_all(rows, [](const Row& row) -> Result<Hold> {
     RowReader reader("hold", row, row.at("token").value_or(""));
     Hold hold{.run_id = reader.text("run_id"),
               .task_id = reader.text("task_id"),
@@ -237,9 +235,8 @@ Result<std::vector<Hold>> SqlCatalog::holds(const std::string& state) {
     if (const auto target = reader.text("target"); !target.empty())
       hold.target = reader.take("target", model::parse_dataset_name(target));
     WEIR_TRY(reader.status());
-    holds.push_back(std::move(hold));
-  }
-  return holds;
+    return hold;
+  });
 }
 
 Status SqlCatalog::close_hold(const std::string& token, const std::string& state,

@@ -35,12 +35,7 @@ Result<FlowRun> read_run(const Row& row) {
 Result<std::vector<FlowRun>> select_runs(Session& session, const std::string& rest,
                                          const Binds& binds) {
   WEIR_ASSIGN(const auto rows, session.select(kColumns, "FROM flow_run " + rest, binds));
-  std::vector<FlowRun> runs;
-  for (const Row& row : rows) {
-    WEIR_ASSIGN(auto run, read_run(row));
-    runs.push_back(std::move(run));
-  }
-  return runs;
+  return read_all(rows, read_run);
 }
 
 Result<FlowRun> run_by_id(Session& session, const std::string& run_id,

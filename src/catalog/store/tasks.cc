@@ -97,11 +97,7 @@ Result<std::vector<TaskRun>> SqlCatalog::task_runs(const std::string& run_id) {
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
     return session.select(columns(), "FROM task_run WHERE run_id = :run_id", {{"run_id", run_id}});
   }));
-  std::vector<TaskRun> tasks;
-  for (const Row& row : rows) {
-    WEIR_ASSIGN(auto task, read_task(row));
-    tasks.push_back(std::move(task));
-  }
+  WEIR_ASSIGN(auto tasks, read_all(rows, read_task));
   std::ranges::sort(tasks, [](const TaskRun& a, const TaskRun& b) {
     return std::tie(a.position, a.task_id) < std::tie(b.position, b.task_id);
   });
@@ -159,17 +155,16 @@ Result<std::vector<Catalog::LogLine>> SqlCatalog::logs(const std::string& run_id
                     task_id.empty() ? "" : "AND task_id = :task_id"),
         binds);
   }));
-  std::vector<LogLine> lines;
-  for (const Row& row : rows) {
+  return read_all(rows, [&](const Row& row) -> Result<LogLine> {
     RowReader reader("task_log", row, run_id);
-    lines.push_back({.at_us = reader.integer("at_us"),
-                     .task_id = reader.text("task_id"),
-                     .attempt = reader.integer("attempt"),
-                     .level = reader.text("level"),
-                     .message = reader.text("message")});
+    LogLine line{.at_us = reader.integer("at_us"),
+                 .task_id = reader.text("task_id"),
+                 .attempt = reader.integer("attempt"),
+                 .level = reader.text("level"),
+                 .message = reader.text("message")};
     WEIR_TRY(reader.status());
-  }
-  return lines;
+    return line;
+  });
 }
 
 }  // namespace weir::catalog
