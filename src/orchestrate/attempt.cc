@@ -142,7 +142,11 @@ class AttemptRun {
   }
 
   Result<task::Inputs> pinned_inputs() {
-    if (row_.pinned.is_object()) return inputs_from_json(row_.pinned);
+    if (row_.pinned.is_object()) {
+      WEIR_ASSIGN(task::Inputs known, inputs_from_json(row_.pinned));
+      WEIR_TRY(put_in_place(services_, *attempt_.pinned, *made_, params_, cancel_, known));
+      return known;
+    }
     WEIR_ASSIGN(task::Inputs inputs,
                 resolve_inputs(services_, *attempt_.pinned, *made_, params_, cancel_));
     inputs.logical_time_us = attempt_.run->logical_time_us;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "base/instant.h"
 #include "engine/sql_reading.h"
@@ -54,6 +56,15 @@ struct Resolver {
     WEIR_ASSIGN(const auto known_rejected, services.catalog->publications(name.rejected()));
     WEIR_TRY(inputs::verify_presence(*rejected, known_rejected));
     return inputs::read_raw(*store, name, known);
+  }
+
+  /// Root of the layer whose files the task reads, and the glob below it.
+  Result<std::pair<std::string, std::string>> landing() const {
+    const std::string from = params_with(task::Use::kConsumesFiles).at(0);
+    const auto slash = from.find('/');
+    WEIR_ASSIGN(std::string uri, inputs::layer_uri(configuration(), services.base_folder,
+                                                   from.substr(0, slash)));
+    return std::pair(std::move(uri), from.substr(slash + 1));
   }
 
   Result<model::Target> target() const;
@@ -137,12 +148,9 @@ Result<std::vector<inputs::LandingFile>> Resolver::landing_files(storage::Storag
 }
 
 Status Resolver::each_file(Inputs& inputs) const {
-  const std::string from = params_with(task::Use::kConsumesFiles).at(0);
-  const auto slash = from.find('/');
+  WEIR_ASSIGN(const auto from, landing());
   inputs::LandingQuery query;
-  WEIR_ASSIGN(query.uri,
-              inputs::layer_uri(configuration(), services.base_folder, from.substr(0, slash)));
-  query.glob = from.substr(slash + 1);
+  std::tie(query.uri, query.glob) = from;
   if (const std::string as_of = text_param("as_of"); !as_of.empty()) {
     WEIR_ASSIGN(query.as_of, Pattern::compile(as_of));
   }
@@ -328,6 +336,32 @@ Result<Inputs> inputs_from_json(const Json& json) {
     if (content.is_string()) inputs.files[path] = content.get<std::string>();
   }
   return inputs;
+}
+
+Status put_in_place(const Services& services, const Pinned& pinned, const task::Template& made,
+                    const Json& params, const Cancel& cancel, Inputs& inputs) {
+  const Resolver resolver{services, pinned, made, params, cancel};
+  WEIR_ASSIGN(const model::Target now, resolver.target());
+  inputs.target.uri = now.uri;
+  inputs.target.rejected_uri = now.rejected_uri;
+  inputs.target.connection_options = now.connection_options;
+  for (auto& hop : inputs.hops) {
+    for (auto& input : hop.inputs) {
+      std::string uri;
+      if (input.dataset.empty()) {
+        WEIR_ASSIGN(const auto from, resolver.landing());
+        uri = from.first;
+      } else {
+        WEIR_ASSIGN(uri, inputs::dataset_uri(pinned.configuration, services.base_folder,
+                                             input.dataset));
+      }
+      for (auto& object : input.objects) {
+        if (object.uri == input.uri) object.uri = uri;
+      }
+      input.uri = std::move(uri);
+    }
+  }
+  return {};
 }
 
 }  // namespace weir::orchestrate

@@ -141,6 +141,23 @@ class MainLine(unittest.TestCase):
         self.project.weir("retry", "shop")
         self.assertEqual(self.project.rows("SELECT count(*) AS n FROM stage.customers WHERE is_current"), [{"n": 1}])
 
+    def test_a_project_that_is_moved_while_a_run_is_held_goes_on_at_its_new_place(self):
+        self.project.land("customers-20260101.csv", A)
+        self.project.run()
+        self.project.land("customers-20260102.csv", "id,name,city,credit\n1,Ann,Oslo,10.50\n")
+        self.project.run(expect=5)
+        old = self.project.folder
+        self.project.folder = old.with_name(old.name + " moved")
+        old.rename(self.project.folder)
+        (self.project.folder / "tmp").mkdir(exist_ok=True)
+        self.project.environment["TMPDIR"] = str(self.project.folder / "tmp")
+        self.project.weir("approve", "shop")
+        self.project.weir("retry", "shop")
+        self.assertEqual(self.project.rows("SELECT city, customers FROM presentation.by_city"), [{"city": "Oslo", "customers": 1}])
+        loaded = self.project.weir("connection", "query", "warehouse", "SELECT customers FROM by_city").stdout
+        self.assertIn("1", loaded)
+        self.assertFalse(old.exists(), "nothing is written where the project was")
+
     def test_a_rejected_hold_lets_the_next_snapshot_through(self):
         self.project.land("customers-20260101.csv", A)
         self.project.run()
