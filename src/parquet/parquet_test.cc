@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <arrow/api.h>
+#include <arrow/util/byte_size.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -187,6 +188,22 @@ TEST(ParquetFile, RowGroupsKeepOrderAndSizes) {
     ASSERT_TRUE(names) << to_line(names.error());
     EXPECT_TRUE((*names)->Equals(*numbers(100, 100)->SelectColumns({1}).ValueOrDie()));
   }
+}
+
+TEST(ParquetFile, RowGroupsOfWideRowsEndByTheirBytes) {
+  const auto store = storage::make_memory_storage();
+  const auto batch = numbers(0, 100);
+  const int64_t bytes = arrow::util::ReferencedBufferSize(*batch).ValueOrDie();
+  auto file =
+      create_file(*store, "a", batch->schema(), {.row_group_bytes = 2 * bytes}).value();
+  // Slices count for their own part only, not for the whole that they were cut from.
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(file->write(*batch->Slice(i % 2 * 50, 50)));
+  ASSERT_TRUE(file->commit({}, storage::Put::kIfAbsent));
+  auto reader = open_file(*store, "a").value();
+  EXPECT_EQ(reader->info().rows, 400);
+  ASSERT_EQ(reader->info().row_groups, 2) << "and no empty one in the end";
+  for (int64_t group = 0; group < 2; ++group)
+    EXPECT_EQ(reader->read_row_group(group, {}).value()->num_rows(), 200);
 }
 
 TEST(ParquetFile, ThreadsDoNotChangeTheBytes) {

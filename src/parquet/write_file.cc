@@ -1,6 +1,7 @@
 #include "parquet/parquet.h"
 
 #include <arrow/api.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/key_value_metadata.h>
 #include <arrow/util/thread_pool.h>
 #include <parquet/arrow/writer.h>
@@ -67,6 +68,7 @@ class ParquetWriter final : public FileWriter {
   int64_t given_bytes_ = 0;    ///< Of Arrow buffers handed in.
   int64_t flushed_given_ = 0;  ///< The part of it that the sink's position accounts for.
   int64_t row_group_rows_ = 0;
+  int64_t row_group_bytes_ = 0;
   int64_t rows_in_group_ = 0;
 };
 
@@ -79,6 +81,7 @@ Status ParquetWriter::open(const WriteOptions& options) {
     arrow_properties.set_use_threads(true)->set_executor(threads_.get());
   }
   row_group_rows_ = options.row_group_rows;
+  row_group_bytes_ = options.row_group_bytes;
   const arrow::Status opened = without_exceptions([&] {
     return ArrowWriter::Open(*schema_, arrow::default_memory_pool(), sink_,
                              file_properties(options), arrow_properties.build())
@@ -94,15 +97,22 @@ Status ParquetWriter::write(const arrow::RecordBatch& batch) {
                 batch.schema()->ToString(), schema_->ToString());
   if (!writer_) return fail(ErrorCode::kInternal, "'{}' is already committed", name_);
   if (batch.num_rows() == 0) return {};
-  const arrow::Status written =
-      without_exceptions([&] { return writer_->WriteRecordBatch(batch); });
+  // Arrow counts rows alone; wide ones would make groups that do not fit into memory. Begun only
+  // now, so that no empty group ends a file.
+  const bool is_full = given_bytes_ - flushed_given_ >= row_group_bytes_;
+  const arrow::Status written = without_exceptions([&] {
+    if (is_full) ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
+    return writer_->WriteRecordBatch(batch);
+  });
   if (!written.ok()) return std::unexpected(failed(written));
+  if (is_full) {
+    rows_in_group_ = 0;
+    flushed_given_ = given_bytes_;
+  }
   rows_ += batch.num_rows();
   rows_in_group_ += batch.num_rows();
-  for (const auto& column : batch.columns()) {
-    for (const auto& buffer : column->data()->buffers)
-      if (buffer) given_bytes_ += buffer->size();
-  }
+  // Of a slice only its part.
+  given_bytes_ += arrow::util::ReferencedBufferSize(batch).ValueOr(0);
   if (rows_in_group_ > row_group_rows_) {
     rows_in_group_ %= row_group_rows_;
     flushed_given_ = given_bytes_;
@@ -144,8 +154,9 @@ Result<WrittenFile> ParquetWriter::commit(const std::map<std::string, std::strin
 Result<std::unique_ptr<FileWriter>> create_file(storage::Storage& store, std::string_view name,
                                                 std::shared_ptr<arrow::Schema> schema,
                                                 const WriteOptions& options) {
-  if (options.row_group_rows < 1)
-    return fail(ErrorCode::kInternal, "row groups of {} rows", options.row_group_rows);
+  if (options.row_group_rows < 1 || options.row_group_bytes < 1)
+    return fail(ErrorCode::kInternal, "row groups of {} rows and {} bytes", options.row_group_rows,
+                options.row_group_bytes);
   WEIR_ASSIGN(auto object, store.create(name));
   auto writer = std::make_unique<ParquetWriter>(std::string(name), std::move(schema),
                                                 std::make_shared<ObjectSink>(std::move(object)));

@@ -96,6 +96,7 @@ Status ParquetGroupWriter::open() {
   options.codec = parquet::Codec::kSnappy;
   // One row group for each open writer is what a merge holds in memory.
   options.row_group_rows = 122'880;
+  options.row_group_bytes = int64_t{32} << 20;
   options.threads = plan_.threads;
   WEIR_ASSIGN(file_, parquet::create_file(store_, plan_.name, plan_.schema, options));
   return {};
