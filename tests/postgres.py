@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
@@ -42,6 +43,7 @@ class Server:
         self.folder = folder
         self.port = 0
         self._databases = 0
+        self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         if os.getuid() == 0:
             shutil.chown(folder, ACCOUNT, ACCOUNT)
@@ -79,11 +81,19 @@ class Server:
             self._process.wait()
             self._process = None
 
-    def create_database(self) -> str:
-        self._databases += 1
-        name = f"test_{self._databases}"
-        self._run("createdb", "-h", self.folder, "-p", str(self.port), "-U", ACCOUNT, name)
+    def create_database(self, template: str = "template1") -> str:
+        """A new one, empty or a copy of the database with that URL, to which nobody is connected."""
+        with self._lock:
+            self._databases += 1
+            name = f"test_{self._databases}"
+        self._run("createdb", "-h", self.folder, "-p", str(self.port), "-U", ACCOUNT, "-T",
+                  template.rpartition("/")[2], name)
         return f"postgresql://{ACCOUNT}@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Gone, whoever is connected."""
+        self._run("dropdb", "-h", self.folder, "-p", str(self.port), "-U", ACCOUNT, "--force",
+                  url.rpartition("/")[2])
 
     def sql(self, url: str, text: str) -> str:
         return self._run("psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", text)

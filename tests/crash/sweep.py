@@ -14,8 +14,11 @@ the recovery as well.
     verify(project)    raises where something is wrong; what it returns must equal the first run's
     inspect(project)   optional, before recover: what must hold for a reader at once
 
-WEIR_LONG=1 takes every k, otherwise an even slice. WEIR_SWEEP_AT=k takes that one and keeps its
-folder. The library is WEIR_SHIM, or build/release/tests/libweirshim.so.
+WEIR_LONG=1 takes every k, otherwise an even slice; TEAR and SHORT take writes only.
+WEIR_SWEEP_AT=k takes that one and keeps its folder, WEIR_SWEEP_ACTIONS=KILL,EIO sticky only these
+of the actions. WEIR_SWEEP_JOBS is how many points are tried at
+once (2), WEIR_SWEEP_FOLDER where (memory, if there is enough of it). The library is WEIR_SHIM, or
+build/release/tests/libweirshim.so.
 """
 import concurrent.futures
 import contextlib
@@ -33,7 +36,8 @@ from collections.abc import Callable, Sequence
 
 Project = pathlib.Path
 REPO = pathlib.Path(__file__).resolve().parents[2]
-JOBS = 2
+JOBS = int(os.environ.get("WEIR_SWEEP_JOBS", "2"))
+ENOUGH_MEMORY = 2 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Action:
     is_sticky: bool = False
 
     def __str__(self):
-        return self.do + (" after" if self.when == "after" else "") + (", sticky" if self.is_sticky else "")
+        return self.do + (" after" if self.when == "after" else "") + (" sticky" if self.is_sticky else "")
 
 
 KILL = Action()
@@ -54,7 +58,9 @@ EIO = Action("EIO")
 EIO_AFTER = Action("EIO", when="after")
 ENOSPC = Action("ENOSPC")
 DISK_FULL = Action("ENOSPC", is_sticky=True)
+EIO_STICKY = Action("EIO", is_sticky=True)
 DEADLY = ("KILL", "CRASH", "TEAR")
+ON_WRITES = ("TEAR", "SHORT")
 
 
 @dataclasses.dataclass
@@ -62,19 +68,21 @@ class Command:
     argv: Sequence[str]
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     exclude: Sequence[str] = ()  # folders or patterns, relative to the project
+    statuses: Sequence[int] = (0,)  # that say: all is done
 
 
 @dataclasses.dataclass
 class Report:
     name: str
     calls: int
+    actions: str = ""
     points: int = 0
     fired: int = 0
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def __str__(self):
         verdict = f"{len(self.failures)} FAILED" if self.failures else "all recovered"
-        return (f"sweep {self.name}: {self.calls} changes, {self.points} points tried, "
+        return (f"sweep {self.name} [{self.actions}]: {self.calls} changes, {self.points} points tried, "
                 f"{self.fired} struck, {verdict}")
 
 
@@ -113,6 +121,16 @@ def shim_library() -> pathlib.Path:
     return path.resolve()
 
 
+def folder_for_sweeps() -> str | None:
+    """A file system in memory where there is one with room: a sweep writes much that is soon gone."""
+    if "WEIR_SWEEP_FOLDER" in os.environ:
+        return os.environ["WEIR_SWEEP_FOLDER"]
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage("/dev/shm").free > ENOUGH_MEMORY:
+            return "/dev/shm"
+    return None
+
+
 @dataclasses.dataclass
 class Ran:
     status: int
@@ -127,7 +145,7 @@ class Sweep:
         self.recover, self.verify, self.inspect = recover, verify, inspect
         self.timeout_s = timeout_s
         self.library = shim_library()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"weir-sweep-{name}-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"weir-sweep-{name}-", dir=folder_for_sweeps()))
 
     def run_shimmed(self, project: Project, action: Action | None, at: int) -> Ran:
         asked = as_command(self.command(project))
@@ -159,11 +177,15 @@ class Sweep:
         self.prepare(project)
         return project
 
+    def statuses(self, project: Project) -> Sequence[int]:
+        return as_command(self.command(project)).statuses
+
     def undisturbed(self):
-        """What verify gives after a run without a fault, and how many changes there are."""
+        """What verify gives after a run without a fault, how many changes there are, and which of
+        them are writes of more than a byte."""
         project = self.fresh("undisturbed")
         ran = self.run_shimmed(project, None, 0)
-        if ran.status != 0:
+        if ran.status not in self.statuses(project):
             raise SweepFailure(f"{self.name}: the undisturbed run ended with {ran.status}: {ran.error}")
         if ran.calls == 0:
             raise SweepFailure(f"{self.name}: the command changed nothing below its project")
@@ -171,19 +193,20 @@ class Sweep:
         # A recovery with nothing to recover must change nothing either.
         self.recover(project)
         self.compare(expected, self.verify(project))
-        return expected, ran.calls
+        return expected, ran.calls, writes_in(project.parent / "calls.log")
 
     def compare(self, expected, found):
         if found != expected:
-            raise SweepFailure(f"verify gave {found!r} instead of {expected!r}")
+            raise SweepFailure("verify gave " + difference(expected, found))
 
     def point(self, action: Action, at: int, expected) -> bool:
         """Whether the action struck. Raises where the project did not recover."""
-        label = f"{at}-{action}".replace(", ", "-").replace(" ", "-")
+        label = f"{at}-{action}".replace(" ", "-")
         project = self.fresh(label)
         ran = self.run_shimmed(project, action, at)
         self.check_end(action, ran)
-        if ran.status == 0:  # it said that it succeeded, so it must be true before any recovery
+        # It said that all is done, so it must be true before any recovery.
+        if ran.status in self.statuses(project):
             self.compare(expected, self.verify(project))
         if self.inspect is not None:
             self.inspect(project)
@@ -198,6 +221,14 @@ class Sweep:
             raise SweepFailure(f"ended by {signal.Signals(-ran.status).name}: {ran.error}")
         if ran.status == 99 and "weirshim" in ran.error:
             raise SweepFailure(ran.error)
+
+
+def difference(expected, found) -> str:
+    """Of dictionaries only what differs, however deep."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return "; ".join(f"[{key!r}] {difference(expected.get(key), found.get(key))}"
+                         for key in sorted(expected.keys() | found.keys()) if expected.get(key) != found.get(key))
+    return f"{found!r} instead of {expected!r}"
 
 
 def end_session(process: subprocess.Popen):
@@ -216,22 +247,33 @@ def end_session(process: subprocess.Popen):
     process.wait()
 
 
-def points_of(calls: int, most: int) -> list[int]:
-    """All of 1 … calls, or `most` of them evenly, with the first and the last."""
+def writes_in(log: pathlib.Path) -> list[int]:
+    lines = [line.split(" ", 4) for line in log.read_text().splitlines()]
+    return [int(number) for number, _process, call, size, _path in lines
+            if "write" in call and int(size) > 1]
+
+
+def points_of(calls: Sequence[int], most: int) -> list[int]:
+    """All of them, or `most` of them evenly, with the first and the last."""
     if "WEIR_SWEEP_AT" in os.environ:
         return [int(os.environ["WEIR_SWEEP_AT"])]
-    if os.environ.get("WEIR_LONG") == "1" or calls <= most:
-        return list(range(1, calls + 1))
-    return sorted({1 + round(i * (calls - 1) / max(1, most - 1)) for i in range(most)})
+    if os.environ.get("WEIR_LONG") == "1" or len(calls) <= most:
+        return list(calls)
+    return sorted({calls[round(i * (len(calls) - 1) / max(1, most - 1))] for i in range(most)})
 
 
 def sweep(name: str, prepare, command, recover=None, verify=None, actions: Sequence[Action] = (KILL,),
           *, inspect=None, points: int = 24, timeout_s: float = 120) -> Report:
     """Prints a line for each failure and one in the end; raises SweepFailure if any point failed."""
+    if wanted := os.environ.get("WEIR_SWEEP_ACTIONS"):
+        actions = [action for action in actions if str(action) in wanted.split(",")]
+    if not actions:
+        return Report(name, 0)
     run = Sweep(name, prepare, command, recover or again(command), verify, inspect, timeout_s)
-    expected, calls = run.undisturbed()
-    report = Report(name, calls)
-    tasks = [(action, at) for action in actions for at in points_of(calls, points)]
+    expected, calls, writes = run.undisturbed()
+    report = Report(name, calls, ", ".join(map(str, actions)))
+    tasks = [(action, at) for action in actions
+             for at in points_of(writes if action.do in ON_WRITES else range(1, calls + 1), points)]
 
     def attempt(task):
         action, at = task
