@@ -53,6 +53,11 @@ def ask(sql):
     return json.loads(run.stdout)
 
 
+def weir_rows(folder, sql):
+    run = subprocess.run([WEIR, "--project", str(folder), "--output", "json", "table", "query", sql], text=True, capture_output=True, check=True)
+    return json.loads(run.stdout)
+
+
 def project(name, datasets, tasks):
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,6 +84,15 @@ TYPES = {"id": "bigint", "part": "bigint", "quantity": "decimal(15,2)", "price":
          "flag": "varchar", "shipped": "date", "mode": "varchar", "comment": "varchar"}
 
 
+LINE_BYTES = 93  # of a row of lines(), about
+
+
+def lines(rows):
+    return f"""SELECT i AS id, hash(i) % 200000 AS part, (hash(i,1) % 5000 / 100)::DECIMAL(15,2) AS quantity, (hash(i,2) % 10000000 / 100)::DECIMAL(15,2) AS price,
+        (hash(i,3) % 11 / 100)::DECIMAL(15,2) AS discount, ['A','N','R'][1 + (hash(i,4) % 3)::INT] AS flag, DATE '1992-01-01' + (hash(i,5) % 2500)::INT AS shipped,
+        ['AIR','RAIL','SHIP','TRUCK'][1 + (hash(i,6) % 4)::INT] AS mode, 'comment ' || md5(i::VARCHAR) AS comment FROM range({rows}) t(i)"""
+
+
 def csv_suite(count, scale):
     """Landing CSV → raw Parquet with schema, rejects, load columns, source hash and record scan, against a
     plain COPY of DuckDB with declared types."""
@@ -87,9 +101,7 @@ def csv_suite(count, scale):
     folder = project("csv", f"  - name: raw.lines\n    columns: {{{columns}}}\n",
                      "  - {id: a, template: ingest_files, with: {from: 'landing/*.csv', to: raw.lines}}\n")
     source = folder / "landing/lines.csv"
-    ask(f"""COPY (SELECT i AS id, hash(i) % 200000 AS part, (hash(i,1) % 5000 / 100)::DECIMAL(15,2) AS quantity, (hash(i,2) % 10000000 / 100)::DECIMAL(15,2) AS price,
-        (hash(i,3) % 11 / 100)::DECIMAL(15,2) AS discount, ['A','N','R'][1 + (hash(i,4) % 3)::INT] AS flag, DATE '1992-01-01' + (hash(i,5) % 2500)::INT AS shipped,
-        ['AIR','RAIL','SHIP','TRUCK'][1 + (hash(i,6) % 4)::INT] AS mode, 'comment ' || md5(i::VARCHAR) AS comment FROM range({rows}) t(i)) TO '{source}' (HEADER)""")
+    ask(f"COPY ({lines(rows)}) TO '{source}' (HEADER)")
     print(f"csv: {source.stat().st_size / 1e6:.0f} MB, {rows} rows")
     out = WORK / "csv-peer.parquet"
     declared = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in TYPES.items()) + "}"
@@ -148,15 +160,18 @@ def history_suite(count, scale):
         shutil.rmtree(folder)
         shutil.copytree(template, folder)
         rounds.append((measured([*base, "task", "run", "--flow", "f", "--task", "b", "--run-key", "k"]), measured(peer(sql))))
-    run = subprocess.run([WEIR, "--project", str(folder), "--output", "json", "table", "query",
-                          "SELECT count(*) AS n, count(*) FILTER (is_current) AS o, sum(credit) AS c FROM stage.c"], text=True, capture_output=True, check=True)
-    row = json.loads(run.stdout)[0]
+    row = weir_rows(folder, "SELECT count(*) AS n, count(*) FILTER (is_current) AS o, sum(credit) AS c FROM stage.c")[0]
     outputs = {"weir": [row["n"], row["o"], str(row["c"])],
                "peer": [str(x) if i == 2 else x for i, x in enumerate(ask(f"SELECT count(*), count(*) FILTER (is_current), sum(credit) FROM '{new}'")[0])]}
     return report("history", rounds[1:], outputs)
 
 
-SUITES = {"csv": csv_suite, "history": history_suite}
+def memory_suite(_rounds, scale):
+    import memory
+    memory.suite(sys.modules[__name__], scale)
+
+
+SUITES = {"csv": csv_suite, "history": history_suite, "memory": memory_suite}
 
 
 def main():
@@ -167,8 +182,10 @@ def main():
     asked = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     for name, suite in SUITES.items():
-        if asked.suite in (name, "all"):
+        # That of memory takes long, so it is asked for by name.
+        if asked.suite == name or (asked.suite == "all" and name != "memory"):
             suite(asked.rounds, asked.scale)
 
 
-main()
+if __name__ == "__main__":
+    main()
