@@ -47,18 +47,30 @@ Result<TableName> parse_table_name(std::string_view text) {
   return name;
 }
 
-Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
-  WEIR_TRY(check_load(load));
-  WEIR_ASSIGN(auto found, warehouse.find(load.token));
-  if (found) return Loaded{.receipt = std::move(*found), .was_already_done = true};
+namespace {
 
+Result<Receipt> stage_and_publish(Warehouse& warehouse, const Load& load) {
   WEIR_ASSIGN(const Staged staged, warehouse.stage(load));
   if (staged.rows != load.rows)
     return fail(ErrorCode::kCheckFailed,
                 "{} rows of {} arrived in the warehouse for table '{}'; nothing was published",
                 staged.rows, load.rows, load.table.text());
-  WEIR_ASSIGN(auto receipt, warehouse.publish(load, staged));
-  return Loaded{.receipt = std::move(receipt), .was_already_done = false};
+  return warehouse.publish(load, staged);
+}
+
+}  // namespace
+
+Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
+  WEIR_TRY(check_load(load));
+  WEIR_ASSIGN(auto found, warehouse.find(load.token));
+  if (found) return Loaded{.receipt = std::move(*found), .was_already_done = true};
+  auto receipt = stage_and_publish(warehouse, load);
+  if (!receipt) {
+    // The load's own error is the one to tell; what cannot be dropped now the next load drops.
+    static_cast<void>(warehouse.drop_staged());
+    return std::unexpected(std::move(receipt).error());
+  }
+  return Loaded{.receipt = *std::move(receipt), .was_already_done = false};
 }
 
 Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options) {

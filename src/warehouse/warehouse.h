@@ -87,6 +87,9 @@ class Warehouse {
   /// the rows; kInvalidData for a NULL or a double key.
   virtual Result<Receipt> publish(const Load& load, const Staged& staged) = 0;
 
+  /// Drops what attempts staged and did not publish.
+  virtual Status drop_staged() = 0;
+
   /// Rows of a table now. kNotFound.
   virtual Result<int64_t> count_rows(const TableName& table) = 0;
 
@@ -100,7 +103,7 @@ struct Loaded {
 };
 
 /// Finds the token or stages and publishes. Staged rows must be as many as `load.rows`
-/// (kCheckFailed), before anything is published.
+/// (kCheckFailed), before anything is published. A load that fails leaves nothing staged.
 Result<Loaded> run_load(Warehouse& warehouse, const Load& load);
 
 struct OpenOptions {

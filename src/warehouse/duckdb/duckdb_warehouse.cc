@@ -89,7 +89,7 @@ class DuckdbWarehouse : public Warehouse {
   }
 
   Result<Staged> stage(const Load& load) override {
-    WEIR_TRY(drop_leftovers());
+    WEIR_TRY(drop_staged());
     if (!load.table.schema.empty())
       WEIR_TRY(session_->run("CREATE SCHEMA IF NOT EXISTS " + quote_name(load.table.schema)));
     Staged staged{
@@ -148,6 +148,18 @@ class DuckdbWarehouse : public Warehouse {
     // of the file alone sees it.
     WEIR_TRY(while_doing(session_->run("CHECKPOINT"), "after the load was committed"));
     return receipt;
+  }
+
+  Status drop_staged() override {
+    WEIR_ASSIGN(const auto left,
+                session_->query(fmt::format(
+                    "SELECT schema_name, table_name FROM duckdb_tables() WHERE "
+                    "database_name = current_database() AND starts_with(table_name, {})",
+                    quote_text(kStagePrefix))));
+    for (const auto& row : left.rows)
+      WEIR_TRY(session_->run("DROP TABLE " +
+                             TableName{row[0].value_or(""), row[1].value_or("")}.quoted()));
+    return {};
   }
 
   Result<int64_t> count_rows(const TableName& table) override {
@@ -214,18 +226,6 @@ class DuckdbWarehouse : public Warehouse {
         quote_text(receipt.token), quote_text(receipt.table_name),
         quote_text(format_instant(receipt.loaded_at_us)), quote_text(receipt.run_id), receipt.rows,
         quote_text(receipt.digest), quote_text(dump_json(model::to_json(receipt.counts)))));
-  }
-
-  Status drop_leftovers() {
-    WEIR_ASSIGN(const auto left,
-                session_->query(fmt::format(
-                    "SELECT schema_name, table_name FROM duckdb_tables() WHERE "
-                    "database_name = current_database() AND starts_with(table_name, {})",
-                    quote_text(kStagePrefix))));
-    for (const auto& row : left.rows)
-      WEIR_TRY(session_->run("DROP TABLE " +
-                             TableName{row[0].value_or(""), row[1].value_or("")}.quoted()));
-    return {};
   }
 
   Result<std::string> digest_of(const std::string& relation,

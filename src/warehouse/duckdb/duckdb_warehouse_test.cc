@@ -265,6 +265,14 @@ TEST_F(DuckdbWarehouse, StagedRowsOfADeadAttemptAreSweptByTheNext) {
               ElementsAre("_weir_load", "airports"));
 }
 
+TEST_F(DuckdbWarehouse, LoadThatFailsLeavesNothingStaged) {
+  ASSERT_TRUE(run_load(warehouse(), replace(kAnnAndBob, 2)));
+  ASSERT_FALSE(run_load(warehouse(), replace(kAnnAndBob, 3)));
+  ASSERT_FALSE(run_load(warehouse(), merge("SELECT NULL AS id, 'Ulm' AS city", 1)));
+  EXPECT_THAT(see("SELECT table_name FROM duckdb_tables() ORDER BY 1"),
+              ElementsAre("_weir_load", "airports"));
+}
+
 TEST_F(DuckdbWarehouse, ViewIsNotReplaced) {
   warehouse();
   warehouse_.reset();
