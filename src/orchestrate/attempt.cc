@@ -198,18 +198,21 @@ class AttemptRun {
     return {};
   }
 
-  /// The outcome of then, where the target's own timeline already has the token: nothing is locked,
-  /// nothing is written. Of a dataset that is replaced only the newest commit counts: SQL that was
-  /// changed and changed back must replace again, under a token of its own.
+  /// The outcome of then, where the timeline of a dataset that is replaced already has the token:
+  /// nothing is locked, nothing is written. Only its newest commit counts: SQL that was changed and
+  /// changed back must replace again, under a token of its own. A commit that was merged is found
+  /// by the engine, which also reads out of it what was rejected, and why.
   Result<std::optional<Outcome>> find_done(Operation& operation) {
-    if (operation.target.format != "hudi" || operation.target.uri.empty()) return std::nullopt;
+    const bool is_replaced = operation.target.mode == model::WriteMode::kReplace;
+    if (!is_replaced || operation.target.format != "hudi" || operation.target.uri.empty())
+      return std::nullopt;
     WEIR_ASSIGN(storage::Storage * store, services_.stores->open(operation.target.uri));
     WEIR_ASSIGN(const auto state, inputs::read_hudi(*store, operation.target.dataset,
                                                     *services_.clock, *services_.random));
     const auto& commits = state.publications;
     auto found = std::ranges::find(commits, operation.token, &model::Publication::token);
     if (found == commits.end()) return std::nullopt;
-    if (operation.target.mode == model::WriteMode::kReplace && found + 1 != commits.end()) {
+    if (found + 1 != commits.end()) {
       // It may have been replaced again already, by an attempt that died before it could say so.
       for (const auto& before : {commits[commits.size() - 2], commits.back()}) {
         operation.params["replaces"] = before.instant;
