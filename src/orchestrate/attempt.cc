@@ -125,6 +125,12 @@ class AttemptRun {
     auto outcome = made_->run(params_, context);
     if (!outcome) return std::unexpected(std::move(outcome).error());
     take_in(*outcome);
+    services_.tell({"operation_finished",
+                    row_.run_id,
+                    row_.task_id,
+                    {{"hop", outcome->details.value("hop", made_->name)},
+                     {"counts", model::to_json(outcome->counts)},
+                     {"done_before", false}}});
     return TaskState::kSucceeded;
   }
 
@@ -285,7 +291,7 @@ class AttemptRun {
   }
 
   static std::string hop_of(const Operation& operation) {
-    std::string from = "landing";
+    std::string from;
     if (!operation.inputs.empty() && !operation.inputs.front().dataset.empty())
       from = operation.inputs.front().dataset.text();
     if (!operation.inputs.empty() && operation.inputs.front().format == "file")
@@ -293,7 +299,8 @@ class AttemptRun {
     std::string to = operation.target.dataset.empty() ? "" : operation.target.dataset.text();
     if (!operation.target.table.empty())
       to = operation.target.connection_id + "." + operation.target.table;
-    return to.empty() ? from : fmt::format("{} → {}", from, to);
+    if (to.empty()) return from;
+    return from.empty() ? "→ " + to : fmt::format("{} → {}", from, to);
   }
 
   Status record(const Operation& operation, const Outcome& outcome) {

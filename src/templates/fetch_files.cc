@@ -76,7 +76,7 @@ class Fetch {
     WEIR_ASSIGN(const auto ours, storage::digest_of(source_, entry.name));
     if (theirs.sha256 == ours.sha256) return true;
     if (params_.on_change == "fail")
-      return fail_with_hint(ErrorCode::kConflict,
+      return fail_with_hint(ErrorCode::kAlreadyExists,
                             fmt::format("'{}' is in the landing zone with other content", name),
                             "set `on_change: keep_both` to take both");
     if (params_.on_change == "keep_both") {
@@ -124,6 +124,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   }
   Outcome outcome;
   outcome.counts = fetch.counts;
+  outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["fetched"] = std::move(fetch.names);
   return outcome;
 }
