@@ -108,7 +108,8 @@ class AttemptRun {
                                         to_text(*made_->operation)),
                             "set `engine: embedded` on the task");
     WEIR_TRY(take_target());
-    WEIR_ASSIGN(const task::Inputs inputs, pinned_inputs());
+    WEIR_ASSIGN(task::Inputs inputs, pinned_inputs());
+    inputs.logical_time_us = attempt_.run->logical_time_us;
     WEIR_ASSIGN(std::vector<Operation> operations, made_->plan(params_, inputs));
     return execute_all(operations);
   }
@@ -155,7 +156,6 @@ class AttemptRun {
     }
     WEIR_ASSIGN(task::Inputs inputs,
                 resolve_inputs(services_, *attempt_.pinned, *made_, params_, cancel_));
-    inputs.logical_time_us = attempt_.run->logical_time_us;
     row_.pinned = to_json(inputs);
     WEIR_TRY(store());
     return inputs;

@@ -1,3 +1,5 @@
+#include "base/instant.h"
+#include "engine/sql_reading.h"
 #include "task/define.h"
 
 namespace weir::templates {
@@ -11,13 +13,16 @@ struct Params {
   std::string dialect = "duckdb";
 };
 
-/// One replace of the whole target: the SELECT over the pinned versions of what it names.
+/// One replace of the whole target: the SELECT over the pinned versions of what it names. A SELECT
+/// over nothing, or one that asks for the time or for chance, may give other rows each time: then
+/// the run's logical time is part of what is asked for, so each run makes a version, a retry none.
 Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& inputs) {
   const auto body = inputs.files.find(params.sql);
   if (body == inputs.files.end())
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("SQL file '{}' is not there", params.sql),
                           "the path counts from the project folder");
+  WEIR_ASSIGN(const auto facts, engine::read_sql(params.dialect, body->second));
   std::vector<Operation> operations;
   for (const auto& hop : inputs.hops) {
     Operation operation;
@@ -27,6 +32,8 @@ Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& in
     operation.target.format = "hudi";
     operation.target.mode = model::WriteMode::kReplace;
     operation.params = {{"sql", body->second}, {"dialect", params.dialect}};
+    if (facts.is_volatile || facts.datasets.empty())
+      operation.params["logical_time"] = format_instant(inputs.logical_time_us);
     operations.push_back(std::move(operation));
   }
   return operations;
