@@ -72,13 +72,24 @@ B = "id,name,city,credit\n1,Ann,Bergen,10.50\n2,Bob,Bergen,20.00\n4,Dag,Oslo,1.0
 
 class Project:
     def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir test "))
-        self.environment = dict(os.environ, TMPDIR=str(self.folder / "tmp"))
-        self.environment.pop("WEIR_CATALOG", None)
-        (self.folder / "tmp").mkdir()
+        self.bind(pathlib.Path(tempfile.mkdtemp(prefix="weir test ")))
         self.write("weir.yaml", PROJECT)
         self.write("flows/shop.yaml", FLOW)
         self.write("sql/by_city.sql", SQL)
+
+    def bind(self, folder, temporary=None):
+        self.folder = pathlib.Path(folder)
+        temporary = pathlib.Path(temporary or self.folder / "tmp")
+        temporary.mkdir(parents=True, exist_ok=True)
+        self.environment = dict(os.environ, TMPDIR=str(temporary))
+        self.environment.pop("WEIR_CATALOG", None)
+
+    @classmethod
+    def at(cls, folder, temporary=None):
+        """A project over a folder that is there already; nothing is written into it."""
+        project = cls.__new__(cls)
+        project.bind(folder, temporary)
+        return project
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -12,6 +12,7 @@ the recovery as well.
     command(project)   the argument vector, or a Command with environment and exclusions
     recover(project)   raises where it fails
     verify(project)    raises where something is wrong; what it returns must equal the first run's
+                       (texts are shown as a diff where they do not)
     inspect(project)   optional, before recover: what must hold for a reader at once
 
 WEIR_LONG=1 takes every k, otherwise an even slice; TEAR and SHORT take writes only.
@@ -23,6 +24,7 @@ build/release/tests/libweirshim.so.
 import concurrent.futures
 import contextlib
 import dataclasses
+import difflib
 import os
 import pathlib
 import shutil
@@ -196,8 +198,13 @@ class Sweep:
         return expected, ran.calls, writes_in(project.parent / "calls.log")
 
     def compare(self, expected, found):
-        if found != expected:
-            raise SweepFailure("verify gave " + difference(expected, found))
+        if found == expected:
+            return
+        if isinstance(found, str) and isinstance(expected, str) and "\n" in expected:
+            lines = difflib.unified_diff(expected.splitlines(), found.splitlines(), "undisturbed", "found", n=1,
+                                         lineterm="")
+            raise SweepFailure("verify gave something else:\n" + "\n".join(lines))
+        raise SweepFailure("verify gave " + difference(expected, found))
 
     def point(self, action: Action, at: int, expected) -> bool:
         """Whether the action struck. Raises where the project did not recover."""
@@ -253,17 +260,20 @@ def writes_in(log: pathlib.Path) -> list[int]:
             if "write" in call and int(size) > 1]
 
 
-def points_of(calls: Sequence[int], most: int) -> list[int]:
-    """All of them, or `most` of them evenly, with the first and the last."""
+def points_of(calls: Sequence[int], most: int, phase: float | None = None) -> list[int]:
+    """All of them, or `most` of them evenly: with the first and the last, or, where many small sweeps
+    share the work, each with its own phase (0 … 1) within the even steps."""
     if "WEIR_SWEEP_AT" in os.environ:
         return [int(os.environ["WEIR_SWEEP_AT"])]
     if os.environ.get("WEIR_LONG") == "1" or len(calls) <= most:
         return list(calls)
+    if phase is not None:
+        return sorted({calls[int((i + phase) * len(calls) / most)] for i in range(most)})
     return sorted({calls[round(i * (len(calls) - 1) / max(1, most - 1))] for i in range(most)})
 
 
 def sweep(name: str, prepare, command, recover=None, verify=None, actions: Sequence[Action] = (KILL,),
-          *, inspect=None, points: int = 24, timeout_s: float = 120) -> Report:
+          *, inspect=None, points: int = 24, phase: float | None = None, timeout_s: float = 120) -> Report:
     """Prints a line for each failure and one in the end; raises SweepFailure if any point failed."""
     if wanted := os.environ.get("WEIR_SWEEP_ACTIONS"):
         actions = [action for action in actions if str(action) in wanted.split(",")]
@@ -273,7 +283,7 @@ def sweep(name: str, prepare, command, recover=None, verify=None, actions: Seque
     expected, calls, writes = run.undisturbed()
     report = Report(name, calls, ", ".join(map(str, actions)))
     tasks = [(action, at) for action in actions
-             for at in points_of(writes if action.do in ON_WRITES else range(1, calls + 1), points)]
+             for at in points_of(writes if action.do in ON_WRITES else range(1, calls + 1), points, phase)]
 
     def attempt(task):
         action, at = task

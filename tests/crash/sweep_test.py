@@ -81,10 +81,10 @@ class SweepItself(unittest.TestCase):
         self.assertIn("again: WEIR_SWEEP_AT=", printed.getvalue())
 
     def test_a_half_written_file_is_caught(self):
-        self.assert_caught(TORN, [harness.KILL], "verify gave ''")
+        self.assert_caught(TORN, [harness.KILL], "-A\n-B")
 
     def test_work_done_twice_is_caught(self):
-        self.assert_caught(APPENDING, [harness.KILL], "verify gave 'A\\nB\\nA\\nB\\n'")
+        self.assert_caught(APPENDING, [harness.KILL], " A\n B\n+A\n+B")
 
     def test_a_short_write_taken_for_a_whole_one_is_caught(self):
         report = run(CARELESS_OF_SHORT_WRITES, [harness.KILL])
@@ -101,6 +101,17 @@ class SweepItself(unittest.TestCase):
         for program in ("import sys; sys.exit(1)", "pass"):
             with self.assertRaises(harness.SweepFailure):
                 run(program, [harness.KILL])
+
+    def test_a_command_may_be_one_that_fails_where_it_fails_in_the_same_way(self):
+        program = GOOD + "import sys; sys.exit(3)"
+        report = []
+        with contextlib.redirect_stdout(io.StringIO()):
+            report.append(harness.sweep(
+                "fails", prepare, lambda project: harness.Command([sys.executable, "-S", "-c", program], statuses=(3,)),
+                recover=lambda project: (project / "out").write_text("A\nB\n"), verify=verify))
+        self.assertEqual(report[0].failures, [])
+        with self.assertRaisesRegex(harness.SweepFailure, "ended with 3"):
+            run(program, [harness.KILL])
 
     def test_a_command_that_hangs_is_ended_and_caught(self):
         self.assert_caught(HANGING, [harness.EIO], "still running", timeout_s=3)
@@ -136,6 +147,10 @@ os.write(fd, b'x')
         self.assertEqual((len(slice_), slice_[0], slice_[-1]), (24, 1, 1000))
         gaps = {b - a for a, b in zip(slice_, slice_[1:])}
         self.assertLessEqual(max(gaps) - min(gaps), 1)
+        # Many small slices, each with a phase of its own, meet every part of the run.
+        self.assertEqual([harness.points_of(range(1, 10), 3, phase) for phase in (0, 0.5, 0.99)],
+                         [[1, 4, 7], [2, 5, 8], [3, 6, 9]])
+        self.assertEqual({at for phase in range(100) for at in harness.points_of(range(1, 10), 2, phase / 100)}, set(range(1, 10)))
         os.environ["WEIR_LONG"] = "1"
         try:
             self.assertEqual(len(harness.points_of(range(1, 1001), 24)), 1000)
