@@ -59,8 +59,8 @@ Result<int> reference(Session& session, const CLI::App& app, const std::string& 
       (std::filesystem::path(session.wiring().working_directory) / to).lexically_normal().string();
   std::string index =
       std::string(kMark) +
-      "# Reference\n\n- [Commands](commands.md)\n- [Error codes and exits](errors.md)\n\n"
-      "Templates:\n\n";
+      "# Reference\n\n- [Commands](commands.md)\n- [Error codes and exits](errors.md)\n"
+      "- [The contract of a template](task-contract.md)\n\nTemplates:\n\n";
   for (const auto& each : session.wiring().templates) {
     index += fmt::format("- [{}](templates/{}.md): {}\n", each.name, each.name, each.summary);
     WEIR_TRY(write(session, folder, fmt::format("templates/{}.md", each.name),

@@ -178,7 +178,7 @@ class CaseRun:
         def command(folder):
             tmp = folder.parent / "tmp"
             tmp.mkdir(exist_ok=True)
-            return harness.Command([WEIR, "--project", str(folder), *self.words_of(step)], status=step.status,
+            return harness.Command([WEIR, "--project", str(folder), *self.words_of(step)], statuses=(step.status,),
                                    environment={**self.environment, "TMPDIR": str(tmp)})
 
         def recover(folder):
