@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "sql/session.h"
 #include "storage/storage.h"
+#include "task/contract.h"
 #include "templates/templates.h"
 
 #ifndef WEIR_VERSION
@@ -43,7 +44,13 @@ class SignalWatch {
 
 }  // namespace
 
-int run_program(int argc, char** argv) {
+int run_program(int argc, char** argv, std::span<const task::Template> own) {
+  const auto all_templates = task::join_templates(templates::all(), own);
+  if (!all_templates) {
+    std::cerr << to_terminal(all_templates.error());
+    return exit_status(all_templates.error().code);
+  }
+
   // It must outlive the thread that waits for signals.
   static Cancel cancel;
   const SignalWatch signals(cancel);
@@ -60,7 +67,7 @@ int run_program(int argc, char** argv) {
   wiring.clock = clock.get();
   wiring.random = random.get();
   wiring.cancel = &cancel;
-  wiring.templates = templates::all();
+  wiring.templates = *all_templates;
   wiring.make_stores = [](const std::string& base) { return storage::make_local_stores(base); };
   wiring.engine = [&](const std::string& name) -> Result<engine::Engine*> {
     for (auto* each : {embedded.get(), subprocess.get()}) {
