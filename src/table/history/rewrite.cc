@@ -13,6 +13,9 @@ namespace {
 
 // A group below this part of the target size is small: worth copying to let rows join it.
 constexpr int64_t kSmallPart = 4;
+// Rows are split in pieces: what a piece becomes fits into caches, and beside the row group there
+// is never a second copy of it in memory.
+constexpr int64_t kPieceRows = 16'384;
 
 Result<std::shared_ptr<arrow::RecordBatch>> rows_where(const arrow::RecordBatch& batch,
                                                        const std::shared_ptr<arrow::Array>& mask) {
@@ -92,14 +95,15 @@ class Rewrite {
   Status rewrite_group(const Touched& touched, bool is_home) {
     WEIR_ASSIGN(CopiedGroup group, CopiedGroup::open(table_, commit_, slice_of(touched)));
     WEIR_ASSIGN(const std::vector<Kind> marks, marks_of(session_, touched.group_no, group.rows()));
-    int64_t first = 0;
+    std::span<const Kind> left = marks;
     for (int64_t i = 0; i < group.row_groups(); ++i) {
       WEIR_ASSIGN(const std::shared_ptr<arrow::RecordBatch> batch, group.read(i));
-      WEIR_TRY(split(*batch,
-                     std::span(marks).subspan(static_cast<size_t>(first),
-                                              static_cast<size_t>(batch->num_rows())),
-                     group.writer()));
-      first += batch->num_rows();
+      for (int64_t from = 0; from < batch->num_rows(); from += kPieceRows) {
+        const auto piece = batch->Slice(from, kPieceRows);  // the last one is shorter
+        const auto rows = static_cast<size_t>(piece->num_rows());
+        WEIR_TRY(split(*piece, left.first(rows), group.writer()));
+        left = left.subspan(rows);
+      }
       WEIR_TRY(cancel_.check());
     }
     if (touched.in_place > 0) WEIR_TRY(write_in_place(touched.group_no, group.writer()));
