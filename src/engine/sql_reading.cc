@@ -10,7 +10,7 @@ Result<SqlFacts> read_sql(const std::string& dialect, const std::string& text) {
                           fmt::format("dialect '{}' is not known", dialect),
                           "write dialect: duckdb");
   WEIR_ASSIGN(const auto query, sql::read_user_query(text));
-  return SqlFacts{query.datasets, query.is_volatile};
+  return SqlFacts{query.datasets, query.is_volatile, query.unrepeatable};
 }
 
 }  // namespace weir::engine

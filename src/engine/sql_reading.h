@@ -12,6 +12,7 @@ namespace weir::engine {
 struct SqlFacts {
   std::vector<model::DatasetName> datasets;  ///< Sorted.
   bool is_volatile = false;                  ///< The run's logical time then enters the token.
+  std::vector<std::string> unrepeatable;     ///< Functions that give other values at each call.
 };
 
 /// kUnsupported for a dialect that no engine here reads; kInvalidConfig as sql/user_query.h says.

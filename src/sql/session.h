@@ -25,6 +25,7 @@ struct SessionOptions {
   std::string database = {};  ///< A database file to open; empty: in memory.
   bool is_read_only = false;
   bool preserves_order = true;
+  std::optional<int64_t> now_us = {};  ///< What now() gives users' SQL; nothing: the clock.
 };
 
 using Row = std::vector<std::optional<std::string>>;  ///< Values as DuckDB casts them to text.

@@ -32,31 +32,31 @@ constexpr std::array<std::string_view, 20> kRefusedFunctions = {"current_connect
                                                                 "txid_current",
                                                                 "write_log"};
 
-// Functions whose value is another in the next run. A test compares this list with DuckDB's own.
-constexpr std::array<std::string_view, 20> kVolatile = {"ago",
-                                                        "current_date",
-                                                        "current_localtime",
-                                                        "current_localtimestamp",
-                                                        "current_time",
-                                                        "current_timestamp",
-                                                        "gen_random_uuid",
-                                                        "get_current_time",
-                                                        "get_current_timestamp",
-                                                        "localtime",
-                                                        "localtimestamp",
-                                                        "now",
-                                                        "pg_conf_load_time",
-                                                        "pg_postmaster_start_time",
-                                                        "random",
-                                                        "today",
-                                                        "transaction_timestamp",
-                                                        "uuid",
-                                                        "uuidv4",
-                                                        "uuidv7"};
+// Functions that tell the time; open_user_session can make it stand still for all of them. A test
+// compares both lists with DuckDB's own.
+constexpr std::array<std::string_view, 15> kClocks = {"ago",
+                                                      "current_date",
+                                                      "current_localtime",
+                                                      "current_localtimestamp",
+                                                      "current_time",
+                                                      "current_timestamp",
+                                                      "get_current_time",
+                                                      "get_current_timestamp",
+                                                      "localtime",
+                                                      "localtimestamp",
+                                                      "now",
+                                                      "pg_conf_load_time",
+                                                      "pg_postmaster_start_time",
+                                                      "today",
+                                                      "transaction_timestamp"};
 
 // Those of them that stand without brackets, where no column has the name.
-constexpr std::array<std::string_view, 5> kVolatileWords = {
+constexpr std::array<std::string_view, 5> kClockWords = {
     "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"};
+
+// Functions that give another value each time they are called.
+constexpr std::array<std::string_view, 5> kUnrepeatable = {"gen_random_uuid", "random", "uuid",
+                                                           "uuidv4", "uuidv7"};
 
 constexpr std::array<std::string_view, 5> kTableFunctions = {"generate_series", "json_each",
                                                              "json_tree", "range", "unnest"};
@@ -110,7 +110,8 @@ class QueryWalker {
   }
 
   std::set<model::DatasetName> datasets;
-  bool is_volatile = false;
+  bool tells_time = false;
+  std::set<std::string> unrepeatable;
 
  private:
   Status walk_object(const Json& object, const Scope& scope) {
@@ -120,9 +121,10 @@ class QueryWalker {
     if (kind == "PARAMETER") return refuse("the query has a parameter without a value");
     if (kind == "COLUMN_REF") return walk_column(object);
     if (object.contains("function_name") && type != "TABLE_FUNCTION")
-      WEIR_TRY(walk_function(text_of(object, "function_name")));
-    if (const auto sample = object.find("sample"); sample != object.end() && sample->is_object())
-      is_volatile = is_volatile || sample->value("seed", Json(-1)) == Json(-1);
+      WEIR_TRY(walk_function(text_of(object, "function_name"), text_of(object, "schema")));
+    if (const auto sample = object.find("sample"); sample != object.end() && sample->is_object() &&
+                                                   sample->value("seed", Json(-1)) == Json(-1))
+      unrepeatable.insert("a sample without REPEATABLE (seed)");
     if (type == "BASE_TABLE") return walk_table(object, scope);
     if (type == "TABLE_FUNCTION") WEIR_TRY(walk_table_function(object));
     if (is_relation(object) && !is_in(kRelations, type))
@@ -164,18 +166,23 @@ class QueryWalker {
     const Json names = object.value("column_names", Json::array());
     if (names.size() == 1 && names[0].is_string()) {
       const std::string name = lower(names[0].get<std::string>());
-      is_volatile = is_volatile || is_in(kVolatileWords, name);
+      tells_time = tells_time || is_in(kClockWords, name);
     }
     return {};
   }
 
-  Status walk_function(const std::string& name) {
+  Status walk_function(const std::string& name, const std::string& schema) {
     const std::string word = lower(name);
     if (is_in(kRefusedFunctions, word))
       return refuse(fmt::format("the function '{}' is not for queries over datasets", name),
                     "a query may use its datasets only, not the session or the machine");
+    if (is_in(kUnrepeatable, word)) unrepeatable.insert(word + "()");
     // age(x) counts from today; age(x, y) does not. Telling them apart is not worth a mistake.
-    is_volatile = is_volatile || is_in(kVolatile, word) || word == "age";
+    const bool is_clock = is_in(kClocks, word) || word == "age";
+    if (is_clock && !schema.empty())
+      return refuse(fmt::format("the function '{}' stands with its schema", name),
+                    fmt::format("write {}() alone", name));
+    tells_time = tells_time || is_clock;
     return {};
   }
 
@@ -267,6 +274,25 @@ Status add_view(Session& session, const ViewSource& source) {
                                  model::quote_name(source.dataset.name), body));
 }
 
+/// Macros hide DuckDB's own functions of the name, also where a word stands for one.
+Status stop_clock(Session& session, int64_t now_us) {
+  const std::string at = fmt::format("make_timestamptz({})", now_us);
+  const std::string local = fmt::format("timezone('UTC', {})", at);
+  std::string macros = "SET TimeZone = 'UTC';";
+  for (const char* name : {"now", "get_current_timestamp", "transaction_timestamp"})
+    macros += fmt::format("CREATE MACRO {}() AS {};", name, at);
+  for (const char* name : {"current_date", "today"})
+    macros += fmt::format("CREATE MACRO {}() AS CAST({} AS DATE);", name, local);
+  macros += fmt::format(
+      "CREATE MACRO current_localtimestamp() AS {0};"
+      "CREATE MACRO current_localtime() AS CAST({0} AS TIME);"
+      "CREATE MACRO get_current_time() AS CAST({1} AS TIMETZ);"
+      "CREATE MACRO age(a) AS system.main.age(date_trunc('day', {0}), a), "
+      "(a, b) AS system.main.age(a, b);",
+      local, at);
+  return session.run(macros);
+}
+
 }  // namespace
 
 Result<UserQuery> read_user_query(const std::string& text) {
@@ -283,7 +309,11 @@ Result<UserQuery> read_user_query(const std::string& text) {
     return refuse(fmt::format("the query has {} statements, not one", statements.size()));
   QueryWalker walker;
   WEIR_TRY(walker.walk(statements[0], {}));
-  return UserQuery{text, {walker.datasets.begin(), walker.datasets.end()}, walker.is_volatile};
+  UserQuery query{.text = text};
+  query.datasets.assign(walker.datasets.begin(), walker.datasets.end());
+  query.unrepeatable.assign(walker.unrepeatable.begin(), walker.unrepeatable.end());
+  query.is_volatile = walker.tells_time || !query.unrepeatable.empty();
+  return query;
 }
 
 Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options,
@@ -298,6 +328,7 @@ Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options
                          fmt::format("making the view '{}'", source.dataset.text())));
     allowed.insert(allowed.end(), source.files.begin(), source.files.end());
   }
+  if (options.now_us) WEIR_TRY(stop_clock(*session, *options.now_us));
   WEIR_TRY(session->lock(allowed));
   return session;
 }

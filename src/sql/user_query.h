@@ -15,8 +15,9 @@ namespace weir::sql {
 
 struct UserQuery {
   std::string text;
-  std::vector<model::DatasetName> datasets;  ///< What it reads from, sorted.
+  std::vector<model::DatasetName> datasets = {};  ///< What it reads from, sorted.
   bool is_volatile = false;  ///< now(), random(), … : the run's logical time then enters the token.
+  std::vector<std::string> unrepeatable = {};  ///< random(), uuid(), …: other values at each call.
 };
 
 /// kInvalidConfig unless `text` is exactly one SELECT whose tables are `layer.dataset` names (or
@@ -31,7 +32,8 @@ struct ViewSource {
 };
 
 /// A session with one view `layer.dataset` per source (without `_hoodie_*` columns), locked to
-/// those files. An empty source is an empty view.
+/// those files. An empty source is an empty view. With `options.now_us` every function that tells
+/// the time tells this one.
 Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options,
                                                    const std::vector<ViewSource>& sources,
                                                    const Cancel& cancel);

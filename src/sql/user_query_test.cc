@@ -79,6 +79,83 @@ TEST(ReadUserQuery, VolatileFunctionsAreSeen) {
     EXPECT_FALSE(is_volatile(text)) << text;
 }
 
+TEST(ReadUserQuery, WhatASecondAttemptCannotRepeatIsNamed) {
+  const auto unrepeatable = [](const std::string& text) {
+    return read_user_query(text)->unrepeatable;
+  };
+  EXPECT_THAT(unrepeatable("SELECT random(), uuid(), now() FROM raw.a"),
+              ElementsAre("random()", "uuid()"));
+  EXPECT_THAT(unrepeatable("SELECT * FROM raw.a USING SAMPLE 10%"), ElementsAre(HasSubstr("seed")));
+  EXPECT_THAT(unrepeatable("SELECT now(), age(d), current_date FROM raw.a"), IsEmpty());
+}
+
+TEST(UserSession, ClockStandsStillForEveryFunctionThatTellsTheTime) {
+  const Cancel cancel;
+  SessionOptions options{.threads = 1};
+  options.now_us = 1'577'934'245'000'006;  // 2020-01-02T03:04:05.000006Z
+  const auto session = open_user_session(options, {}, cancel).value();
+  const std::string at = "2020-01-02 03:04:05.000006";
+  for (const auto& [expression, expected] : std::map<std::string, std::string>{
+           {"now()", at + "+00"},
+           {"current_timestamp", at + "+00"},
+           {"get_current_timestamp()", at + "+00"},
+           {"transaction_timestamp()", at + "+00"},
+           {"pg_conf_load_time()", at + "+00"},
+           {"pg_postmaster_start_time()", at + "+00"},
+           {"localtimestamp", at},
+           {"current_localtimestamp()", at},
+           {"localtime", "03:04:05.000006"},
+           {"current_localtime()", "03:04:05.000006"},
+           {"current_time", "03:04:05.000006+00"},
+           {"get_current_time()", "03:04:05.000006+00"},
+           {"current_date", "2020-01-02"},
+           {"today()", "2020-01-02"},
+           {"ago(INTERVAL 1 DAY)", "2020-01-01 03:04:05.000006+00"},
+           {"age(TIMESTAMP '2020-01-01')", "1 day"},
+           {"age(TIMESTAMPTZ '2020-01-01 00:00:00+00')", "1 day"},
+           {"age(TIMESTAMP '2021-01-01', TIMESTAMP '2020-01-01')", "1 year"}}) {
+    const auto said = session->query("SELECT CAST(" + expression + " AS VARCHAR)");
+    ASSERT_TRUE(said) << expression << ": " << to_line(said.error());
+    EXPECT_EQ(said->rows[0][0], expected) << expression;
+  }
+}
+
+TEST(UserSession, ClockThatWeirDoesNotKnowWouldShow) {
+  // DuckDB's own list of functions with another value in each query, less those that are stopped or
+  // refused: a new DuckDB that brings a clock of its own fails here.
+  const Cancel cancel;
+  SessionOptions options{.threads = 1};
+  options.now_us = 0;
+  const auto stopped = open_user_session(options, {}, cancel).value();
+  const auto session = open_session({.threads = 1}, cancel).value();
+  const auto rows = session
+                        ->query(
+                            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE "
+                            "stability = 'CONSISTENT_WITHIN_QUERY' AND function_type = 'scalar'")
+                        .value()
+                        .rows;
+  const auto of_ours = stopped
+                           ->query(
+                               "SELECT function_name FROM duckdb_functions() "
+                               "WHERE function_type = 'macro' AND NOT internal")
+                           .value()
+                           .rows;
+  std::set<std::string> macros;
+  for (const auto& row : of_ours) macros.insert(*row[0]);
+  for (const auto& row : rows) {
+    const auto query = read_user_query("SELECT \"" + *row[0] + "\"()");
+    const bool is_clock = query && query->is_volatile && query->unrepeatable.empty();
+    EXPECT_TRUE(!is_clock || macros.contains(*row[0])) << *row[0];
+  }
+  EXPECT_GE(macros.size(), 9U);
+}
+
+TEST(ReadUserQuery, ClockWithItsSchemaWouldPassTheMacroByAndIsRefused) {
+  for (const char* text : {"SELECT system.main.now()", "SELECT main.today()"})
+    EXPECT_FALSE(read_user_query(text)) << text;
+  EXPECT_TRUE(read_user_query("SELECT main.upper('a')"));
+}
+
 TEST(ReadUserQuery, ListOfVolatileFunctionsIsDuckDBsOwn) {
   const Cancel cancel;
   const auto session = open_session({.threads = 1}, cancel).value();

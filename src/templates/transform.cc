@@ -14,15 +14,16 @@ struct Params {
 };
 
 /// One replace of the whole target: the SELECT over the pinned versions of what it names. A SELECT
-/// over nothing, or one that asks for the time or for chance, may give other rows each time: then
-/// the run's logical time is part of what is asked for, so each run makes a version, a retry none.
+/// over nothing, or one that asks for the time, may give other rows in each run: then the run's
+/// logical time is part of what is asked for, and what now() gives; a retry makes no version.
 Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& inputs) {
   const auto body = inputs.files.find(params.sql);
   if (body == inputs.files.end())
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("SQL file '{}' is not there", params.sql),
                           "the path counts from the project folder");
-  WEIR_ASSIGN(const auto facts, engine::read_sql(params.dialect, body->second));
+  WEIR_ASSIGN(const auto facts,
+              while_doing(engine::read_sql(params.dialect, body->second), "reading " + params.sql));
   std::vector<Operation> operations;
   for (const auto& hop : inputs.hops) {
     Operation operation;
