@@ -133,6 +133,14 @@ struct HashedFile {
   std::string sha256;
 };
 
+/// All that a lake tells of its datasets.
+struct LakeRows {
+  std::vector<model::DatasetName> targets = {};  ///< Of which these are all rows.
+  std::vector<model::Publication> publications = {};
+  std::vector<LedgerEntry> ledger = {};
+  std::vector<Watermark> watermarks = {};
+};
+
 struct Reconciliation {
   std::string run_id;
   std::string task_id;
@@ -165,6 +173,16 @@ struct OperationRecord {
   model::Outcome outcome;
   std::string hop;
 };
+
+/// What a publication puts into the ledger of the operation's target; nothing where it is not the
+/// target's own.
+std::vector<LedgerEntry> ledger_of(const model::Operation& operation,
+                                   const model::Publication& publication);
+/// How far an operation moves its consumer, one row a dataset that it read. The watermark of a load
+/// into a warehouse stands under DatasetName{"connection:<connection_id>", "<table>"}.
+std::vector<Watermark> watermarks_of(const model::Operation& operation);
+/// Whether `next` may take the place of `now`: neither as-of nor instant go back.
+bool is_further(const Watermark& now, const Watermark& next);
 
 struct Lease {
   std::string name;    ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
@@ -238,8 +256,7 @@ class Catalog {
 
   /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
   /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.
-  /// A held outcome writes its hold alone. A watermark never goes back. The watermark of a load
-  /// into a warehouse stands under DatasetName{"connection:<connection_id>", "<table>"}.
+  /// A held outcome writes its hold alone. A watermark never goes back.
   virtual Status record_operation(const OperationRecord& record) = 0;
 
   /// Appends to the log of a task attempt, and reads it back in order.
@@ -264,9 +281,10 @@ class Catalog {
   virtual Result<std::vector<HashedFile>> hashed_files(const std::string& uri) = 0;
   /// Keeps the hashes, in place of older ones of the same names.
   virtual Status remember_files(const std::string& uri, const std::vector<HashedFile>& files) = 0;
-  virtual Status heal(const std::vector<model::Publication>& publications,
-                      const std::vector<LedgerEntry>& ledger,
-                      const std::vector<Watermark>& watermarks) = 0;
+  /// What the lake says in place of what is recorded, for the targets named, in one transaction:
+  /// rows that the lake does not know go. Publications come oldest first; schema_history takes
+  /// their schemas where it is empty or ends with another one. Gives how many publications went.
+  virtual Result<int64_t> heal(const LakeRows& rows) = 0;
   virtual Result<std::vector<Reconciliation>> reconciliations(const std::string& run_id) = 0;
   virtual Result<std::vector<Hold>> holds(const std::string& state) = 0;  ///< Empty: all.
   /// An open hold becomes `approved`, `rejected` or `superseded`. kNotFound for no such hold,
@@ -298,6 +316,10 @@ class Catalog {
   virtual Status audit(const std::string& author, const std::string& action,
                        const Json& details) = 0;
 };
+
+/// Token of the newest load into a warehouse table that is recorded; empty where there is none.
+Result<std::string> newest_load(Catalog& catalog, const std::string& connection_id,
+                                const std::string& table);
 
 struct CatalogOptions {
   std::string url;                   ///< `sqlite:path` or `postgresql://…`

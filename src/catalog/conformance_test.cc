@@ -268,6 +268,7 @@ OperationRecord ingestion(const FlowRun& run, const std::string& token) {
   main.source_sha256 = file.sha256;
   main.counts = outcome.counts;
   main.schema = model::to_json(model::Schema{{"icao", {}, true}});
+  main.run_id = run.run_id;
   model::Publication rejected = main;
   rejected.dataset = operation.target.dataset.rejected();
   rejected.rows = 2;

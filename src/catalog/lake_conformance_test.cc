@@ -215,12 +215,47 @@ TEST_P(Conformance, HealBringsBackWhatWasLostAndCorrectsTheRest) {
   for (const char* table : {"publication", "file_ledger"})
     ASSERT_OK(place_->run_sql(fmt::format("DELETE FROM {}", table)));
   (*watermarks)[0].as_of_us = kMonday;  // The table was rolled back: the lake knows better.
-  ASSERT_OK(catalog_->heal(*publications, *ledger, *watermarks));
-  ASSERT_OK(catalog_->heal(*publications, *ledger, *watermarks));
+  const LakeRows rows{.targets = {{"stage", "airports"}},
+                      .publications = *publications,
+                      .ledger = *ledger,
+                      .watermarks = *watermarks};
+  ASSERT_OK(catalog_->heal(rows));
+  ASSERT_OK(catalog_->heal(rows));
   EXPECT_EQ(model::to_json(catalog_->publications({"stage", "airports"})->at(0)),
             model::to_json(publications->at(0)));
   EXPECT_EQ(catalog_->ledger({"stage", "airports"})->at(0).identity, ledger->at(0).identity);
   EXPECT_EQ(catalog_->watermarks({"stage", "airports"})->at(0).as_of_us, kMonday);
+}
+
+TEST_P(Conformance, HealForgetsOfItsTargetsWhatTheLakeDoesNotKnow) {
+  const FlowRun run = running(*catalog_);
+  ASSERT_OK(catalog_->record_operation(merge(run, std::string(64, '1'), kMonday)));
+  ASSERT_OK(catalog_->record_operation(ingestion(run)));
+  const std::string before = row_counts(*place_);
+  EXPECT_EQ(*catalog_->heal({}), 0);
+  EXPECT_EQ(row_counts(*place_), before);
+  EXPECT_EQ(*catalog_->heal(LakeRows{.targets = {{"stage", "airports"}}}), 1);
+  EXPECT_TRUE(catalog_->publications({"stage", "airports"})->empty());
+  EXPECT_TRUE(catalog_->ledger({"stage", "airports"})->empty());
+  EXPECT_TRUE(catalog_->watermarks({"stage", "airports"})->empty());
+  EXPECT_EQ(catalog_->publications({"raw", "airports"})->size(), 1u);
+}
+
+TEST_P(Conformance, HealWritesSchemasInOrderAndOnce) {
+  const auto with_column = [](const std::string& token, const std::string& name) {
+    model::Publication publication;
+    publication.dataset = {"raw", "airports"};
+    publication.token = token;
+    publication.schema = model::to_json(model::Schema{{name, {}, true}});
+    return publication;
+  };
+  const LakeRows rows{.targets = {{"raw", "airports"}},
+                      .publications = {with_column("1", "icao"), with_column("2", "icao"),
+                                       with_column("3", "iata")}};
+  ASSERT_OK(catalog_->heal(rows));
+  ASSERT_OK(catalog_->heal(rows));
+  EXPECT_EQ(place_->query("SELECT count(*) AS value FROM schema_history"), "2");
+  EXPECT_EQ(catalog_->recorded_schema({"raw", "airports"})->value()[0].name, "iata");
 }
 
 TEST_P(Conformance, ProcessKilledAtAnyStatementLeavesAllOrNothing) {

@@ -66,9 +66,12 @@ Result<int> doctor(Session& session, bool heals) {
                           wiring.cancel,
                           session.folder(),
                           wiring.environment->get("TMPDIR").value_or("/tmp")};
-    WEIR_ASSIGN(const int64_t count, lake::heal_catalog(lake, **opened));
-    findings.push_back(
-        {"heal", true, fmt::format("{} publications of the lake are in the catalog", count)});
+    WEIR_ASSIGN(const auto healed, lake::heal_catalog(lake, **opened));
+    std::string says =
+        fmt::format("{} publications of the lake are in the catalog", healed.publications);
+    if (healed.forgotten > 0)
+      says += fmt::format("; {} that the lake has no more are forgotten", healed.forgotten);
+    findings.push_back({"heal", true, std::move(says)});
   }
   bool is_well = true;
   std::vector<std::vector<std::string>> rows;

@@ -64,8 +64,14 @@ Result<OpenProject> open_configuration(Session& session) {
 Result<model::Configuration> resolved_configuration(Session& session) {
   WEIR_ASSIGN(auto open, open_configuration(session));
   WEIR_ASSIGN(const auto variables, variables_of(session));
-  return one(config::resolve(std::move(open.configuration), variables, open.places,
-                             session.wiring().templates));
+  WEIR_ASSIGN(auto resolved, one(config::resolve(std::move(open.configuration), variables,
+                                                 open.places, session.wiring().templates)));
+  // What composites write belongs to the lake too; a template at fault is told by who runs it.
+  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  auto with_bodies = config::read_templates(resolved, *folder, open.places);
+  if (!with_bodies) return resolved;
+  auto expanded = config::expand(*with_bodies, open.places);
+  return expanded ? std::move(expanded->configuration) : std::move(resolved);
 }
 
 Result<std::vector<Error>> check_project(Session& session) {

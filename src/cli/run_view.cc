@@ -4,6 +4,7 @@
 
 #include "base/instant.h"
 #include "cli/table_text.h"
+#include "model/control_sums.h"
 
 namespace weir::cli {
 namespace {
@@ -63,8 +64,10 @@ std::string RunView::line_of(const orchestrate::Event& event) {
     if (const std::string held = text_field(details, "held"); !held.empty())
       return fmt::format("  {}: {}: HELD ({})", event.task_id, text_field(details, "hop"), held);
     const auto counts = model::counts_from_json(details.value("counts", Json::object()));
-    return fmt::format("  {}: {}: {}", event.task_id, text_field(details, "hop"),
-                       counts ? counts_text(*counts) : "");
+    const auto sums = model::hop_sums_from_json(details.value("sums", Json::object()));
+    const std::string added_up = sums ? model::to_text(*sums) : "";
+    return fmt::format("  {}: {}: {}{}{}", event.task_id, text_field(details, "hop"),
+                       counts ? counts_text(*counts) : "", added_up.empty() ? "" : "; ", added_up);
   }
   if (event.name == "task_finished") {
     std::string line = fmt::format("  {}: {}", event.task_id, text_field(details, "state"));

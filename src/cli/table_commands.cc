@@ -183,10 +183,10 @@ Result<int> show_quarantine(Session& session, const ReadFlags& flags) {
   return 0;
 }
 
-Result<int> reconcile(Session& session) {
+Result<int> reconcile(Session& session, const std::vector<std::string>& names) {
   WEIR_ASSIGN(const auto open, open_lake(session));
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
-  WEIR_ASSIGN(const auto chain, lake::collect_chain(open->lake, *catalog));
+  WEIR_ASSIGN(const auto chain, lake::collect_chain(open->lake, *catalog, names));
   const auto verdicts = reconcile::judge(chain);
   if (session.wants_json()) {
     Json list = Json::array();
@@ -255,8 +255,14 @@ void add_table_commands(CLI::App& app, Chosen& chosen) {
   quarantine_show->add_option("--limit", flags->limit, "Most rows");
   on_read(quarantine_show, chosen, flags, show_quarantine);
 
-  app.add_subcommand("reconcile", "Is every row still where it was published?")
-      ->callback([&chosen] { chosen.action = reconcile; });
+  auto* reconcile_command =
+      app.add_subcommand("reconcile", "Is every row still where it was published?");
+  auto names = std::make_shared<std::vector<std::string>>();
+  reconcile_command->add_option("dataset", *names,
+                                "layer.name or connection.table; all of the project by default");
+  reconcile_command->callback([&chosen, names] {
+    chosen.action = [names](Session& session) { return reconcile(session, *names); };
+  });
 }
 
 }  // namespace weir::cli

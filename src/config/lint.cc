@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/pattern.h"
 #include "config/user_templates.h"
+#include "model/control_sums.h"
 
 namespace weir::config {
 namespace {
@@ -109,7 +110,14 @@ class Linter {
   void lint_dataset(const model::Dataset& dataset) {
     const Subject subject{"dataset", {dataset.name.text()}, {}};
     lint_layer_name(subject.in("name"), dataset.name.layer);
+    const auto control = model::control_columns(dataset.options);
+    if (!control) fault(subject.in("options"), control.error().message, control.error().hint);
     if (dataset.columns.empty()) return;
+    if (control) {
+      const Status adds_up =
+          model::check_control_columns(dataset.columns, *control, dataset.name.text());
+      if (!adds_up) fault(subject.in("options"), adds_up.error().message, adds_up.error().hint);
+    }
     const auto columns = names_of(dataset.columns, &model::Column::name);
     for (const auto& key : dataset.key)
       if (model::find_column(dataset.columns, key) == nullptr)
@@ -272,6 +280,7 @@ class Linter {
   void lint_value(const Task& task, const Param& param, const Json& value, const Subject& subject) {
     const Status status = task::lint_params(task.template_id, {param}, Json{{param.name, value}});
     if (!status) return fault(subject, status.error().message, status.error().hint);
+    if (param.use == task::Use::kReconciles && value.is_array()) lint_chain(subject, value);
     if (!value.is_string() || is_open(value.get_ref<const std::string&>())) return;
     const auto text = value.get<std::string>();
     switch (param.type) {
@@ -280,6 +289,20 @@ class Linter {
       case ParamType::kConnection: lint_connection(subject, text); break;
       case ParamType::kSqlFile: lint_file(subject, text); break;
       default: break;
+    }
+  }
+
+  /// `layer.dataset` and `connection.table` names.
+  void lint_chain(const Subject& subject, const Json& names) {
+    for (const auto& each : names) {
+      if (!each.is_string() || is_open(each.get_ref<const std::string&>())) continue;
+      const auto name = each.get<std::string>();
+      const std::string prefix = name.substr(0, name.find('.'));
+      if (name.contains('.') && (configuration_.find_layer(prefix) != nullptr ||
+                                 configuration_.find_connection(prefix) != nullptr))
+        continue;
+      fault(subject, fmt::format("'{}' is no dataset and no warehouse table", name),
+            "write layer.dataset or connection.table");
     }
   }
 

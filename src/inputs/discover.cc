@@ -1,6 +1,7 @@
 #include "inputs/discover.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/instant.h"
 #include "parquet/parquet.h"
@@ -59,18 +60,24 @@ bool by_as_of_and_name(const PinnedObject& a, const PinnedObject& b) {
          std::pair(b.as_of_us.value_or(0), std::string_view(b.name));
 }
 
-/// The content of a JSON footer value, or null where it does not read.
-Json footer_json(const std::map<std::string, std::string>& footer, const std::string& key) {
-  const auto found = footer.find(key);
-  if (found == footer.end()) return Json();
-  auto json = parse_json(found->second);
-  return json ? *json : Json();
+std::vector<PinnedObject> objects_of(const std::string& uri, const table::Snapshot& snapshot) {
+  std::vector<PinnedObject> objects;
+  for (const auto& slice : snapshot.slices) {
+    PinnedObject object;
+    object.uri = uri;
+    object.name = slice.name;
+    object.size_bytes = slice.size_bytes;
+    object.sha256 = slice.sha256;
+    object.rows = slice.rows;
+    objects.push_back(std::move(object));
+  }
+  std::ranges::sort(objects, {}, &PinnedObject::name);
+  return objects;
 }
 
-std::string footer_text(const std::map<std::string, std::string>& footer, const std::string& key) {
-  const auto found = footer.find(key);
-  return found == footer.end() ? "" : found->second;
-}
+constexpr std::string_view kLossHint =
+    "bring it back from a copy; or accept what the lake has now with `weir doctor --heal`, and run "
+    "the flow again. `weir reconcile` shows every hop that does not close";
 
 }  // namespace
 
@@ -98,32 +105,39 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
   return files;
 }
 
-Result<std::optional<Publication>> read_object(storage::Storage& store, const storage::Entry& entry,
-                                               const model::DatasetName& dataset) {
+Result<std::optional<model::Published>> read_object(storage::Storage& store,
+                                                    const storage::Entry& entry,
+                                                    const model::DatasetName& dataset) {
+  const auto doing = fmt::format("reading what {} holds", dataset.text());
   auto info = parquet::read_info(store, entry.name);
-  if (!info)
-    return std::unexpected(
-        std::move(info).error().while_doing(fmt::format("reading what {} holds", dataset.text())));
-  Publication publication;
-  publication.token = footer_text(info->footer, "weir.token");
-  if (publication.token.empty()) return std::nullopt;
-  publication.dataset = dataset;
-  publication.object_name = entry.name;
-  publication.rows = info->rows;
-  publication.size_bytes = entry.size_bytes;
+  if (!info) return std::unexpected(std::move(info).error().while_doing(doing));
+  auto read = model::published_object(dataset, entry.name, info->footer);
+  if (!read) return std::unexpected(std::move(read).error().while_doing(doing));
+  if (!*read) return std::nullopt;
+  model::Published published = **std::move(read);
   WEIR_ASSIGN(const auto digest, storage::digest_of(store, entry.name));
-  publication.sha256 = digest.sha256;
-  publication.source_name = footer_text(info->footer, "weir.source_name");
-  publication.source_sha256 = footer_text(info->footer, "weir.source_sha256");
-  publication.input_identities = {footer_text(info->footer, "weir.identity")};
-  if (const std::string as_of = footer_text(info->footer, "weir.as_of"); !as_of.empty()) {
-    WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
-  }
-  WEIR_ASSIGN(publication.counts,
-              model::counts_from_json(footer_json(info->footer, "weir.counts")));
-  publication.schema = footer_json(info->footer, "weir.schema");
-  return publication;
+  published.main.rows = info->rows;
+  published.main.size_bytes = entry.size_bytes;
+  published.main.sha256 = digest.sha256;
+  return published;
 }
+
+namespace {
+
+/// An object and its footer belong together: whoever rewrites one keeps the counts of the other.
+Status check_rows(const model::Published& published) {
+  const Publication& publication = published.main;
+  const bool is_rejected = publication.dataset.name.ends_with("__rejected");
+  const int64_t counted = is_rejected ? publication.counts.rejected : publication.counts.inserted;
+  if (!published.has_counts || counted == publication.rows) return {};
+  return fail_with_hint(
+      ErrorCode::kCorrupt,
+      fmt::format("hop {}: object '{}' has {} rows, {} were published", hop_name(publication),
+                  publication.object_name, publication.rows, counted),
+      std::string(kLossHint));
+}
+
+}  // namespace
 
 Result<std::vector<Publication>> read_raw(storage::Storage& store,
                                           const model::DatasetName& dataset,
@@ -139,8 +153,10 @@ Result<std::vector<Publication>> read_raw(storage::Storage& store,
       publications.push_back(*found->second);
       continue;
     }
-    WEIR_ASSIGN(auto publication, read_object(store, entry, dataset));
-    if (publication) publications.push_back(*std::move(publication));
+    WEIR_ASSIGN(auto published, read_object(store, entry, dataset));
+    if (!published) continue;
+    WEIR_TRY(check_rows(*published));
+    publications.push_back(std::move(published->main));
   }
   std::ranges::sort(publications, [](const Publication& a, const Publication& b) {
     return std::pair(a.as_of_us.value_or(0), a.object_name) <
@@ -149,28 +165,94 @@ Result<std::vector<Publication>> read_raw(storage::Storage& store,
   return publications;
 }
 
+std::string hop_name(const Publication& publication) {
+  const std::string from = !publication.source_name.empty() ? publication.source_name
+                           : publication.instant.empty()    ? std::string("landing")
+                                                            : std::string();
+  return fmt::format("{}{}→ {}", from, from.empty() ? "" : " ", publication.dataset.text());
+}
+
+std::string hop_name(const model::Published& commit) {
+  if (commit.main.instant.empty()) return hop_name(commit.main);
+  std::vector<std::string> from;
+  for (const auto& input : commit.inputs) {
+    if (input.dataset.empty() || input.dataset.name.ends_with("__rejected")) continue;
+    if (std::ranges::find(from, input.dataset.text()) == from.end())
+      from.push_back(input.dataset.text());
+  }
+  return fmt::format("{}{}→ {}", fmt::join(from, " + "), from.empty() ? "" : " ",
+                     commit.main.dataset.text());
+}
+
+namespace {
+
+std::unexpected<Error> lost(const std::string& hop, const std::string& what) {
+  return fail_with_hint(ErrorCode::kCorrupt, fmt::format("hop {}: {}", hop, what),
+                        std::string(kLossHint));
+}
+
+/// What can be told of an object without reading all of it. An empty token is not compared.
+Status verify_whole(storage::Storage& store, const std::string& hop, const PinnedObject& object,
+                    const std::string& token) {
+  const auto entry = store.stat(object.name);
+  if (!entry && entry.error().code == ErrorCode::kNotFound)
+    return lost(hop, fmt::format("object '{}' is gone", object.name));
+  if (!entry) return std::unexpected(entry.error());
+  if (object.size_bytes >= 0 && entry->size_bytes != object.size_bytes)
+    return lost(hop, fmt::format("object '{}' has {} bytes, {} were published", object.name,
+                                 entry->size_bytes, object.size_bytes));
+  const auto info = parquet::read_info(store, object.name);
+  if (!info && info.error().code == ErrorCode::kCorrupt)
+    return lost(hop,
+                fmt::format("object '{}' cannot be read: {}", object.name, info.error().message));
+  if (!info) return std::unexpected(info.error());
+  if (object.rows >= 0 && info->rows != object.rows)
+    return lost(hop, fmt::format("object '{}' has {} rows, {} were published", object.name,
+                                 info->rows, object.rows));
+  const auto found = info->footer.find("weir.token");
+  if (!token.empty() && (found == info->footer.end() || found->second != token))
+    return lost(hop, fmt::format("object '{}' is another one than was published", object.name));
+  return {};
+}
+
+}  // namespace
+
 Status verify_presence(storage::Storage& store, const std::vector<Publication>& known) {
   for (const auto& publication : known) {
     if (publication.object_name.empty()) continue;
-    auto entry = store.stat(publication.object_name);
-    const std::string hop = fmt::format(
-        "{} → {}",
-        publication.source_name.empty() ? std::string("landing") : publication.source_name,
-        publication.dataset.text());
-    const std::string hint =
-        "restore the object from a copy; `weir reconcile` shows every hop that does not close";
-    if (!entry && entry.error().code == ErrorCode::kNotFound)
-      return fail_with_hint(
-          ErrorCode::kCorrupt,
-          fmt::format("hop {}: object '{}' is gone", hop, publication.object_name), hint);
-    if (!entry) return std::unexpected(std::move(entry).error());
-    if (entry->size_bytes != publication.size_bytes)
-      return fail_with_hint(
-          ErrorCode::kCorrupt,
-          fmt::format("hop {}: object '{}' has {} bytes, {} were published", hop,
-                      publication.object_name, entry->size_bytes, publication.size_bytes),
-          hint);
+    WEIR_TRY(verify_whole(store, hop_name(publication), pinned_object("", publication),
+                          publication.token));
   }
+  return {};
+}
+
+Result<std::vector<std::string>> lost_instants(storage::Storage& store, const HudiState& state,
+                                               const std::vector<Publication>& known) {
+  std::set<std::string> on_timeline;
+  for (const auto& publication : state.publications) on_timeline.insert(publication.instant);
+  std::set<std::string> missing;
+  for (const auto& publication : known) {
+    if (!publication.instant.empty() && !on_timeline.contains(publication.instant))
+      missing.insert(publication.instant);
+  }
+  if (missing.empty()) return std::vector<std::string>{};
+  // Another writer may have moved the beginning of the timeline into its archive.
+  WEIR_ASSIGN(const auto archive, store.list(".hoodie/archived/", ""));
+  if (!archive.entries.empty() && !on_timeline.empty())
+    std::erase_if(missing, [&](const auto& instant) { return instant < *on_timeline.begin(); });
+  return std::vector<std::string>(missing.begin(), missing.end());
+}
+
+Status verify_hudi(storage::Storage& store, const model::DatasetName& dataset,
+                   const HudiState& state, const std::vector<Publication>& known) {
+  WEIR_ASSIGN(const auto missing, lost_instants(store, state, known));
+  const std::string hop =
+      state.commits.empty() ? fmt::format("→ {}", dataset.text()) : hop_name(state.commits.back());
+  if (!missing.empty())
+    return lost(hop, fmt::format("commit {} is gone from the timeline", missing.front()));
+  if (!state.missing.empty())
+    return lost(hop, fmt::format("object '{}' is gone", state.missing.front()));
+  for (const auto& object : state.objects) WEIR_TRY(verify_whole(store, hop, object, ""));
   return {};
 }
 
@@ -190,26 +272,13 @@ Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& d
   state.schema = snapshot.schema;
   WEIR_ASSIGN(const auto commits, (*table)->commits());
   for (const auto& commit : commits) {
-    const Json identities = footer_json(commit.extra, "weir.identities");
-    Publication publication;
-    publication.dataset = dataset;
-    publication.token = footer_text(commit.extra, "weir.token");
-    publication.instant = commit.time;
-    if (identities.is_array()) {
-      for (const auto& identity : identities) {
-        if (identity.is_string())
-          publication.input_identities.push_back(identity.get<std::string>());
-      }
-    }
-    if (const std::string as_of = footer_text(commit.extra, "weir.as_of"); !as_of.empty()) {
-      WEIR_ASSIGN(publication.as_of_us, parse_instant(as_of));
-    }
-    WEIR_ASSIGN(publication.counts,
-                model::counts_from_json(footer_json(commit.extra, "weir.counts")));
-    publication.rows = publication.counts.out;
-    publication.schema = footer_json(commit.extra, "weir.schema");
-    state.publications.push_back(std::move(publication));
+    WEIR_ASSIGN(auto published,
+                model::published_commit(dataset, commit.time, commit.bytes_written, commit.extra));
+    state.publications.push_back(published.main);
+    state.commits.push_back(std::move(published));
   }
+  state.objects = objects_of(store.uri(), snapshot);
+  WEIR_ASSIGN(state.missing, (*table)->missing_files());
   return state;
 }
 
@@ -237,15 +306,7 @@ Result<model::PinnedInput> pin_hudi(table::HudiTable& table, const model::Datase
   input.uri = uri;
   input.instant = snapshot.instant;
   input.schema = snapshot.schema;
-  for (const auto& slice : snapshot.slices) {
-    PinnedObject object;
-    object.uri = uri;
-    object.name = slice.name;
-    object.size_bytes = slice.size_bytes;
-    object.rows = slice.rows;
-    input.objects.push_back(std::move(object));
-  }
-  std::ranges::sort(input.objects, {}, &PinnedObject::name);
+  input.objects = objects_of(uri, snapshot);
   return input;
 }
 

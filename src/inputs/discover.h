@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "model/operation.h"
 #include "model/outcome.h"
+#include "model/published.h"
 #include "storage/storage.h"
 
 namespace weir::inputs {
@@ -62,23 +63,39 @@ Result<std::vector<model::Publication>> read_raw(storage::Storage& store,
 
 /// One object of a raw dataset by its footer; nothing where weir did not write it. kCorrupt where
 /// it is no Parquet file.
-Result<std::optional<model::Publication>> read_object(storage::Storage& store,
-                                                      const storage::Entry& entry,
-                                                      const model::DatasetName& dataset);
+Result<std::optional<model::Published>> read_object(storage::Storage& store,
+                                                    const storage::Entry& entry,
+                                                    const model::DatasetName& dataset);
 
-/// Objects that `known` says are there and that are gone or have another size. Empty: all is well.
-/// kCorrupt names the first.
-Status verify_presence(storage::Storage& store, const std::vector<model::Publication>& known);
-
-/// What a Hudi dataset holds: one publication a commit, oldest first. An absent table is empty.
+/// What a Hudi dataset holds: one entry a commit, oldest first. An absent table is empty.
 struct HudiState {
   bool exists = false;
   std::string instant;  ///< Of the newest commit.
   model::Schema schema;
   std::vector<model::Publication> publications;
+  std::vector<model::Published> commits;     ///< The same, with what else they say.
+  std::vector<model::PinnedObject> objects;  ///< Of the newest version, by name.
+  std::vector<std::string> missing;          ///< Files of the newest version that are gone.
 };
 Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& dataset,
                             Clock& clock, Random& random);
+
+/// `landing → raw.airports`, or `a.csv → raw.airports` where the file is known.
+std::string hop_name(const model::Publication& publication);
+/// `raw.airports → stage.airports`: what a commit was made from and into.
+std::string hop_name(const model::Published& commit);
+
+/// Whether the objects that `known` says are there still are, whole: by size, and by the token and
+/// the rows in their footers. A look at each, not a reading of it. kCorrupt names the first hop
+/// that lost something.
+Status verify_presence(storage::Storage& store, const std::vector<model::Publication>& known);
+/// The same of a Hudi dataset: the instants of `known` are on its timeline, and the files of its
+/// newest version are there, with the size and the rows that their commits recorded.
+Status verify_hudi(storage::Storage& store, const model::DatasetName& dataset,
+                   const HudiState& state, const std::vector<model::Publication>& known);
+/// The instants of `known` that the timeline neither has nor archived, oldest first.
+Result<std::vector<std::string>> lost_instants(storage::Storage& store, const HudiState& state,
+                                               const std::vector<model::Publication>& known);
 
 /// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that
 /// a reader needs. `known` publications of a raw dataset are taken as read_raw() takes them.

@@ -32,4 +32,18 @@ Result<std::string> dataset_uri(const model::Configuration& configuration,
   return root + "/" + name.name;
 }
 
+Result<Json> connection_options(const model::Configuration& configuration,
+                                const std::string& base_folder, const std::string& id) {
+  const model::Connection* connection = configuration.find_connection(id);
+  if (connection == nullptr)
+    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
+                          "add it under `connections:` in weir.yaml");
+  Json options = connection->options;
+  options["kind"] = connection->kind;
+  const auto path = options.find("path");
+  if (path != options.end() && path->is_string())
+    options["path"] = absolute_uri(base_folder, path->get<std::string>());
+  return options;
+}
+
 }  // namespace weir::inputs

@@ -5,150 +5,150 @@
 
 #include "inputs/discover.h"
 #include "inputs/locations.h"
-#include "parquet/parquet.h"
-#include "table/hudi.h"
+#include "model/published.h"
+#include "warehouse/warehouse.h"
 
 namespace weir::lake {
 namespace {
 
+using catalog::LakeRows;
+using catalog::Watermark;
 using model::DatasetName;
-using model::Publication;
 
-struct Collector {
-  const Lake& lake;
-  catalog::Catalog& catalog;
-  std::vector<reconcile::Hop> chain;
+/// Collects what the lake tells of each dataset, as record_operation would have written it.
+class Healer {
+ public:
+  explicit Healer(const Lake& lake) : lake_(lake) {}
 
-  Result<storage::Storage*> open(const DatasetName& name) const {
-    WEIR_ASSIGN(const std::string uri,
-                inputs::dataset_uri(*lake.configuration, lake.base_folder, name));
-    return lake.stores->open(uri);
-  }
-
-  /// What is there of one object now.
-  static reconcile::Found look(storage::Storage& store, const std::string& name) {
-    reconcile::Found found;
-    auto digest = storage::digest_of(store, name);
-    if (!digest) {
-      found.is_there = digest.error().code != ErrorCode::kNotFound;
-      if (found.is_there) found.fault = digest.error().message;
-      return found;
-    }
-    found.size_bytes = digest->size_bytes;
-    found.sha256 = digest->sha256;
-    auto info = parquet::read_info(store, name);
-    if (!info)
-      found.fault = info.error().message;
-    else
-      found.rows = info->rows;
-    return found;
-  }
-
-  static reconcile::Record recorded(const Publication& publication) {
-    return {"the catalog", publication.size_bytes, publication.sha256, publication.rows};
-  }
-
-  /// The hops into a raw dataset: one an object, as the catalog or the footers know them.
-  Status add_raw(const DatasetName& name, storage::Storage& store) {
-    WEIR_ASSIGN(const auto known, catalog.publications(name));
-    WEIR_ASSIGN(const auto known_rejected, catalog.publications(name.rejected()));
-    std::map<std::string, Publication> by_name;
-    WEIR_ASSIGN(const auto entries, storage::list_all(store, ""));
-    for (const auto& entry : entries) {
-      if (!entry.name.ends_with(".parquet")) continue;
-      auto footers = inputs::read_object(store, entry, name);
-      if (footers && *footers) by_name[entry.name] = **footers;
-    }
-    for (const auto& publication : known) by_name.try_emplace(publication.object_name, publication);
-    WEIR_ASSIGN(storage::Storage * rejected_store, open(name.rejected()));
-    for (const auto& [object_name, publication] : by_name) {
-      WEIR_TRY(lake.cancel->check());
-      reconcile::Hop hop;
-      hop.name = fmt::format(
-          "{} → {}", publication.source_name.empty() ? object_name : publication.source_name,
-          name.text());
-      hop.counts = publication.counts;
-      hop.rows_published = publication.counts.inserted;
-      reconcile::Object object{object_name, {}, look(store, object_name)};
-      const auto in_catalog = std::ranges::find(known, object_name, &Publication::object_name);
-      if (in_catalog != known.end()) object.records.push_back(recorded(*in_catalog));
-      hop.objects.push_back(std::move(object));
-      if (publication.counts.rejected > 0) {
-        reconcile::Object reject{object_name, {}, look(*rejected_store, object_name)};
-        reject.records.push_back(
-            {"the footer of " + object_name, -1, "", publication.counts.rejected});
-        const auto in_rejected =
-            std::ranges::find(known_rejected, object_name, &Publication::object_name);
-        if (in_rejected != known_rejected.end()) reject.records.push_back(recorded(*in_rejected));
-        hop.rejected.push_back(std::move(reject));
+  Status add_dataset(const DatasetName& name) {
+    WEIR_ASSIGN(const auto published, published_in(name));
+    rows.targets.push_back(name);
+    rows.targets.push_back(name.rejected());
+    for (const auto& each : published) {
+      const auto operation = model::operation_of(each);
+      if (each.rejected) rows.publications.push_back(*each.rejected);
+      rows.publications.push_back(each.main);
+      for (auto& entry : catalog::ledger_of(operation, each.main)) {
+        // The first that took a content in has it.
+        const bool is_new = std::ranges::none_of(rows.ledger, [&](const auto& there) {
+          return there.target == entry.target && there.identity == entry.identity;
+        });
+        if (is_new) rows.ledger.push_back(std::move(entry));
       }
-      chain.push_back(std::move(hop));
+      add_watermarks(operation);
     }
     return {};
   }
 
-  /// The hop into a Hudi dataset: its newest version, whole.
-  Status add_hudi(const DatasetName& name, storage::Storage& store,
-                  const inputs::HudiState& state) {
-    if (state.publications.empty()) return {};
-    const Publication& newest = state.publications.back();
-    WEIR_ASSIGN(const auto input, inputs::pin_latest(store, name, *lake.clock, *lake.random));
-    reconcile::Hop hop;
-    hop.name = fmt::format("→ {} at {}", name.text(), newest.instant);
-    hop.counts = newest.counts;
-    hop.rows_published = newest.counts.out;
-    for (const auto& slice : input.objects) {
-      WEIR_TRY(lake.cancel->check());
-      reconcile::Object object{slice.name, {}, look(store, slice.name)};
-      object.records.push_back({"its commit", slice.size_bytes, "", slice.rows});
-      hop.objects.push_back(std::move(object));
+  /// The loads of a warehouse, by its receipts.
+  Status add_warehouse(const model::Connection& connection) {
+    WEIR_ASSIGN(const Json options,
+                inputs::connection_options(*lake_.configuration, lake_.base_folder,
+                                           connection.connection_id));
+    WEIR_ASSIGN(const bool exists, warehouse::warehouse_exists(options));
+    if (!exists) return {};
+    warehouse::OpenOptions open;
+    open.connection = options;
+    open.session.temp_folder = lake_.temp_folder;
+    open.clock = lake_.clock;
+    open.cancel = lake_.cancel;
+    WEIR_ASSIGN(const auto opened, warehouse::open_warehouse(open));
+    WEIR_ASSIGN(const auto receipts, opened->receipts({}));
+    for (const auto& receipt : receipts) {
+      model::Operation operation;
+      operation.kind = model::OperationKind::kLoadWarehouse;
+      operation.token = receipt.token;
+      operation.target.connection_id = connection.connection_id;
+      operation.target.table = receipt.table_name;
+      WEIR_ASSIGN(operation.inputs, model::inputs_from_lineage(receipt.inputs));
+      const DatasetName target{"connection:" + connection.connection_id, receipt.table_name};
+      if (std::ranges::find(rows.targets, target) == rows.targets.end())
+        rows.targets.push_back(target);
+      add_watermarks(operation);
     }
-    chain.push_back(std::move(hop));
     return {};
   }
+
+  LakeRows take() {
+    for (auto& [key, watermark] : watermarks_) rows.watermarks.push_back(std::move(watermark));
+    return std::move(rows);
+  }
+
+  LakeRows rows;
+
+ private:
+  /// In the order in which they were written: commits by instant, objects by their run.
+  Result<std::vector<model::Published>> published_in(const DatasetName& name) const {
+    WEIR_ASSIGN(const std::string uri,
+                inputs::dataset_uri(*lake_.configuration, lake_.base_folder, name));
+    WEIR_ASSIGN(storage::Storage * store, lake_.stores->open(uri));
+    WEIR_ASSIGN(auto state, inputs::read_hudi(*store, name, *lake_.clock, *lake_.random));
+    if (state.exists) {
+      std::erase_if(state.commits, [](const auto& each) { return each.main.token.empty(); });
+      return std::move(state.commits);
+    }
+    std::vector<model::Published> objects;
+    WEIR_ASSIGN(const auto entries, storage::list_all(*store, ""));
+    for (const auto& entry : entries) {
+      if (!entry.name.ends_with(".parquet") || entry.name.starts_with("_weir/")) continue;
+      WEIR_TRY(lake_.cancel->check());
+      WEIR_ASSIGN(auto published, inputs::read_object(*store, entry, name));
+      if (published) objects.push_back(*std::move(published));
+    }
+    std::ranges::sort(objects, {}, [](const model::Published& each) {
+      return std::tuple(each.main.run_id, each.main.as_of_us.value_or(0), each.main.object_name);
+    });
+    return objects;
+  }
+
+  void add_watermarks(const model::Operation& operation) {
+    for (auto& watermark : catalog::watermarks_of(operation)) {
+      const auto [there, is_new] =
+          watermarks_.try_emplace({watermark.target, watermark.source}, watermark);
+      if (!is_new && catalog::is_further(there->second, watermark))
+        there->second = std::move(watermark);
+    }
+  }
+
+  const Lake& lake_;
+  std::map<std::pair<DatasetName, DatasetName>, Watermark> watermarks_;
 };
 
 }  // namespace
 
-Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog) {
-  Collector collector{lake, catalog, {}};
-  for (const auto& name : known_datasets(*lake.configuration)) {
-    WEIR_ASSIGN(storage::Storage * store, collector.open(name));
-    WEIR_ASSIGN(const auto state, inputs::read_hudi(*store, name, *lake.clock, *lake.random));
-    WEIR_TRY(state.exists ? collector.add_hudi(name, *store, state)
-                          : collector.add_raw(name, *store));
+Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog,
+                                                  const std::vector<std::string>& names) {
+  custody::Selection selection = custody::everything(*lake.configuration);
+  if (!names.empty()) {
+    WEIR_ASSIGN(selection, custody::select(*lake.configuration, names));
   }
-  return std::move(collector.chain);
+  const custody::Records records{
+      [&](const DatasetName& name) { return catalog.publications(name); },
+      [&](const std::string& connection, const std::string& table) {
+        return catalog::newest_load(catalog, connection, table);
+      }};
+  WEIR_ASSIGN(const auto chain,
+              custody::describe(*lake.configuration, lake.base_folder, selection, records));
+  custody::Places places;
+  places.stores = lake.stores;
+  places.clock = lake.clock;
+  places.random = lake.random;
+  places.cancel = lake.cancel;
+  places.session.temp_folder = lake.temp_folder;
+  return custody::collect(chain, places);
 }
 
-Result<int64_t> heal_catalog(const Lake& lake, catalog::Catalog& catalog) {
-  std::vector<Publication> publications;
-  std::vector<catalog::LedgerEntry> ledger;
-  std::vector<catalog::Watermark> watermarks;
-  for (const auto& name : known_datasets(*lake.configuration)) {
-    WEIR_ASSIGN(const auto found, table_commits(lake, name));
-    for (const auto& publication : found) {
-      publications.push_back(publication);
-      if (publication.object_name.empty() || publication.input_identities.empty()) continue;
-      catalog::LedgerEntry entry;
-      entry.target = name;
-      entry.identity = publication.input_identities.front();
-      entry.source_name = publication.source_name;
-      entry.source_sha256 = publication.source_sha256;
-      entry.as_of_us = publication.as_of_us;
-      entry.token = publication.token;
-      ledger.push_back(std::move(entry));
-    }
-    WEIR_ASSIGN(storage::Storage * rejected_store, [&]() -> Result<storage::Storage*> {
-      WEIR_ASSIGN(const std::string uri,
-                  inputs::dataset_uri(*lake.configuration, lake.base_folder, name.rejected()));
-      return lake.stores->open(uri);
-    }());
-    WEIR_ASSIGN(const auto rejected, inputs::read_raw(*rejected_store, name.rejected(), {}));
-    publications.insert(publications.end(), rejected.begin(), rejected.end());
+Result<Healed> heal_catalog(const Lake& lake, catalog::Catalog& catalog) {
+  Healer healer(lake);
+  for (const auto& name : known_datasets(*lake.configuration)) WEIR_TRY(healer.add_dataset(name));
+  for (const auto& connection : lake.configuration->connections) {
+    if (connection.kind == "duckdb") WEIR_TRY(healer.add_warehouse(connection));
   }
-  WEIR_TRY(catalog.heal(publications, ledger, watermarks));
-  return static_cast<int64_t>(publications.size());
+  const LakeRows rows = healer.take();
+  Healed healed;
+  healed.publications = static_cast<int64_t>(rows.publications.size());
+  WEIR_ASSIGN(healed.forgotten, catalog.heal(rows));
+  return healed;
 }
 
 }  // namespace weir::lake

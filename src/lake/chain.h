@@ -6,17 +6,24 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "custody/chain.h"
 #include "lake/tables.h"
 #include "reconcile/reconcile.h"
 
 namespace weir::lake {
 
-/// Every hop of the known datasets: objects read whole and hashed, footers counted, against what
-/// the footers, the commits and the catalog recorded.
-Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog);
+/// Every hop of these datasets and warehouse tables (all of the project where none is named):
+/// objects read whole and hashed, footers and tables counted, against what the footers, the
+/// commits, the receipts and the catalog recorded.
+Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog,
+                                                  const std::vector<std::string>& names);
 
-/// Publications, ledger and watermarks as the lake tells them, written to the catalog. Gives how
-/// many publications there were.
-Result<int64_t> heal_catalog(const Lake& lake, catalog::Catalog& catalog);
+struct Healed {
+  int64_t publications = 0;  ///< That the lake has.
+  int64_t forgotten = 0;     ///< That the catalog knew and the lake has no more.
+};
+/// Publications, ledger, watermarks and schemas as the lake tells them, written to the catalog in
+/// place of what it knew of these datasets and tables.
+Result<Healed> heal_catalog(const Lake& lake, catalog::Catalog& catalog);
 
 }  // namespace weir::lake

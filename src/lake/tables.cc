@@ -1,9 +1,9 @@
 #include "lake/tables.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/instant.h"
+#include "custody/chain.h"
 #include "inputs/discover.h"
 #include "inputs/locations.h"
 #include "sql/user_query.h"
@@ -101,18 +101,7 @@ sql::SessionOptions session_options(const Lake& lake) {
 }  // namespace
 
 std::vector<DatasetName> known_datasets(const model::Configuration& configuration) {
-  std::set<DatasetName> names;
-  for (const auto& dataset : configuration.datasets) names.insert(dataset.name);
-  for (const auto& flow : configuration.flows) {
-    for (const auto& task : flow.tasks) {
-      if (!task.params.is_object()) continue;
-      const auto to = task.params.find("to");
-      if (to == task.params.end() || !to->is_string()) continue;
-      const auto name = model::parse_dataset_name(to->get<std::string>());
-      if (name && configuration.find_layer(name->layer) != nullptr) names.insert(*name);
-    }
-  }
-  return {names.begin(), names.end()};
+  return custody::everything(configuration).datasets;
 }
 
 Result<TableInfo> table_info(const Lake& lake, const DatasetName& dataset) {

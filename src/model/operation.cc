@@ -181,6 +181,49 @@ Result<PinnedInput> pinned_input_from_json(const Json& json) {
   return input;
 }
 
+Json lineage_of(const std::vector<PinnedInput>& inputs) {
+  Json lineage = Json::array();
+  for (const auto& input : inputs) {
+    Json version = {{"dataset", input.dataset.empty() ? "" : input.dataset.text()}};
+    if (!input.instant.empty()) version["instant"] = input.instant;
+    for (const auto& object : input.objects) {
+      Json entry = version;
+      entry["name"] = object.name;
+      entry["size_bytes"] = object.size_bytes;
+      if (!object.sha256.empty()) entry["sha256"] = object.sha256;
+      if (object.rows >= 0) entry["rows"] = object.rows;
+      if (object.as_of_us) entry["as_of"] = format_instant(*object.as_of_us);
+      lineage.push_back(std::move(entry));
+    }
+    if (input.objects.empty()) lineage.push_back(std::move(version));
+  }
+  return lineage;
+}
+
+Result<std::vector<PinnedInput>> inputs_from_lineage(const Json& json) {
+  std::vector<PinnedInput> inputs;
+  for (const auto& entry : json) {
+    WEIR_ASSIGN(const DatasetName dataset, dataset_field(entry));
+    WEIR_ASSIGN(const std::string instant, json_field_or<std::string>(entry, "instant", ""));
+    const bool is_next =
+        inputs.empty() || inputs.back().dataset != dataset || inputs.back().instant != instant;
+    if (is_next) {
+      inputs.emplace_back();
+      inputs.back().dataset = dataset;
+      inputs.back().instant = instant;
+    }
+    PinnedObject object;
+    WEIR_ASSIGN(object.name, json_field_or<std::string>(entry, "name", ""));
+    if (object.name.empty()) continue;
+    WEIR_ASSIGN(object.size_bytes, json_field_or<int64_t>(entry, "size_bytes", 0));
+    WEIR_ASSIGN(object.sha256, json_field_or<std::string>(entry, "sha256", ""));
+    WEIR_ASSIGN(object.rows, json_field_or<int64_t>(entry, "rows", -1));
+    WEIR_ASSIGN(object.as_of_us, read_instant(entry, "as_of"));
+    inputs.back().objects.push_back(std::move(object));
+  }
+  return inputs;
+}
+
 Json to_json(const Operation& operation) {
   Json inputs = Json::array();
   for (const auto& input : operation.inputs) inputs.push_back(to_json(input));
@@ -260,6 +303,8 @@ std::string token_of(const Operation& operation) {
   target.erase("uri");
   target.erase("rejected_uri");
   target.erase("connection_options");
+  // Control columns say what is proved of the output, not what it is.
+  if (target["options"].is_object()) target["options"].erase("control_columns");
   Json params = operation.params;
   params.erase("approved");  // a person's yes lets the same hop through; it is no other hop
   return sha256_hex(

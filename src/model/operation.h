@@ -107,6 +107,11 @@ Result<Operation> operation_from_json(const Json& json);
 Json to_json(const PinnedInput& input);
 Result<PinnedInput> pinned_input_from_json(const Json& json);
 
+/// What a hop writes into its own commit of what it read: a list with an entry an object, and one
+/// for a version without objects. Back it gives inputs without places and schemas.
+Json lineage_of(const std::vector<PinnedInput>& inputs);
+Result<std::vector<PinnedInput>> inputs_from_lineage(const Json& json);
+
 /// What names this hop for ever: a hash over the kind, the target, the inputs' identities and what
 /// of the configuration affects the output. Engine, resources, retries, flow, task, run, attempt,
 /// epoch, sizes of stores and weir's version are not in it.

@@ -44,8 +44,11 @@ Json to_json(const Publication& publication) {
           {"input_identities", publication.input_identities},
           {"source_name", publication.source_name},
           {"source_sha256", publication.source_sha256},
+          {"source_size_bytes", publication.source_size_bytes},
           {"counts", to_json(publication.counts)},
-          {"schema", publication.schema}};
+          {"schema", publication.schema},
+          {"run_id", publication.run_id},
+          {"sums", publication.sums}};
 }
 
 Result<Publication> publication_from_json(const Json& json) {
@@ -68,8 +71,11 @@ Result<Publication> publication_from_json(const Json& json) {
   }
   WEIR_ASSIGN(publication.source_name, json_field_or<std::string>(json, "source_name", ""));
   WEIR_ASSIGN(publication.source_sha256, json_field_or<std::string>(json, "source_sha256", ""));
+  WEIR_ASSIGN(publication.source_size_bytes, json_field_or<int64_t>(json, "source_size_bytes", 0));
   WEIR_ASSIGN(const Json counts, json_field_or<Json>(json, "counts", Json::object()));
   WEIR_ASSIGN(publication.counts, counts_from_json(counts));
+  WEIR_ASSIGN(publication.run_id, json_field_or<std::string>(json, "run_id", ""));
+  WEIR_ASSIGN(publication.sums, json_field_or<Json>(json, "sums", Json::object()));
   WEIR_ASSIGN(publication.schema, json_field_or<Json>(json, "schema", Json::array()));
   return publication;
 }

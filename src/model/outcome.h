@@ -50,8 +50,11 @@ struct Publication {
   std::vector<std::string> input_identities;  ///< 64 hex digits each
   std::string source_name;                    ///< raw: name of the landing file
   std::string source_sha256;
+  int64_t source_size_bytes = 0;
   Counts counts;
   Json schema = Json::array();  ///< Schema of the dataset after it.
+  std::string run_id;           ///< Of the run that made it.
+  Json sums = Json::object();   ///< Of control columns; see docs/format/operation.md.
 };
 Json to_json(const Publication& publication);
 Result<Publication> publication_from_json(const Json& json);

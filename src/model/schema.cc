@@ -234,6 +234,30 @@ Result<DataType> parse_type(std::string_view text) { return TypeReader(text).rea
 std::string to_text(const DataType& type) { return render(type, false); }
 std::string to_duckdb(const DataType& type) { return render(type, true); }
 
+const Schema& rejected_schema() {
+  static const Schema kSchema = [] {
+    Schema schema;
+    const auto add = [&](const char* name, TypeKind kind) {
+      schema.push_back({name, {kind, 0, 0, {}}, true});
+    };
+    add("reason", TypeKind::kVarchar);
+    add("column", TypeKind::kVarchar);
+    add("message", TypeKind::kVarchar);
+    add("line", TypeKind::kBigint);
+    add("byte_offset", TypeKind::kBigint);
+    add("byte_length", TypeKind::kBigint);
+    add("raw", TypeKind::kBlob);
+    add("values", TypeKind::kVarchar);
+    add("source_file", TypeKind::kVarchar);
+    add("source_sha256", TypeKind::kVarchar);
+    add("as_of", TypeKind::kTimestamp);
+    add("_run_id", TypeKind::kVarchar);
+    add("_loaded_at", TypeKind::kTimestamp);
+    return schema;
+  }();
+  return kSchema;
+}
+
 Json to_json(const Schema& schema) {
   Json list = Json::array();
   for (const auto& column : schema) {

@@ -83,6 +83,9 @@ const Column* find_column(const Schema& schema, std::string_view name);
 /// both integer and fraction digits, an equal type). Used for schema evolution.
 bool widens(const DataType& from, const DataType& to);
 
+/// The columns of every `<dataset>__rejected`.
+const Schema& rejected_schema();
+
 /// An SQL identifier in double quotes, for DuckDB, SQLite and PostgreSQL. The one quoting function.
 std::string quote_name(std::string_view name);
 /// An SQL string literal in single quotes. NUL must not be in it (kInvalidData is the caller's).

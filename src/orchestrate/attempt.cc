@@ -151,11 +151,12 @@ class AttemptRun {
   Result<task::Inputs> pinned_inputs() {
     if (row_.pinned.is_object()) {
       WEIR_ASSIGN(task::Inputs known, inputs_from_json(row_.pinned));
-      WEIR_TRY(put_in_place(services_, *attempt_.pinned, *made_, params_, cancel_, known));
+      WEIR_TRY(put_in_place(services_, *attempt_.pinned, *attempt_.flow, *made_, params_, cancel_,
+                            known));
       return known;
     }
-    WEIR_ASSIGN(task::Inputs inputs,
-                resolve_inputs(services_, *attempt_.pinned, *made_, params_, cancel_));
+    WEIR_ASSIGN(task::Inputs inputs, resolve_inputs(services_, *attempt_.pinned, *attempt_.flow,
+                                                    *made_, params_, cancel_));
     row_.pinned = to_json(inputs);
     WEIR_TRY(store());
     return inputs;
@@ -228,10 +229,9 @@ class AttemptRun {
       if (operation.token != commits.back().token) return std::nullopt;
       found = commits.end() - 1;
     }
-    Outcome outcome;
+    Outcome outcome = model::outcome_of(
+        state.commits[static_cast<size_t>(std::distance(commits.begin(), found))]);
     outcome.was_already_done = true;
-    outcome.publications = {*found};
-    outcome.counts = found->counts;
     return outcome;
   }
 
@@ -286,11 +286,14 @@ class AttemptRun {
     std::string text = fmt::format("executing {}", to_text(operation.kind));
     if (!operation.inputs.empty() && operation.inputs.front().format == "file")
       text += fmt::format(" of {}", operation.inputs.front().objects.front().name);
+    else if (operation.kind != model::OperationKind::kReconcile)
+      text += fmt::format(" of {}", hop_of(operation));
     if (operation.as_of_us) text += fmt::format(" as of {}", format_instant(*operation.as_of_us));
     return text;
   }
 
   static std::string hop_of(const Operation& operation) {
+    if (operation.kind == model::OperationKind::kReconcile) return "the whole chain";
     std::string from;
     if (!operation.inputs.empty() && !operation.inputs.front().dataset.empty())
       from = operation.inputs.front().dataset.text();
@@ -323,13 +326,15 @@ class AttemptRun {
          {"token", operation.token},
          {"hop", hop},
          {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
-         {"done_before", outcome.was_already_done}});
+         {"done_before", outcome.was_already_done},
+         {"sums", outcome.details.value("sums", Json::object())}});
     services_.tell(
         {"operation_finished",
          row_.run_id,
          row_.task_id,
          {{"hop", hop},
           {"counts", model::to_json(outcome.counts)},
+          {"sums", outcome.details.value("sums", Json::object())},
           {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
           {"done_before", outcome.was_already_done},
           {"held", outcome.held ? Json(outcome.held->reason) : Json()}}});

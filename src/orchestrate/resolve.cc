@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/instant.h"
+#include "custody/chain.h"
 #include "engine/sql_reading.h"
 #include "inputs/discover.h"
 #include "inputs/locations.h"
@@ -23,6 +24,7 @@ using task::Inputs;
 struct Resolver {
   const Services& services;
   const Pinned& pinned;
+  const model::Flow& flow;
   const task::Template& made;
   const Json& params;
   const Cancel& cancel;
@@ -47,14 +49,20 @@ struct Resolver {
     return services.stores->open(uri);
   }
 
+  /// Nothing of what the catalog knows of rejected rows is gone.
+  Status verify_rejected(const DatasetName& name) const {
+    WEIR_ASSIGN(const auto known, services.catalog->publications(name.rejected()));
+    if (known.empty()) return {};
+    WEIR_ASSIGN(storage::Storage * rejected, open_dataset(name.rejected()));
+    return inputs::verify_presence(*rejected, known);
+  }
+
   /// What a raw dataset holds: the lake's own word, and nothing of what the catalog knows is gone.
   Result<std::vector<Publication>> raw_publications(const DatasetName& name) const {
     WEIR_ASSIGN(storage::Storage * store, open_dataset(name));
     WEIR_ASSIGN(const auto known, services.catalog->publications(name));
     WEIR_TRY(inputs::verify_presence(*store, known));
-    WEIR_ASSIGN(storage::Storage * rejected, open_dataset(name.rejected()));
-    WEIR_ASSIGN(const auto known_rejected, services.catalog->publications(name.rejected()));
-    WEIR_TRY(inputs::verify_presence(*rejected, known_rejected));
+    WEIR_TRY(verify_rejected(name));
     return inputs::read_raw(*store, name, known);
   }
 
@@ -62,9 +70,19 @@ struct Resolver {
   Result<std::pair<std::string, std::string>> landing() const {
     const std::string from = params_with(task::Use::kConsumesFiles).at(0);
     const auto slash = from.find('/');
-    WEIR_ASSIGN(std::string uri, inputs::layer_uri(configuration(), services.base_folder,
-                                                   from.substr(0, slash)));
+    WEIR_ASSIGN(std::string uri,
+                inputs::layer_uri(configuration(), services.base_folder, from.substr(0, slash)));
     return std::pair(std::move(uri), from.substr(slash + 1));
+  }
+
+  /// The same of a Hudi dataset: its timeline, and the files of its newest version.
+  Result<HudiState> hudi_state(const DatasetName& name) const {
+    WEIR_ASSIGN(storage::Storage * store, open_dataset(name));
+    WEIR_ASSIGN(auto state, inputs::read_hudi(*store, name, *services.clock, *services.random));
+    WEIR_ASSIGN(const auto known, services.catalog->publications(name));
+    WEIR_TRY(inputs::verify_hudi(*store, name, state, known));
+    if (state.exists) WEIR_TRY(verify_rejected(name));
+    return state;
   }
 
   Result<model::Target> target() const;
@@ -74,6 +92,7 @@ struct Resolver {
   Status each_file(Inputs& inputs) const;
   Status each_as_of(Inputs& inputs) const;
   Status latest(Inputs& inputs) const;
+  Status chain(Inputs& inputs) const;
 };
 
 Result<model::Target> Resolver::target() const {
@@ -95,19 +114,18 @@ Result<model::Target> Resolver::target() const {
   }
   for (const auto& param : made.params) {
     if (param.type != task::ParamType::kConnection) continue;
+    // Of a table outside the lake only the dataset that it is loaded from says what must add up.
+    for (const auto& source : params_with(task::Use::kConsumes)) {
+      WEIR_ASSIGN(const auto name, model::parse_dataset_name(source));
+      const model::Dataset* dataset = configuration().find_dataset(name);
+      if (dataset == nullptr || !dataset->options.is_object()) continue;
+      const auto control = dataset->options.find("control_columns");
+      if (control != dataset->options.end()) target.options["control_columns"] = *control;
+    }
     const std::string id = text_param(param.name);
-    const model::Connection* connection = configuration().find_connection(id);
-    if (connection == nullptr)
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("there is no connection '{}'", id),
-                            "add it under `connections:` in weir.yaml");
+    WEIR_ASSIGN(target.connection_options,
+                inputs::connection_options(configuration(), services.base_folder, id));
     target.connection_id = id;
-    target.connection_options = connection->options;
-    target.connection_options["kind"] = connection->kind;
-    if (const auto path = connection->options.find("path");
-        path != connection->options.end() && path->is_string())
-      target.connection_options["path"] =
-          inputs::absolute_uri(services.base_folder, path->get<std::string>());
   }
   return target;
 }
@@ -190,9 +208,7 @@ Status Resolver::each_as_of(Inputs& inputs) const {
               model::parse_dataset_name(params_with(task::Use::kConsumes).at(0)));
   WEIR_ASSIGN(storage::Storage * raw, open_dataset(source));
   WEIR_ASSIGN(const auto publications, raw_publications(source));
-  WEIR_ASSIGN(storage::Storage * store, services.stores->open(inputs.target.uri));
-  WEIR_ASSIGN(const HudiState state,
-              inputs::read_hudi(*store, inputs.target.dataset, *services.clock, *services.random));
+  WEIR_ASSIGN(const HudiState state, hudi_state(inputs.target.dataset));
   std::set<std::string> consumed;
   for (const auto& commit : state.publications)
     consumed.insert(commit.input_identities.begin(), commit.input_identities.end());
@@ -259,16 +275,42 @@ Status Resolver::latest(Inputs& inputs) const {
       return std::unexpected(std::move(facts).error().while_doing(fmt::format("reading {}", path)));
     datasets.insert(datasets.end(), facts->datasets.begin(), facts->datasets.end());
   }
+  // A target that lost something is not left so because its inputs are the same as ever.
+  if (!inputs.target.dataset.empty()) WEIR_TRY(hudi_state(inputs.target.dataset));
   Inputs::Hop hop;
   for (const auto& name : datasets) {
+    WEIR_ASSIGN(const HudiState state, hudi_state(name));
+    if (!state.exists) WEIR_TRY(raw_publications(name));
     WEIR_ASSIGN(storage::Storage * store, open_dataset(name));
     WEIR_ASSIGN(const auto known, services.catalog->publications(name));
-    WEIR_TRY(inputs::verify_presence(*store, known));
     WEIR_ASSIGN(PinnedInput input,
                 inputs::pin_latest(*store, name, *services.clock, *services.random, "", known));
     hop.inputs.push_back(std::move(input));
   }
   inputs.hops.push_back(std::move(hop));
+  return {};
+}
+
+/// What the catalog records of the chain now: the executor asks no catalog.
+Status Resolver::chain(Inputs& inputs) const {
+  std::vector<std::string> names;
+  for (const auto& param : made.params) {
+    if (param.use != task::Use::kReconciles || !params.contains(param.name)) continue;
+    for (const auto& name : params.at(param.name))
+      if (name.is_string()) names.push_back(name.get<std::string>());
+  }
+  custody::Selection selection = custody::written_by(configuration(), flow);
+  if (!names.empty()) {
+    WEIR_ASSIGN(selection, custody::select(configuration(), names));
+  }
+  const custody::Records records{
+      [this](const DatasetName& name) { return services.catalog->publications(name); },
+      [this](const std::string& connection, const std::string& table) {
+        return catalog::newest_load(*services.catalog, connection, table);
+      }};
+  WEIR_ASSIGN(const auto described,
+              custody::describe(configuration(), services.base_folder, selection, records));
+  inputs.chain = custody::to_json(described);
   return {};
 }
 
@@ -284,9 +326,9 @@ Result<DatasetName> produced_dataset(const task::Template& made, const Json& par
 }
 
 Result<Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
-                              const task::Template& made, const Json& params,
-                              const Cancel& cancel) {
-  const Resolver resolver{services, pinned, made, params, cancel};
+                              const model::Flow& flow, const task::Template& made,
+                              const Json& params, const Cancel& cancel) {
+  const Resolver resolver{services, pinned, flow, made, params, cancel};
   Inputs inputs;
   WEIR_ASSIGN(inputs.target, resolver.target());
   WEIR_TRY(resolver.add_files(inputs));
@@ -294,6 +336,7 @@ Result<Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
     case task::Batching::kEachFile: WEIR_TRY(resolver.each_file(inputs)); break;
     case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs)); break;
     case task::Batching::kLatest: WEIR_TRY(resolver.latest(inputs)); break;
+    case task::Batching::kChain: WEIR_TRY(resolver.chain(inputs)); break;
     case task::Batching::kNone: break;
   }
   return inputs;
@@ -309,7 +352,10 @@ Json to_json(const Inputs& inputs) {
   }
   model::Operation carrier;  // a target has no JSON of its own but within an operation
   carrier.target = inputs.target;
-  return {{"hops", std::move(hops)}, {"target", model::to_json(carrier)}, {"files", inputs.files}};
+  Json json = {
+      {"hops", std::move(hops)}, {"target", model::to_json(carrier)}, {"files", inputs.files}};
+  if (!inputs.chain.is_null()) json["chain"] = inputs.chain;
+  return json;
 }
 
 Result<Inputs> inputs_from_json(const Json& json) {
@@ -335,12 +381,14 @@ Result<Inputs> inputs_from_json(const Json& json) {
   for (const auto& [path, content] : files.items()) {
     if (content.is_string()) inputs.files[path] = content.get<std::string>();
   }
+  WEIR_ASSIGN(inputs.chain, json_field_or<Json>(json, "chain", Json()));
   return inputs;
 }
 
-Status put_in_place(const Services& services, const Pinned& pinned, const task::Template& made,
-                    const Json& params, const Cancel& cancel, Inputs& inputs) {
-  const Resolver resolver{services, pinned, made, params, cancel};
+Status put_in_place(const Services& services, const Pinned& pinned, const model::Flow& flow,
+                    const task::Template& made, const Json& params, const Cancel& cancel,
+                    Inputs& inputs) {
+  const Resolver resolver{services, pinned, flow, made, params, cancel};
   WEIR_ASSIGN(const model::Target now, resolver.target());
   inputs.target.uri = now.uri;
   inputs.target.rejected_uri = now.rejected_uri;
@@ -352,8 +400,8 @@ Status put_in_place(const Services& services, const Pinned& pinned, const task::
         WEIR_ASSIGN(const auto from, resolver.landing());
         uri = from.first;
       } else {
-        WEIR_ASSIGN(uri, inputs::dataset_uri(pinned.configuration, services.base_folder,
-                                             input.dataset));
+        WEIR_ASSIGN(uri,
+                    inputs::dataset_uri(pinned.configuration, services.base_folder, input.dataset));
       }
       for (auto& object : input.objects) {
         if (object.uri == input.uri) object.uri = uri;
@@ -361,6 +409,10 @@ Status put_in_place(const Services& services, const Pinned& pinned, const task::
       input.uri = std::move(uri);
     }
   }
+  if (inputs.chain.is_null()) return {};
+  WEIR_ASSIGN(auto chain, custody::chain_from_json(inputs.chain));
+  WEIR_TRY(custody::put_in_place(pinned.configuration, services.base_folder, chain));
+  inputs.chain = custody::to_json(chain);
   return {};
 }
 

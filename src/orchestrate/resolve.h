@@ -13,17 +13,18 @@ namespace weir::orchestrate {
 /// Resolves and pins the inputs of a task. kCorrupt, naming the hop, where something published
 /// before is gone or changed; kNotFound where a dataset that is read has nothing yet.
 Result<task::Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
-                                    const task::Template& made, const Json& params,
-                                    const Cancel& cancel);
+                                    const model::Flow& flow, const task::Template& made,
+                                    const Json& params, const Cancel& cancel);
 
 /// Pinned inputs as they stand in `task_run.pinned`, and back.
 Json to_json(const task::Inputs& inputs);
 Result<task::Inputs> inputs_from_json(const Json& json);
 
-/// Says of pinned inputs and their target where they are now: what was pinned is what, not where, so a
-/// project that was moved in between is read and written at its new place.
-Status put_in_place(const Services& services, const Pinned& pinned, const task::Template& made,
-                    const Json& params, const Cancel& cancel, task::Inputs& inputs);
+/// Says of pinned inputs and their target where they are now: what was pinned is what, not where,
+/// so a project that was moved in between is read and written at its new place.
+Status put_in_place(const Services& services, const Pinned& pinned, const model::Flow& flow,
+                    const task::Template& made, const Json& params, const Cancel& cancel,
+                    task::Inputs& inputs);
 
 /// The dataset that a task writes; empty where it writes none.
 Result<model::DatasetName> produced_dataset(const task::Template& made, const Json& params);

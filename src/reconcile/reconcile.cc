@@ -6,8 +6,8 @@ namespace weir::reconcile {
 namespace {
 
 constexpr std::string_view kRestoreHint =
-    "bring the object back from a copy; or remove it and run the flow again: the hop writes the "
-    "same object from its input";
+    "bring it back from a copy; or remove it, accept that with `weir doctor --heal`, and run the "
+    "flow again: the hop then writes it anew from its input";
 
 std::string number(int64_t value) { return fmt::format("{}", value); }
 
@@ -46,12 +46,16 @@ class Judge {
   }
 
   std::string summary() const {
-    return hop_.counts ? equation_text(*hop_.counts) : std::string("objects are as recorded");
+    std::string text =
+        hop_.counts ? equation_text(*hop_.counts) : std::string("objects are as recorded");
+    for (const auto& control : hop_.controls)
+      if (control.is_shown) text += fmt::format("; {} = {}", control.name, control.in);
+    return text;
   }
 
   void judge_object(const Object& object) {
     if (!object.found.is_there)
-      return add(ErrorCode::kNotFound, "object_missing",
+      return add(ErrorCode::kCorrupt, "object_missing",
                  fmt::format("object '{}' is not there", object.name), "present", "missing",
                  kRestoreHint);
     if (!object.found.fault.empty())
@@ -79,7 +83,7 @@ class Judge {
           number(record.size_bytes), number(found.size_bytes), kRestoreHint);
     else if (!record.sha256.empty() && !found.sha256.empty() && record.sha256 != found.sha256)
       add(ErrorCode::kCorrupt, std::string(changed),
-          fmt::format("object '{}' has other bytes than {} says", object.name, record.by),
+          fmt::format("object '{}' has other content than {} says", object.name, record.by),
           "sha256 " + record.sha256, "sha256 " + found.sha256, kRestoreHint);
     else
       return false;
@@ -115,7 +119,7 @@ class Judge {
     const size_t before = verdicts_.size();
     for (const auto& object : hop_.rejected) {
       if (!object.found.is_there) {
-        add(ErrorCode::kNotFound, "quarantine_missing",
+        add(ErrorCode::kCorrupt, "quarantine_missing",
             fmt::format("quarantine object '{}' is not there", object.name), "present", "missing",
             kRestoreHint);
       } else if (!object.found.fault.empty()) {
@@ -132,7 +136,7 @@ class Judge {
     }
     if (verdicts_.size() != before || !hop_.counts) return;
     if (hop_.counts->rejected > 0 && hop_.rejected.empty())
-      add(ErrorCode::kNotFound, "quarantine_missing",
+      add(ErrorCode::kCorrupt, "quarantine_missing",
           fmt::format("{} rows were rejected and no quarantine object keeps them",
                       hop_.counts->rejected),
           number(hop_.counts->rejected), "0", kRestoreHint);

@@ -52,6 +52,7 @@ struct Control {
   std::string name;  ///< `sum(amount)`, `keys`
   std::string in;
   std::string out;
+  bool is_shown = false;  ///< Told of a hop that closes, beside its counts.
 };
 
 /// One publication of one dataset and what it was made from.
@@ -90,10 +91,9 @@ struct Verdict {
 
 /// One verdict for a hop that closes, or one for each thing that is wrong with it, in the order of
 /// the chain and, within a hop, of this list:
-///   object_missing (not_found), object_unreadable, object_changed (corrupt: size or hash),
-///   rows_differ (corrupt: an object or the whole target), quarantine_missing, quarantine_differs,
-///   counts_missing, counts_open (check_failed), input_unknown, input_differs, control_differs
-///   (check_failed).
+///   object_missing, object_unreadable, object_changed (size or hash), rows_differ (an object or
+///   the whole target), quarantine_missing, quarantine_differs (all corrupt), counts_missing,
+///   counts_open (check_failed), input_unknown, input_differs, control_differs (check_failed).
 std::vector<Verdict> judge(const std::vector<Hop>& chain);
 
 /// The first verdict that is not ok: where to look first. Null where all is well.

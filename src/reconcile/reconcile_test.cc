@@ -115,7 +115,7 @@ TEST(Judge, ObjectThatIsGoneIsNamed) {
   chain[1].objects[1].found = {.is_there = false};
   const auto fault = only_fault(chain);
   EXPECT_EQ(fault.hop, kStage);
-  EXPECT_EQ(fault.code, ErrorCode::kNotFound);
+  EXPECT_EQ(fault.code, ErrorCode::kCorrupt);
   EXPECT_EQ(fault.reason, "object_missing");
   EXPECT_THAT(fault.message, HasSubstr("g2.parquet"));
 }

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/instant.h"
+#include "model/published.h"
 #include "table/engine_files.h"
+#include "table/history/control.h"
 #include "table/history/layout.h"
 #include "table/history/quarantine.h"
 #include "table/history/read_back.h"
@@ -57,32 +59,10 @@ Json history_settings(const HistoryOptions& options) {
 
 /// The outcome as the commit itself tells it: the same for whoever made it and whoever finds it.
 Result<Outcome> outcome_of(const CommitInfo& done, const Operation& operation) {
-  Outcome outcome;
+  WEIR_ASSIGN(const auto published, model::published_commit(operation.target.dataset, done.time,
+                                                            done.bytes_written, done.extra));
+  Outcome outcome = model::outcome_of(published);
   outcome.was_already_done = true;
-  WEIR_ASSIGN(const Json counts, parse_json(value_of(done.extra, "weir.counts")));
-  WEIR_ASSIGN(outcome.counts, model::counts_from_json(counts));
-  WEIR_ASSIGN(outcome.details, parse_json(value_of(done.extra, "weir.details")));
-  if (const std::string rejected = value_of(done.extra, "weir.rejected"); !rejected.empty()) {
-    WEIR_ASSIGN(outcome.details["rejected"], parse_json(rejected));
-  }
-  for (const Json& warning : outcome.details.value("warnings", Json::array()))
-    outcome.warnings.push_back(warning.get<std::string>());
-  for (const Json& reject : outcome.details.value("rejects", Json::array()))
-    outcome.rejects.push_back(
-        {reject.value("reason", ""), reject.value("column", ""), reject.value("rows", int64_t{0})});
-  model::Publication publication;
-  publication.dataset = operation.target.dataset;
-  publication.token = operation.token;
-  publication.instant = done.time;
-  publication.rows = outcome.counts.out;
-  publication.size_bytes = done.bytes_written;
-  WEIR_ASSIGN(publication.as_of_us, parse_instant(value_of(done.extra, "weir.as_of")));
-  WEIR_ASSIGN(const Json identities, parse_json(value_of(done.extra, "weir.identities")));
-  for (const Json& identity : identities)
-    publication.input_identities.push_back(identity.get<std::string>());
-  publication.counts = outcome.counts;
-  WEIR_ASSIGN(publication.schema, parse_json(value_of(done.extra, "weir.schema")));
-  outcome.publications.push_back(std::move(publication));
   return outcome;
 }
 
@@ -245,6 +225,9 @@ class Merge {
                                 {options_.columns, counts_, written, snapshot_.slices,
                                  commit->instant(), source_.as_of_us, source_.rows, rejected.rows}),
                             "reading back what was written"));
+    WEIR_ASSIGN(sums_, history::control_sums(*session_, files_,
+                                             {*diff_, counts_, source_, written, snapshot_.slices,
+                                              commit->instant()}));
     WEIR_TRY(cancel_.check());
     WEIR_ASSIGN(const CommitInfo done, commit->complete(extra(counts, rejected)));
     WEIR_ASSIGN(Outcome outcome, outcome_of(done, operation_));
@@ -254,13 +237,6 @@ class Merge {
 
   std::map<std::string, std::string> extra(const Counts& counts,
                                            const history::Quarantined& rejected) const {
-    Json inputs = Json::array();
-    for (const model::PinnedInput& input : operation_.inputs) {
-      for (const model::PinnedObject& object : input.objects)
-        inputs.push_back({{"dataset", input.dataset.empty() ? "" : input.dataset.text()},
-                          {"name", object.name},
-                          {"sha256", object.sha256}});
-    }
     Json warnings = Json::array();
     for (const std::string& name : layout_.missing)
       warnings.push_back(fmt::format(
@@ -269,24 +245,28 @@ class Merge {
     for (const model::RejectSummary& reason : rejected.reasons)
       rejects.push_back(
           {{"reason", reason.reason}, {"column", reason.column}, {"rows", reason.rows}});
-    const Json details = {{"open_before", counts_.open},
-                          {"retained", counts_.retained},
-                          {"added_columns", layout_.added},
-                          {"warnings", warnings},
-                          {"rejects", rejects}};
+    Json details = {{"open_before", counts_.open},
+                    {"retained", counts_.retained},
+                    {"added_columns", layout_.added},
+                    {"warnings", warnings},
+                    {"rejects", rejects}};
+    if (const Json sums = model::to_json(sums_); !sums.empty()) details["sums"] = sums;
     std::map<std::string, std::string> out = {
         {"weir.token", operation_.token},
+        {"weir.op", std::string(model::to_text(operation_.kind))},
         {"weir.identities", dump_json(source_.input_identities)},
         {"weir.counts", dump_json(model::to_json(counts))},
         {"weir.as_of", format_instant(source_.as_of_us)},
         {"weir.schema", dump_json(model::to_json(layout_.data))},
         {"weir.run", operation_.origin.run_id},
-        {"weir.inputs", dump_json(inputs)},
+        {"weir.inputs", dump_json(model::lineage_of(operation_.inputs))},
         {"weir.details", dump_json(details)},
         {kHistoryKey, dump_json(history_settings(options_))}};
     if (!rejected.name.empty())
-      out["weir.rejected"] = dump_json(
-          {{"name", rejected.name}, {"rows", rejected.rows}, {"sha256", rejected.sha256}});
+      out["weir.rejected"] = dump_json({{"name", rejected.name},
+                                        {"rows", rejected.rows},
+                                        {"size_bytes", rejected.size_bytes},
+                                        {"sha256", rejected.sha256}});
     return out;
   }
 
@@ -306,6 +286,7 @@ class Merge {
   std::vector<FileSlice> history_groups_;
   std::unique_ptr<sql::Session> session_;
   history::DiffCounts counts_;
+  model::HopSums sums_;
 };
 
 }  // namespace

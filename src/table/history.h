@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/cancel.h"
+#include "model/control_sums.h"
 #include "model/operation.h"
 #include "model/outcome.h"
 #include "sql/session.h"
@@ -40,6 +41,7 @@ struct HistoryOptions {
   std::optional<double> max_changed_percent;
   HistoryColumns columns;
   int64_t target_file_bytes = int64_t{120} << 20;
+  std::vector<std::string> control;  ///< Columns whose sums, with a digest over keys, must close.
   /// Once: the delete guard does not hold this merge (a person approved it). A stale snapshot is
   /// held all the same: only a rebuild can take it in.
   bool is_approved = false;
@@ -57,6 +59,8 @@ struct HistorySource {
   int64_t as_of_us = 0;
   int64_t rows = 0;  ///< From the footers: what custody must account for.
   std::vector<std::string> input_identities;
+  /// Of the control columns that the snapshot has, counted by another reader than the engine.
+  std::map<std::string, model::ExactSum> control_sums;
 };
 
 /// Merges one snapshot in one commit, or holds it, or finds its token and does nothing.

@@ -160,7 +160,7 @@ TEST(MergeSnapshot, KeyWithDifferentRowsIsQuarantinedAndPresent) {
   EXPECT_THAT(story(lake), ElementsAre("ann A Mon-", "bob B Mon-Tue", "bob B2 Tue-"));
   ASSERT_THAT(second->rejects, SizeIs(1));
   EXPECT_EQ(second->rejects[0].reason, "conflict_same_key");
-  const std::string name = second->details["rejected"]["name"];
+  const std::string name = second->publications[0].object_name;
   const auto info = parquet::read_info(*lake.rejected, name);
   ASSERT_OK(info);
   EXPECT_EQ(info->rows, 4);
@@ -174,7 +174,7 @@ TEST(MergeSnapshot, NullInTheKeyIsQuarantined) {
   EngineFiles files(*lake.rejected, "");
   const auto rows = lake.session().query(
       fmt::format("SELECT reason, \"column\", \"values\", source_file, line FROM read_parquet({})",
-                  model::quote_text(*files.path_of(first->details["rejected"]["name"]))));
+                  model::quote_text(*files.path_of(first->publications[0].object_name))));
   ASSERT_OK(rows);
   ASSERT_THAT(rows->rows, SizeIs(1));
   EXPECT_THAT(rows->rows[0],

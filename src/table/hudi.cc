@@ -53,6 +53,7 @@ class NativeTable final : public HudiTable {
   Result<Snapshot> snapshot(const std::string& at) override {
     return take_snapshot(properties_, log_, at);
   }
+  Result<std::vector<std::string>> missing_files() override { return table::missing_files(log_); }
   Result<std::vector<CommitInfo>> commits() override;
   Result<std::optional<CommitInfo>> find_token(const std::string& token) override;
   Result<int64_t> roll_back_leftovers() override;

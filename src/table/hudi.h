@@ -52,6 +52,7 @@ struct FileSlice {
   int64_t rows = -1;          ///< From the commit's statistics; −1 where unknown.
   int64_t size_bytes = 0;
   Role role = Role::kMixed;
+  std::string sha256 = {};  ///< From the commit; empty where another writer made it.
 };
 
 struct Instant {
@@ -155,6 +156,10 @@ class HudiTable {
   /// The table now, or as it was at `at` (an instant: yyyyMMddHHmmssSSS or a prefix, inclusive).
   /// kNotFound where `at` is before the first commit that can still be read whole.
   virtual Result<Snapshot> snapshot(const std::string& at = "") = 0;
+
+  /// Data files of the newest version that are not there although its commits wrote them: a
+  /// snapshot does not see them, it shows what lies below. Reads every commit.
+  virtual Result<std::vector<std::string>> missing_files() = 0;
 
   /// Completed commits and replacecommits, oldest first.
   virtual Result<std::vector<CommitInfo>> commits() = 0;

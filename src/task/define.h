@@ -101,6 +101,11 @@ class Define {
   Define& produces(std::string name, model::DatasetName Params::* member, std::string doc) {
     return add(std::move(name), member, std::move(doc), {}, Use::kProduces, true);
   }
+  /// The datasets and warehouse tables (`connection.table`) that this template looks at; without
+  /// any, all that its flow writes.
+  Define& reconciles(std::string name, std::vector<std::string> Params::* member, std::string doc) {
+    return add(std::move(name), member, std::move(doc), {}, Use::kReconciles, false);
+  }
   Define& example(std::string title, Json params) {
     made_.examples.push_back({std::move(title), std::move(params)});
     return *this;

@@ -38,7 +38,13 @@ enum class ParamType {
 std::string_view to_text(ParamType type);
 
 /// What a parameter means for the data: how input resolution finds datasets.
-enum class Use { kPlain, kConsumesFiles, kConsumes, kProduces };
+enum class Use {
+  kPlain,
+  kConsumesFiles,
+  kConsumes,
+  kProduces,
+  kReconciles,  ///< a list of datasets and warehouse tables
+};
 
 struct Param {
   std::string name;
@@ -63,6 +69,7 @@ enum class Batching {
   kEachFile,  ///< One operation per new landing file, by as-of, then name.
   kEachAsOf,  ///< One operation per new as-of of the consumed dataset, oldest first.
   kLatest,    ///< One operation over the newest version of each consumed dataset.
+  kChain,     ///< One operation over what is recorded of a chain of datasets.
 };
 
 /// The inputs of a task, resolved and pinned before it is planned.
@@ -76,6 +83,7 @@ struct Inputs {
   model::Target target;
   std::map<std::string, std::string> files;  ///< Contents of files named by parameters (SQL).
   int64_t logical_time_us = 0;
+  Json chain = Json();  ///< kChain: the chain and what is recorded of it (custody/chain.h).
 };
 
 /// What an effect (`run`) may touch; everything else is out of bounds.

@@ -1,6 +1,10 @@
 #include "warehouse/warehouse.h"
 
+#include <filesystem>
+
+#include "base/digest.h"
 #include "base/nearest.h"
+#include "model/canonical.h"
 #include "model/names.h"
 
 namespace weir::warehouse {
@@ -21,7 +25,52 @@ Status check_load(const Load& load) {
   return {};
 }
 
+/// Sums of 60-bit hashes stay far below 2^127.
+Result<model::Int128> whole_number(const std::string& text) {
+  const bool is_number = !text.empty() && text.size() < 38 &&
+                         text.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number) return fail(ErrorCode::kCorrupt, "'{}' is no sum of hashes", text);
+  model::Int128 value = 0;
+  for (const char digit : text) value = value * 10 + (digit - '0');
+  return value;
+}
+
+Result<std::string> sum_of(const std::string& a, const std::string& b) {
+  WEIR_ASSIGN(const model::Int128 left, whole_number(a));
+  WEIR_ASSIGN(const model::Int128 right, whole_number(b));
+  return fmt::format("{}", left + right);
+}
+
+/// Somebody else changed the table since; a load that leaves it so must not pass it by.
+Status verify_as_left(Warehouse& warehouse, const TableName& table) {
+  WEIR_ASSIGN(const auto receipts, warehouse.receipts(table));
+  if (receipts.empty() || receipts.back().columns.empty()) return {};
+  const Receipt& newest = receipts.back();
+  WEIR_ASSIGN(const auto now, warehouse.state(table, newest.columns));
+  if (!now || *now == newest.state) return {};  // a dropped table is loaded again
+  const std::string what = now->rows != newest.state.rows
+                               ? fmt::format("has {} rows, {} were there after its newest load",
+                                             now->rows, newest.state.rows)
+                               : std::string("holds other values than after its newest load");
+  return fail_with_hint(
+      ErrorCode::kCorrupt, fmt::format("warehouse table '{}' {}", table.text(), what),
+      "it was changed by somebody else: bring it back from a copy; or, where it is replaced or "
+      "merged whole, drop it, and the next run loads it again");
+}
+
 }  // namespace
+
+std::string TableState::digest() const {
+  return sha256_hex(fmt::format("{}\n{}\n{}", rows, high, low));
+}
+
+Result<TableState> sum_of(const TableState& a, const TableState& b) {
+  TableState sum;
+  sum.rows = a.rows + b.rows;
+  WEIR_ASSIGN(sum.high, sum_of(a.high, b.high));
+  WEIR_ASSIGN(sum.low, sum_of(a.low, b.low));
+  return sum;
+}
 
 std::string TableName::quoted() const {
   if (schema.empty()) return model::quote_name(table);
@@ -63,6 +112,8 @@ Result<Receipt> stage_and_publish(Warehouse& warehouse, const Load& load) {
 Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
   WEIR_TRY(check_load(load));
   WEIR_ASSIGN(auto found, warehouse.find(load.token));
+  if (found || load.mode != model::WriteMode::kReplace)
+    WEIR_TRY(verify_as_left(warehouse, load.table));
   if (found) return Loaded{.receipt = std::move(*found), .was_already_done = true};
   auto receipt = stage_and_publish(warehouse, load);
   if (!receipt) {
@@ -71,6 +122,17 @@ Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
     return std::unexpected(std::move(receipt).error());
   }
   return Loaded{.receipt = *std::move(receipt), .was_already_done = false};
+}
+
+Result<bool> warehouse_exists(const Json& connection) {
+  WEIR_ASSIGN(const auto kind, json_field_or<std::string>(connection, "kind", "duckdb"));
+  if (kind != "duckdb") return true;
+  WEIR_ASSIGN(const auto path, json_field<std::string>(connection, "path"));
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  if (error)
+    return fail(ErrorCode::kUnavailable, "the warehouse file '{}': {}", path, error.message());
+  return exists;
 }
 
 Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options) {

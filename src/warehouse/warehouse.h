@@ -7,6 +7,7 @@
 /// It knows nothing of the lake: Parquet files and their columns come in, whoever wrote them.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "model/control_sums.h"
 #include "model/operation.h"
 #include "model/outcome.h"
 #include "model/schema.h"
@@ -49,8 +51,24 @@ struct Load {
   int64_t rows = 0;                ///< That must arrive: counted from the files by another reader.
   std::string run_id;
   int64_t attempt = 1;
-  int64_t loaded_at_us = 0;  ///< The run's logical time.
+  int64_t loaded_at_us = 0;     ///< The run's logical time.
+  Json inputs = Json::array();  ///< What the files are versions of; kept in the receipt.
+  /// Sums of control columns over the files, by another reader than the warehouse.
+  std::map<std::string, model::ExactSum> control = {};
 };
+
+/// What a table holds, in whatever order: rows, and two sums over the halves of their canonical
+/// hashes. It adds up: appended rows are the difference between after and before.
+struct TableState {
+  int64_t rows = 0;
+  std::string high = "0";  ///< Whole numbers in decimal digits.
+  std::string low = "0";
+
+  std::string digest() const;  ///< 64 hex digits.
+  bool operator==(const TableState&) const = default;
+};
+/// The state after rows of that state were added.
+Result<TableState> sum_of(const TableState& a, const TableState& b);
 
 /// A row of `_weir_load`: what a load did, kept beside the data it loaded.
 struct Receipt {
@@ -61,6 +79,11 @@ struct Receipt {
   int64_t rows = 0;           ///< Of the table after the load, read back.
   std::string digest;         ///< Over the key (all columns without one) of the rows delivered.
   model::Counts counts = {};  ///< Read back from the table, not told by the statement that wrote.
+  int64_t number = 0;     ///< Counts the loads of the table: a retry may come later than it says.
+  TableState state = {};  ///< Of the table after the load, over `columns`.
+  std::vector<std::string> columns = {};  ///< Loaded up to now: others may be the analysts' own.
+  Json inputs = Json::array();
+  Json sums = Json::object();  ///< Of control columns, model::HopSums.
 };
 
 /// Rows in the warehouse that nobody sees yet.
@@ -68,6 +91,7 @@ struct Staged {
   TableName table;
   int64_t rows = 0;
   std::string digest = {};
+  TableState state = {};  ///< Over all columns.
 };
 
 /// An open warehouse. Not for several threads at once.
@@ -83,17 +107,22 @@ class Warehouse {
   virtual Result<Staged> stage(const Load& load) = 0;
 
   /// One transaction: swap, append or merge, the counts, the receipt. kCheckFailed, and nothing
-  /// happened, where the counts do not close; kSchemaDrift where the table's columns do not take
-  /// the rows; kInvalidData for a NULL or a double key.
+  /// happened, where the counts or the sums of control columns do not close; kSchemaDrift where the
+  /// table's columns do not take the rows; kInvalidData for a NULL or a double key.
   virtual Result<Receipt> publish(const Load& load, const Staged& staged) = 0;
 
   /// Drops what attempts staged and did not publish.
   virtual Status drop_staged() = 0;
 
+  /// What a table holds now in those columns (in one that it lacks: NULLs); nothing where it is not
+  /// there.
+  virtual Result<std::optional<TableState>> state(const TableName& table,
+                                                  const std::vector<std::string>& columns) = 0;
+
   /// Rows of a table now. kNotFound.
   virtual Result<int64_t> count_rows(const TableName& table) = 0;
 
-  /// The receipts of a table, or of all where the name is empty, oldest first.
+  /// The receipts of a table in the order of its loads, or of all where the name is empty.
   virtual Result<std::vector<Receipt>> receipts(const TableName& table) = 0;
 };
 
@@ -103,7 +132,9 @@ struct Loaded {
 };
 
 /// Finds the token or stages and publishes. Staged rows must be as many as `load.rows`
-/// (kCheckFailed), before anything is published. A load that fails leaves nothing staged.
+/// (kCheckFailed), before anything is published. kCorrupt where the table is not as its newest load
+/// left it and this one would leave it so (it finds its token, or adds to what is there). A load
+/// that fails leaves nothing staged.
 Result<Loaded> run_load(Warehouse& warehouse, const Load& load);
 
 struct OpenOptions {
@@ -113,6 +144,9 @@ struct OpenOptions {
   Clock* clock = nullptr;
   const Cancel* cancel = nullptr;
 };
+
+/// Whether there is anything to open: false where the first load makes it.
+Result<bool> warehouse_exists(const Json& connection);
 
 /// kInvalidConfig for what the connection lacks, kUnsupported for a kind that nobody serves.
 Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options);

@@ -1,6 +1,7 @@
 #include "catalog/store/lake.h"
 
 #include <algorithm>
+#include <set>
 
 #include "catalog/store/store.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 constexpr std::string_view kPublicationColumns =
     "dataset, token, object_name, instant, row_count, size_bytes, sha256, as_of_us, "
-    "input_identities, source_name, source_sha256, counts, schema";
+    "input_identities, source_name, source_sha256, counts, schema, run_id";
 
 Result<model::Publication> read_publication(const Row& row, const model::DatasetName& dataset) {
   RowReader reader("publication", row,
@@ -29,6 +30,7 @@ Result<model::Publication> read_publication(const Row& row, const model::Dataset
   publication.source_sha256 = reader.text("source_sha256");
   publication.counts = reader.take("counts", model::counts_from_json(reader.json("counts")));
   publication.schema = reader.json("schema");
+  publication.run_id = reader.text("run_id");
   WEIR_TRY(reader.status());
   return publication;
 }
@@ -77,7 +79,7 @@ Result<bool> write_publication(Session& session, const model::Publication& publi
                         {"source_sha256", publication.source_sha256},
                         {"counts", json_value(model::to_json(publication.counts))},
                         {"schema", json_value(publication.schema)},
-                        {"run_id", run_id},
+                        {"run_id", publication.run_id.empty() ? run_id : publication.run_id},
                         {"recorded_at_us", at_us}};
   WEIR_ASSIGN(const int64_t rows, session.insert("publication", values,
                                                  on_conflict("dataset, token, object_name, instant",
@@ -219,19 +221,93 @@ Result<std::vector<Watermark>> SqlCatalog::watermarks(const model::DatasetName& 
   return watermarks;
 }
 
-Status SqlCatalog::heal(const std::vector<model::Publication>& publications,
-                        const std::vector<LedgerEntry>& ledger,
-                        const std::vector<Watermark>& watermarks) {
-  return database_->write([&](Session& session) -> Status {
+namespace {
+
+/// Rows of that dataset that `keeps` does not name are removed; gives how many.
+Result<int64_t> forget(Session& session, const std::string& table, const Binds& where,
+                       const std::vector<std::string>& key,
+                       const std::set<std::vector<std::string>>& keeps) {
+  std::string condition;
+  for (const Bind& bind : where)
+    condition += fmt::format("{}{} = :{}", condition.empty() ? "" : " AND ", bind.name, bind.name);
+  WEIR_ASSIGN(const auto rows,
+              session.select(fmt::format("{}", fmt::join(key, ", ")),
+                             fmt::format("FROM {} WHERE {}", table, condition), where));
+  int64_t forgotten = 0;
+  for (const Row& row : rows) {
+    std::vector<std::string> values;
+    for (const auto& column : key) values.push_back(row.at(column).value_or(""));
+    if (keeps.contains(values)) continue;
+    Binds binds = where;
+    std::string same = condition;
+    for (size_t i = 0; i < key.size(); ++i) {
+      binds.push_back({key[i], values[i]});
+      same += fmt::format(" AND {} = :{}", key[i], key[i]);
+    }
+    WEIR_TRY(session.execute(fmt::format("DELETE FROM {} WHERE {}", table, same), binds));
+    ++forgotten;
+  }
+  return forgotten;
+}
+
+Result<int64_t> forget_others(Session& session, const LakeRows& rows,
+                              const model::DatasetName& target) {
+  std::set<std::vector<std::string>> publications;
+  for (const auto& each : rows.publications) {
+    if (each.dataset == target) publications.insert({each.token, each.object_name, each.instant});
+  }
+  std::set<std::vector<std::string>> ledger;
+  for (const auto& each : rows.ledger)
+    if (each.target == target) ledger.insert({each.identity});
+  std::set<std::vector<std::string>> watermarks;
+  for (const auto& each : rows.watermarks)
+    if (each.target == target) watermarks.insert({each.source.text()});
+  WEIR_TRY(forget(session, "file_ledger", {{"target", target.text()}}, {"identity"}, ledger));
+  WEIR_TRY(forget(session, "watermark", {{"target", target.text()}}, {"source"}, watermarks));
+  return forget(session, "publication", {{"dataset", target.text()}},
+                {"token", "object_name", "instant"}, publications);
+}
+
+/// Where the newest schema recorded is the lake's newest, its history is as it was.
+Status heal_schema(Session& session, const LakeRows& rows, const model::DatasetName& target,
+                   int64_t at_us) {
+  std::vector<const model::Publication*> with_schema;
+  for (const auto& each : rows.publications) {
+    if (each.dataset == target && each.schema.is_array() && !each.schema.empty())
+      with_schema.push_back(&each);
+  }
+  if (with_schema.empty()) return {};
+  WEIR_ASSIGN(const NewestSchema newest, newest_schema(session, target.text()));
+  if (newest.version > 0) with_schema = {with_schema.back()};
+  for (const auto* each : with_schema) {
+    WEIR_ASSIGN(const auto schema, model::schema_from_json(each->schema));
+    WEIR_TRY(write_schema(session, target, schema, each->token, at_us));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<int64_t> SqlCatalog::heal(const LakeRows& rows) {
+  int64_t forgotten = 0;
+  const Status written = database_->write([&](Session& session) -> Status {
     const int64_t at_us = clock_.now_us();
-    for (const auto& publication : publications)
+    forgotten = 0;
+    for (const auto& target : rows.targets) {
+      WEIR_ASSIGN(const int64_t gone, forget_others(session, rows, target));
+      forgotten += gone;
+    }
+    for (const auto& publication : rows.publications)
       WEIR_TRY(write_publication(session, publication, "", at_us, IfThere::kReplace));
-    for (const auto& entry : ledger)
+    for (const auto& entry : rows.ledger)
       WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kReplace));
-    for (const auto& watermark : watermarks)
+    for (const auto& watermark : rows.watermarks)
       WEIR_TRY(write_watermark(session, watermark, at_us, IfThere::kReplace));
+    for (const auto& target : rows.targets) WEIR_TRY(heal_schema(session, rows, target, at_us));
     return {};
   });
+  if (!written) return std::unexpected(written.error());
+  return forgotten;
 }
 
 Result<std::optional<model::Schema>> SqlCatalog::recorded_schema(

@@ -84,33 +84,12 @@ const model::PinnedObject* find_object(const model::Operation& operation,
   return nullptr;
 }
 
-Status write_ledger_of(Session& session, const OperationRecord& record,
-                       const model::Publication& publication, int64_t at_us) {
-  if (publication.dataset != record.operation.target.dataset) return {};  // e.g. its quarantine
-  for (const std::string& identity : publication.input_identities) {
-    LedgerEntry entry{.target = publication.dataset,
-                      .identity = identity,
-                      .source_name = publication.source_name,
-                      .source_sha256 = publication.source_sha256,
-                      .size_bytes = 0,
-                      .as_of_us = publication.as_of_us,
-                      .token = record.operation.token};
-    if (const auto* object = find_object(record.operation, identity)) {
-      if (entry.source_name.empty()) entry.source_name = object->name;
-      entry.source_sha256 = object->sha256;
-      entry.size_bytes = object->size_bytes;
-      if (object->as_of_us) entry.as_of_us = object->as_of_us;
-    }
-    WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kKeep));
-  }
-  return {};
-}
-
 Status write_publications(Session& session, const OperationRecord& record, int64_t at_us) {
   for (const model::Publication& publication : record.outcome.publications) {
     WEIR_ASSIGN(const bool is_new,
                 write_publication(session, publication, record.run_id, at_us, IfThere::kKeep));
-    WEIR_TRY(write_ledger_of(session, record, publication, at_us));
+    for (const LedgerEntry& entry : ledger_of(record.operation, publication))
+      WEIR_TRY(write_ledger(session, entry, at_us, IfThere::kKeep));
     if (!is_new || !publication.schema.is_array() || publication.schema.empty()) continue;
     WEIR_ASSIGN(const auto schema, model::schema_from_json(publication.schema));
     WEIR_TRY(write_schema(session, publication.dataset, schema, publication.token, at_us));
@@ -127,22 +106,8 @@ std::optional<int64_t> newest_as_of(const model::Operation& operation,
 }
 
 Status write_watermarks(Session& session, const model::Operation& operation, int64_t at_us) {
-  using enum model::OperationKind;
-  if (operation.kind == kCheck || operation.kind == kReconcile) return {};  // They move nothing.
-  const model::Target& target = operation.target;
-  const auto consumer = target.dataset.empty()
-                            ? model::DatasetName{"connection:" + target.connection_id, target.table}
-                            : target.dataset;
-  if (consumer.empty()) return {};
-  for (const model::PinnedInput& input : operation.inputs) {
-    if (input.dataset.empty()) continue;  // Landing files: the ledger knows them.
-    const Watermark watermark{.target = consumer,
-                              .source = input.dataset,
-                              .as_of_us = newest_as_of(operation, input),
-                              .instant = input.instant,
-                              .token = operation.token};
+  for (const Watermark& watermark : watermarks_of(operation))
     WEIR_TRY(write_watermark(session, watermark, at_us, IfThere::kKeep));
-  }
   return {};
 }
 
@@ -172,6 +137,60 @@ Status write_hold(Session& session, const OperationRecord& record, int64_t at_us
 }
 
 }  // namespace
+
+std::vector<LedgerEntry> ledger_of(const model::Operation& operation,
+                                   const model::Publication& publication) {
+  std::vector<LedgerEntry> entries;
+  if (publication.dataset != operation.target.dataset) return entries;  // e.g. its quarantine
+  for (const std::string& identity : publication.input_identities) {
+    LedgerEntry entry{.target = publication.dataset,
+                      .identity = identity,
+                      .source_name = publication.source_name,
+                      .source_sha256 = publication.source_sha256,
+                      .size_bytes = 0,
+                      .as_of_us = publication.as_of_us,
+                      .token = operation.token};
+    if (const auto* object = find_object(operation, identity)) {
+      if (entry.source_name.empty()) entry.source_name = object->name;
+      entry.source_sha256 = object->sha256;
+      entry.size_bytes = object->size_bytes;
+      if (object->as_of_us) entry.as_of_us = object->as_of_us;
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<Watermark> watermarks_of(const model::Operation& operation) {
+  using enum model::OperationKind;
+  std::vector<Watermark> watermarks;
+  if (operation.kind == kCheck || operation.kind == kReconcile) return watermarks;  // move nothing
+  const model::Target& target = operation.target;
+  const auto consumer = target.dataset.empty()
+                            ? model::DatasetName{"connection:" + target.connection_id, target.table}
+                            : target.dataset;
+  if (consumer.empty()) return watermarks;
+  for (const model::PinnedInput& input : operation.inputs) {
+    if (input.dataset.empty()) continue;  // Landing files: the ledger knows them.
+    watermarks.push_back({.target = consumer,
+                          .source = input.dataset,
+                          .as_of_us = newest_as_of(operation, input),
+                          .instant = input.instant,
+                          .token = operation.token});
+  }
+  return watermarks;
+}
+
+Result<std::string> newest_load(Catalog& catalog, const std::string& connection_id,
+                                const std::string& table) {
+  WEIR_ASSIGN(const auto watermarks, catalog.watermarks({"connection:" + connection_id, table}));
+  return watermarks.empty() ? std::string() : watermarks.front().token;
+}
+
+bool is_further(const Watermark& now, const Watermark& next) {
+  const bool is_as_far = !now.as_of_us || (next.as_of_us && *next.as_of_us >= *now.as_of_us);
+  return is_as_far && next.instant >= now.instant;
+}
 
 Status SqlCatalog::record_operation(const OperationRecord& record) {
   return database_->write([&](Session& session) -> Status {

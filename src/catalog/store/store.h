@@ -60,9 +60,7 @@ class SqlCatalog : public Catalog {
   Result<std::vector<Watermark>> watermarks(const model::DatasetName& target) override;
   Result<std::vector<HashedFile>> hashed_files(const std::string& uri) override;
   Status remember_files(const std::string& uri, const std::vector<HashedFile>& files) override;
-  Status heal(const std::vector<model::Publication>& publications,
-              const std::vector<LedgerEntry>& ledger,
-              const std::vector<Watermark>& watermarks) override;
+  Result<int64_t> heal(const LakeRows& rows) override;
   Result<std::optional<model::Schema>> recorded_schema(const model::DatasetName& dataset) override;
   Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
                        const std::string& token) override;

@@ -148,7 +148,8 @@ Result<Outcome> check(const Operation& operation, const Context& context) {
   if (!descriptions.empty() && severity == Severity::kFail)
     return std::unexpected(broken(descriptions).error());
   outcome.warnings = descriptions;
-  outcome.details = {{"rules", std::move(results)}, {"lineage", lineage_of(operation.inputs)}};
+  outcome.details = {{"rules", std::move(results)},
+                     {"lineage", model::lineage_of(operation.inputs)}};
   return outcome;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/embedded/executors.h"
 #include "engine/embedded/ingest_files_cast.h"
 #include "engine/embedded/ingest_files_objects.h"
+#include "engine/embedded/ingest_files_sums.h"
 #include "engine/embedded/pinned.h"
 #include "files/inference.h"
 
@@ -105,7 +106,8 @@ Status check_custody(const Ingest& ingest, const Ingested& ingested) {
                 ingest.source.name, summary.size_bytes, summary.loaded_bytes,
                 summary.rejected_bytes, summary.skipped_bytes);
   }
-  return {};
+  return while_doing(model::check_closed(ingested.sums),
+                     fmt::format("ingesting '{}'", ingest.source.name));
 }
 
 Status check_limits(const Ingest& ingest, const Ingested& ingested) {
@@ -170,6 +172,7 @@ void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
                       {"skipped", ingested.summary.skipped_bytes}};
   details["dialect"] = files::to_json(reader.dialect());
   details["inferred_schema"] = is_inferred;
+  if (!ingested.sums.columns.empty()) details["sums"] = model::to_json(ingested.sums);
   if (!plan.missing_columns.empty()) {
     ingested.warnings.push_back(
         fmt::format("the file lacks columns that are NULL now: {}", listed(plan.missing_columns)));
@@ -189,6 +192,10 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
                           RejectedObject& rejected) {
   WEIR_ASSIGN(auto session,
               sql::open_session(session_options(ingest.operation.limits), *ingest.context.cancel));
+  WEIR_ASSIGN(const auto control, model::control_columns(ingest.operation.target.options));
+  WEIR_ASSIGN(auto sums,
+              IngestSums::open(control, reader.plan(), reader.dialect().decimal_separator,
+                               ingest.operation.target.dataset.text()));
   WEIR_ASSIGN(auto caster,
               ChunkCaster::open(std::move(session), reader, *ingest.landing, ingest.source.name));
   int64_t bytes = 0;
@@ -199,6 +206,7 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
       WEIR_ASSIGN(auto chunk, ahead.next());
       if (!chunk) break;
       WEIR_ASSIGN(const auto cast, caster->cast(*chunk));
+      if (!sums.is_empty()) WEIR_TRY(sums.add(*chunk, cast));
       for (const TypedRows& rows : cast.rows) WEIR_TRY(raw.write(rows));
       WEIR_TRY(refuse_first(ingest, chunk->rejects));
       WEIR_TRY(refuse_first(ingest, cast.rejects));
@@ -220,6 +228,7 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
   ingested.counts.rejected = rejected.rows();
   ingested.counts.out = raw.rows();
   ingested.rejects = rejected.summary();
+  ingested.sums = sums.finish();
   return ingested;
 }
 

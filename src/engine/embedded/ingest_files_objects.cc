@@ -7,6 +7,8 @@
 
 #include "base/instant.h"
 #include "engine/embedded/guard.h"
+#include "engine/embedded/ingest_files_sums.h"
+#include "model/published.h"
 
 namespace weir::engine::embedded {
 namespace {
@@ -23,23 +25,6 @@ const model::Schema& load_columns() {
   static const model::Schema kSchema = {
       column("_source_file", TypeKind::kVarchar), column("_source_row", TypeKind::kBigint),
       column("_run_id", TypeKind::kVarchar), column("_loaded_at", TypeKind::kTimestamp)};
-  return kSchema;
-}
-
-const model::Schema& rejected_columns() {
-  static const model::Schema kSchema = {column("reason", TypeKind::kVarchar),
-                                        column("column", TypeKind::kVarchar),
-                                        column("message", TypeKind::kVarchar),
-                                        column("line", TypeKind::kBigint),
-                                        column("byte_offset", TypeKind::kBigint),
-                                        column("byte_length", TypeKind::kBigint),
-                                        column("raw", TypeKind::kBlob),
-                                        column("values", TypeKind::kVarchar),
-                                        column("source_file", TypeKind::kVarchar),
-                                        column("source_sha256", TypeKind::kVarchar),
-                                        column("as_of", TypeKind::kTimestamp),
-                                        column("_run_id", TypeKind::kVarchar),
-                                        column("_loaded_at", TypeKind::kTimestamp)};
   return kSchema;
 }
 
@@ -88,6 +73,7 @@ std::map<std::string, std::string> common_footer(const Ingest& ingest, const Ing
       {"weir.identity", ingest.identity},
       {"weir.source_name", ingest.source.name},
       {"weir.source_sha256", ingested.summary.sha256},
+      {"weir.source_size_bytes", fmt::format("{}", ingested.summary.size_bytes)},
       {"weir.counts", dump_json(model::to_json(ingested.counts))},
       {"weir.canonical", "1"},
       {"weir.run", ingest.operation.origin.run_id},
@@ -100,46 +86,22 @@ std::map<std::string, std::string> common_footer(const Ingest& ingest, const Ing
 // The outcome that the published objects tell of.
 Result<model::Outcome> outcome_of(const Ingest& ingest, const parquet::FileInfo& info,
                                   const std::string& sha256) {
-  model::Outcome outcome;
-  WEIR_ASSIGN(const Json counts, parse_json(text_of(info.footer, "weir.counts")));
-  WEIR_ASSIGN(outcome.counts, model::counts_from_json(counts));
-  WEIR_ASSIGN(outcome.details, parse_json(text_of(info.footer, "weir.details")));
-  for (const Json& item : outcome.details.value("rejects", Json::array())) {
-    outcome.rejects.push_back(
-        {item.value("reason", ""), item.value("column", ""), item.value("rows", int64_t{0})});
-  }
-  outcome.warnings = outcome.details.value("warnings", std::vector<std::string>());
-  outcome.details.erase("rejects");
-  outcome.details.erase("warnings");
-  model::Publication raw;
-  raw.dataset = ingest.operation.target.dataset;
-  raw.token = ingest.operation.token;
-  raw.object_name = ingest.object_name;
-  raw.rows = info.rows;
-  raw.size_bytes = info.size_bytes;
-  raw.sha256 = sha256;
-  if (const std::string as_of = text_of(info.footer, "weir.as_of"); !as_of.empty()) {
-    WEIR_ASSIGN(raw.as_of_us, parse_instant(as_of));
-  }
-  raw.input_identities = {ingest.identity};
-  raw.source_name = text_of(info.footer, "weir.source_name");
-  raw.source_sha256 = text_of(info.footer, "weir.source_sha256");
-  raw.counts = outcome.counts;
-  WEIR_ASSIGN(raw.schema, parse_json(text_of(info.footer, "weir.schema")));
-  if (const std::string text = text_of(info.footer, "weir.rejected"); !text.empty()) {
-    WEIR_ASSIGN(const Json json, parse_json(text));
-    model::Publication rejected = raw;
-    rejected.dataset = raw.dataset.rejected();
-    WEIR_ASSIGN(rejected.object_name, json_field<std::string>(json, "name"));
-    WEIR_ASSIGN(rejected.rows, json_field<int64_t>(json, "rows"));
-    WEIR_ASSIGN(rejected.sha256, json_field<std::string>(json, "sha256"));
-    WEIR_ASSIGN(const auto entry, ingest.rejected->stat(rejected.object_name));
-    rejected.size_bytes = entry.size_bytes;
-    rejected.schema = model::to_json(rejected_columns());
-    outcome.publications.push_back(std::move(rejected));
-  }
-  outcome.publications.push_back(std::move(raw));
-  return outcome;
+  WEIR_ASSIGN(auto published, model::published_object(ingest.operation.target.dataset,
+                                                      ingest.object_name, info.footer));
+  if (!published) return fail(ErrorCode::kInternal, "'{}' carries no token", ingest.object_name);
+  published->main.rows = info.rows;
+  published->main.size_bytes = info.size_bytes;
+  published->main.sha256 = sha256;
+  return model::outcome_of(*published);
+}
+
+/// What the object holds in its control columns, against what its footer says of them.
+Status check_sums(const Ingest& ingest, const parquet::FileInfo& info) {
+  WEIR_ASSIGN(const auto published, model::published_object(ingest.operation.target.dataset,
+                                                            ingest.object_name, info.footer));
+  if (!published) return {};
+  WEIR_ASSIGN(const auto sums, model::hop_sums_from_json(published->main.sums));
+  return check_delivered(*ingest.raw, ingest.object_name, sums, *ingest.context.cancel);
 }
 
 Result<files::Dialect> read_format(const Json& params) {
@@ -202,6 +164,8 @@ Result<std::optional<model::Outcome>> find_published(const Ingest& ingest) {
         "the same file was ingested before its columns, format or template changed; to load it "
         "anew, remove that object first");
   }
+  const auto delivered = check_sums(ingest, *info);
+  if (!delivered) return std::unexpected(delivered.error());
   WEIR_ASSIGN(const auto written, storage::digest_of(*ingest.raw, ingest.object_name));
   WEIR_ASSIGN(auto outcome, outcome_of(ingest, *info, written.sha256));
   outcome.was_already_done = true;
@@ -252,7 +216,7 @@ Status RejectedObject::write(const std::vector<files::Reject>& rejects) {
                 "line {} of '{}' is refused ({}), and the target has no place for rejected rows",
                 rejects[0].place.line, ingest_.source.name, rejects[0].message);
   }
-  WEIR_ASSIGN(const auto schema, parquet::to_arrow(rejected_columns()));
+  WEIR_ASSIGN(const auto schema, parquet::to_arrow(model::rejected_schema()));
   if (!writer_) {
     WEIR_ASSIGN(writer_, parquet::create_file(*ingest_.rejected, ingest_.object_name, schema,
                                               write_options(ingest_)));
@@ -334,8 +298,10 @@ Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, R
       return fail(ErrorCode::kCheckFailed, "the rejected object '{}' has {} rows, {} were refused",
                   ingest.object_name, there.rows, ingested.counts.rejected);
     }
-    footer["weir.rejected"] = dump_json(
-        Json{{"name", ingest.object_name}, {"rows", written.rows}, {"sha256", written.sha256}});
+    footer["weir.rejected"] = dump_json(Json{{"name", ingest.object_name},
+                                             {"rows", written.rows},
+                                             {"size_bytes", written.size_bytes},
+                                             {"sha256", written.sha256}});
   }
   footer["weir.schema"] = dump_json(model::to_json(ingested.plan.schema));
   Json details = ingested.details;
@@ -355,6 +321,7 @@ Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, R
     return fail(ErrorCode::kCorrupt, "'{}' was published with {} rows, {} were loaded",
                 ingest.object_name, there.rows, ingested.counts.inserted);
   }
+  WEIR_TRY(check_sums(ingest, there));
   return outcome_of(ingest, there, written->sha256);
 }
 

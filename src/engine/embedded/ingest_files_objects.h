@@ -13,6 +13,7 @@
 #include "engine/embedded/ingest_files_cast.h"
 #include "engine/engine.h"
 #include "files/csv_reader.h"
+#include "model/control_sums.h"
 #include "parquet/parquet.h"
 
 namespace weir::engine::embedded {
@@ -86,6 +87,7 @@ struct Ingested {
   files::ReadSummary summary;
   files::ColumnPlan plan;
   model::Counts counts;
+  model::HopSums sums;
   std::vector<model::RejectSummary> rejects;
   Json details = Json::object();
   std::vector<std::string> warnings;

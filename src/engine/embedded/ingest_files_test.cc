@@ -223,6 +223,63 @@ TEST_F(IngestFiles, TheSameNameUnderAnotherTokenIsAConflict) {
   EXPECT_EQ(outcome.error().code, ErrorCode::kConflict);
 }
 
+TEST_F(IngestFiles, SumsOfControlColumnsCloseWithWhatIsRejected) {
+  // 1: loaded; 2: NULL; 3: no number, adds nothing; 4: a number in a row with another fault; 5: too
+  // fine for the column, so its number is rejected; 6: a cell is missing.
+  auto op =
+      operation("id;amount\n1;10,50\n2;\n3;ten\nx;3,25\n5;1,005\n6\n7;-0,50\n",
+                "id bigint;amount decimal(10,2)", {{"delimiter", ";"}, {"decimal_separator", ","}});
+  op.target.options = {{"control_columns", {"amount"}}};
+  EXPECT_EQ(model::token_of(op), op.token) << "what is proved is no part of what is loaded";
+  const auto outcome = run(op);
+  ASSERT_TRUE(outcome) << to_line(outcome.error());
+  const Json amount = outcome->details["sums"]["columns"]["amount"];
+  EXPECT_EQ(amount["in"], Json({{"sum", "14.255"}, {"values", 4}}));
+  EXPECT_EQ(amount["inserted"], Json({{"sum", "10"}, {"values", 2}}));
+  EXPECT_EQ(amount["rejected"], Json({{"sum", "4.255"}, {"values", 2}}));
+  EXPECT_EQ(amount["out"], amount["inserted"]);
+  EXPECT_EQ(outcome->publications.back().sums, outcome->details["sums"]);
+}
+
+TEST_F(IngestFiles, WithoutControlColumnsNothingIsAddedUp) {
+  const auto outcome = run(operation("id\n1\n", "id bigint"));
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(outcome->details.contains("sums"));
+}
+
+TEST_F(IngestFiles, ControlColumnThatDoesNotAddUpExactlyIsRefused) {
+  auto op = operation("id,rate\n1,0.5\n", "id bigint;rate double");
+  op.target.options = {{"control_columns", {"rate"}}};
+  const auto outcome = run(op);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_EQ(objects_in("raw/sales"), 0u);
+}
+
+TEST_F(IngestFiles, ObjectThatHoldsAnotherSumThanItsFooterIsNoSuccess) {
+  auto op = operation("id,amount\n1,10.50\n2,1.00\n", "id bigint;amount decimal(10,2)");
+  op.target.options = {{"control_columns", {"amount"}}};
+  const auto first = run(op);
+  ASSERT_TRUE(first) << to_line(first.error());
+  // One value is another, the footer is the same.
+  const auto& name = first->publications[0].object_name;
+  const auto info = parquet::read_info(store("raw/sales"), name);
+  auto session = *sql::open_session({.temp_folder = root_ / "temp"}, cancel_);
+  auto reader = *session->stream(fmt::format(
+      "SELECT id, CAST(CASE id WHEN 2 THEN 2 ELSE amount END AS DECIMAL(10,2)) AS amount FROM "
+      "read_parquet({})",
+      model::quote_text(*store("raw/sales").engine_uri(name))));
+  auto file = *parquet::create_file(store("raw/sales"), name, reader->schema(), {});
+  while (auto batch = *reader->next()) ASSERT_TRUE(file->write(*batch));
+  auto footer = info->footer;
+  footer.erase("ARROW:schema");
+  ASSERT_TRUE(file->commit(footer, storage::Put::kReplace));
+  const auto second = run(op);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kCheckFailed);
+  EXPECT_THAT(second.error().message, HasSubstr("holds 12.5 in control column 'amount'"));
+}
+
 TEST_F(IngestFiles, AnAttemptThatDiedBetweenTheTwoObjectsIsFinishedByTheNext) {
   const auto op = operation("id\n1\nx\n", "id bigint");
   const auto first = run(op);

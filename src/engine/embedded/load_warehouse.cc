@@ -5,6 +5,7 @@
 #include "base/instant.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/pinned.h"
+#include "parquet/column_sums.h"
 #include "warehouse/warehouse.h"
 
 namespace weir::engine::embedded {
@@ -26,7 +27,23 @@ Result<warehouse::Load> load_of(const Operation& operation, const Reading& readi
   load.run_id = operation.origin.run_id;
   load.attempt = operation.origin.attempt;
   load.loaded_at_us = operation.origin.logical_time_us;
+  load.inputs = model::lineage_of(operation.inputs);
   return load;
+}
+
+/// Sums over the files, as Arrow reads them. The columns are those of the dataset that is loaded.
+Result<parquet::ColumnSums> control_of(const Operation& operation, const model::Schema& columns,
+                                       const Context& context) {
+  const auto& input = operation.inputs[0];
+  parquet::ColumnSums sums;
+  WEIR_ASSIGN(const auto control, model::control_columns(operation.target.options));
+  WEIR_TRY(model::check_control_columns(columns, control, input.dataset.text()));
+  for (const auto& name : control) sums.try_emplace(name);
+  for (const auto& object : input.objects) {
+    WEIR_ASSIGN(auto* store, context.stores->open(object.uri));
+    WEIR_TRY(parquet::add_columns(*store, object.name, control, "", *context.cancel, sums));
+  }
+  return sums;
 }
 
 }  // namespace
@@ -36,7 +53,8 @@ Result<Outcome> load_warehouse(const Operation& operation, const Context& contex
     return fail(ErrorCode::kInternal, "a warehouse load has one input, not {}",
                 operation.inputs.size());
   WEIR_ASSIGN(const auto reading, open_reading(operation.inputs[0], operation, context));
-  WEIR_ASSIGN(const auto load, load_of(operation, reading));
+  WEIR_ASSIGN(auto load, load_of(operation, reading));
+  WEIR_ASSIGN(load.control, control_of(operation, load.columns, context));
   warehouse::OpenOptions options;
   options.connection = operation.target.connection_options;
   options.session = session_options(operation.limits);
@@ -54,7 +72,8 @@ Result<Outcome> load_warehouse(const Operation& operation, const Context& contex
                      {"rows", loaded.receipt.rows},
                      {"digest", loaded.receipt.digest},
                      {"loaded_at", format_instant(loaded.receipt.loaded_at_us)},
-                     {"lineage", lineage_of(operation.inputs)}};
+                     {"sums", loaded.receipt.sums},
+                     {"lineage", model::lineage_of(operation.inputs)}};
   return outcome;
 }
 

@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/guard.h"
+#include "parquet/column_sums.h"
 #include "parquet/parquet.h"
 #include "table/engine_files.h"
 #include "table/history.h"
@@ -54,6 +55,7 @@ Result<HistoryOptions> options_of(const Operation& operation) {
   if (params.contains("max_changed_percent") && !params["max_changed_percent"].is_null()) {
     WEIR_ASSIGN(options.max_changed_percent, json_field<double>(params, "max_changed_percent"));
   }
+  WEIR_ASSIGN(options.control, model::control_columns(operation.target.options));
   WEIR_ASSIGN(options.is_approved, json_field_or<bool>(params, "approved", false));
   return options;
 }
@@ -128,8 +130,8 @@ Result<std::string> engine_path(const PinnedObject& object, const Operation& ope
   return files->path_of(object.name);
 }
 
-Result<HistorySource> source_of(const Operation& operation, const Context& context,
-                                Copies& copies) {
+Result<HistorySource> source_of(const Operation& operation, const HistoryOptions& options,
+                                const Context& context, Copies& copies) {
   HistorySource source;
   if (operation.inputs.empty())
     return fail(ErrorCode::kInvalidConfig, "merge_history has no input");
@@ -149,6 +151,12 @@ Result<HistorySource> source_of(const Operation& operation, const Context& conte
     source.rows += info.rows;
     WEIR_ASSIGN(const Schema columns, columns_of(info));
     WEIR_TRY(add_columns(source.schema, columns, input.schema));
+    std::vector<std::string> control;
+    for (const auto& name : options.control)
+      if (model::find_column(columns, name) != nullptr) control.push_back(name);
+    WEIR_TRY(model::check_control_columns(columns, control, input.dataset.text()));
+    WEIR_TRY(parquet::add_columns(*store, object.name, control, "", *context.cancel,
+                                  source.control_sums));
     const auto identity = info.footer.find("weir.identity");
     source.input_identities.push_back(identity != info.footer.end() ? identity->second
                                                                     : object.sha256);
@@ -180,7 +188,7 @@ Result<Outcome> merge_history(const Operation& operation, const Context& context
   if (done) return *std::move(done);
 
   Copies copies;
-  WEIR_ASSIGN(const HistorySource source, source_of(operation, context, copies));
+  WEIR_ASSIGN(const HistorySource source, source_of(operation, options, context, copies));
   if (!operation.target.rejected_uri.empty()) {
     WEIR_ASSIGN(options.rejected_store, context.stores->open(operation.target.rejected_uri));
   }

@@ -101,8 +101,9 @@ Result<Readings> open_readings(const model::Operation& operation, const Context&
     views.push_back(reading.view);
     readings.inputs.push_back(std::move(reading));
   }
-  WEIR_ASSIGN(readings.session,
-              sql::open_user_session(session_options(operation.limits), views, *context.cancel));
+  auto options = session_options(operation.limits);
+  if (operation.origin.logical_time_us != 0) options.now_us = operation.origin.logical_time_us;
+  WEIR_ASSIGN(readings.session, sql::open_user_session(options, views, *context.cancel));
   return readings;
 }
 
@@ -113,20 +114,6 @@ sql::SessionOptions session_options(const model::Limits& limits) {
   if (limits.memory_bytes > 0)
     options.memory_bytes = std::max(limits.memory_bytes - kBesideDuckdbBytes, kLeastDuckdbBytes);
   return options;
-}
-
-Json lineage_of(const std::vector<model::PinnedInput>& inputs) {
-  Json lineage = Json::array();
-  for (const auto& input : inputs)
-    for (const auto& object : input.objects) {
-      Json entry = {{"dataset", input.dataset.empty() ? "" : input.dataset.text()},
-                    {"name", object.name}};
-      if (!input.instant.empty()) entry["instant"] = input.instant;
-      if (!object.sha256.empty()) entry["sha256"] = object.sha256;
-      if (object.rows >= 0) entry["rows"] = object.rows;
-      lineage.push_back(std::move(entry));
-    }
-  return lineage;
 }
 
 std::vector<std::string> identities_of(const std::vector<model::PinnedInput>& inputs) {

@@ -45,8 +45,6 @@ Result<Readings> open_readings(const model::Operation& operation, const Context&
 /// DuckDB's share of what the task may use: the process and its writers need the rest.
 sql::SessionOptions session_options(const model::Limits& limits);
 
-/// `[{dataset, instant, sha256 or name}]` of every object that is read; `weir.inputs` of a commit.
-Json lineage_of(const std::vector<model::PinnedInput>& inputs);
 /// What the hop took in, 64 hex digits each: objects by content, versions of tables by instant.
 std::vector<std::string> identities_of(const std::vector<model::PinnedInput>& inputs);
 

@@ -10,11 +10,13 @@
 
 #include <arrow/api.h>
 
+#include "base/digest.h"
 #include "engine/embedded/commit_extra.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/guard.h"
 #include "engine/embedded/pinned.h"
 #include "model/canonical.h"
+#include "parquet/column_sums.h"
 #include "parquet/parquet.h"
 #include "table/hudi.h"
 
@@ -47,6 +49,12 @@ Result<sql::UserQuery> read_query(const Operation& operation) {
                           fmt::format("the embedded engine has no SQL dialect '{}'", dialect),
                           "write the SQL in dialect duckdb, or choose another engine");
   WEIR_ASSIGN(auto query, sql::read_user_query(text));
+  if (!query.unrepeatable.empty())
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("the SQL of {} uses {}: a second attempt would give other rows",
+                    operation.target.dataset.text(), fmt::join(query.unrepeatable, ", ")),
+        "derive the value from the row: hash(key), md5(key); give a sample REPEATABLE (seed)");
   for (const auto& dataset : query.datasets)
     if (std::ranges::find(operation.inputs, dataset, &model::PinnedInput::dataset) ==
         operation.inputs.end())
@@ -142,11 +150,36 @@ model::Schema table_schema(const Operation& operation, const model::Schema& from
   return schema;
 }
 
+/// Row count and two sums over the halves of the hashes of record keys, in whatever order.
+class KeySums {
+ public:
+  void add(const arrow::StringArray& keys) {
+    model::CanonicalWriter writer;
+    for (int64_t i = 0; i < keys.length(); ++i) {
+      writer.clear();
+      writer.row();
+      writer.name("key");
+      writer.text(keys.IsNull(i) ? std::string_view() : keys.GetView(i));
+      const std::string hash = model::canonical_hash(writer.bytes());
+      high_ += std::stoll(hash.substr(0, 15), nullptr, 16);
+      low_ += std::stoll(hash.substr(15, 15), nullptr, 16);
+      ++rows_;
+    }
+  }
+  std::string digest() const { return sha256_hex(fmt::format("{}\n{}\n{}", rows_, high_, low_)); }
+
+ private:
+  int64_t rows_ = 0;
+  model::Int128 high_ = 0;
+  model::Int128 low_ = 0;
+};
+
 /// Turns batches of the query into batches of the table.
 class RowMaker {
  public:
-  RowMaker(const Operation& operation, std::shared_ptr<arrow::Schema> schema)
-      : operation_(operation), schema_(std::move(schema)) {}
+  RowMaker(const Operation& operation, std::shared_ptr<arrow::Schema> schema,
+           std::vector<std::string> control)
+      : operation_(operation), schema_(std::move(schema)), control_(std::move(control)) {}
 
   struct Made {
     std::shared_ptr<arrow::RecordBatch> data;
@@ -171,10 +204,16 @@ class RowMaker {
     WEIR_TRY(add_constant(loaded_at, batch.num_rows(), columns));
     made.data = arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
+    for (const auto& name : control_)
+      WEIR_TRY(parquet::add_values(*made.data->GetColumnByName(name), nullptr, sums_[name]));
+    if (!control_.empty()) keys_.add(static_cast<const arrow::StringArray&>(*made.keys));
     return made;
   }
 
   int64_t rows() const { return rows_; }
+  const std::vector<std::string>& control() const { return control_; }
+  const parquet::ColumnSums& sums() const { return sums_; }
+  std::string key_digest() const { return keys_.digest(); }
 
  private:
   Result<std::shared_ptr<arrow::Array>> row_keys(int64_t count) const {
@@ -222,6 +261,9 @@ class RowMaker {
 
   const Operation& operation_;
   std::shared_ptr<arrow::Schema> schema_;
+  std::vector<std::string> control_;
+  parquet::ColumnSums sums_;
+  KeySums keys_;
   std::optional<std::string> last_key_;
   int64_t rows_ = 0;
 };
@@ -265,6 +307,36 @@ Result<int64_t> rows_delivered(storage::Storage& store,
     rows += info.rows;
   }
   return rows;
+}
+
+/// What the query gave in control columns and keys, against what the written objects hold. Nothing
+/// where no column is declared.
+Result<model::HopSums> sums_delivered(storage::Storage& store,
+                                      const std::vector<table::FileSlice>& slices,
+                                      const RowMaker& maker, const Context& context) {
+  model::HopSums sums;
+  if (maker.control().empty()) return sums;
+  parquet::ColumnSums found;
+  KeySums keys;
+  for (const auto& slice : slices) {
+    WEIR_TRY(parquet::add_columns(store, slice.name, maker.control(), "", *context.cancel, found));
+    WEIR_ASSIGN(const auto file, parquet::open_file(store, slice.name));
+    const std::string key(table::kMetaColumns[2]);
+    for (int64_t group = 0; group < file->info().row_groups; ++group) {
+      WEIR_ASSIGN(const auto batch, file->read_row_group(group, {key}));
+      keys.add(static_cast<const arrow::StringArray&>(*batch->column(0)));
+    }
+  }
+  for (const auto& name : maker.control()) {
+    auto& parts = sums.columns[name];
+    if (const auto in = maker.sums().find(name); in != maker.sums().end()) parts.in = in->second;
+    parts.inserted = found[name];
+    parts.out = found[name];
+  }
+  sums.keys_in = maker.key_digest();
+  sums.keys_out = keys.digest();
+  WEIR_TRY(model::check_closed(sums));
+  return sums;
 }
 
 // ---- The hop
@@ -312,10 +384,13 @@ Result<Outcome> replace_rows(const Operation& operation, const Context& context,
   options.token = operation.token;
   options.write_token = fmt::format("{}-0-{}", operation.origin.attempt, operation.guard.epoch);
   WEIR_ASSIGN(const auto arrow_schema, parquet::to_arrow(options.schema));
+  WEIR_ASSIGN(const auto control, model::control_columns(operation.target.options));
+  WEIR_TRY(
+      model::check_control_columns(reader.columns(), control, operation.target.dataset.text()));
   WEIR_ASSIGN(const auto before, table.snapshot());
   WEIR_ASSIGN(auto commit, table.begin(options));
 
-  RowMaker maker(operation, arrow_schema);
+  RowMaker maker(operation, arrow_schema, control);
   WEIR_ASSIGN(const auto slices,
               write_rows(reader, maker, *commit, options.target_file_bytes, context));
   for (const auto& slice : before.slices) commit->replace(slice);
@@ -328,7 +403,9 @@ Result<Outcome> replace_rows(const Operation& operation, const Context& context,
     return fail(ErrorCode::kCheckFailed,
                 "the query gave {} rows and the objects of {} have {}; nothing was published",
                 counts.in, operation.target.dataset.text(), counts.out);
-  const Json details = {{"lineage", lineage_of(operation.inputs)}};
+  WEIR_ASSIGN(const auto sums, sums_delivered(table.store(), slices, maker, context));
+  Json details = {{"lineage", model::lineage_of(operation.inputs)}};
+  if (!control.empty()) details["sums"] = model::to_json(sums);
   WEIR_ASSIGN(const auto info,
               commit->complete(extra_of(operation, counts, options.schema, details)));
   return outcome_of(operation.target.dataset, info);

@@ -40,6 +40,24 @@ class Transform : public SmallLake {
   }
 };
 
+TEST_F(Transform, TimeIsTheRunsSoASecondAttemptGivesTheSameRows) {
+  auto made = by_country(
+      "SELECT country, now() AS at, current_date AS day FROM stage.airports "
+      "WHERE icao = 'LIRF'");
+  ASSERT_TRUE(transform(made, context_));
+  EXPECT_THAT(table_rows("country, epoch_us(at), day"),
+              ElementsAre("IT|1652313600000000|2022-05-12"));
+}
+
+TEST_F(Transform, WhatASecondAttemptCannotRepeatIsRefused) {
+  for (const char* column : {"random()", "uuid()"}) {
+    const auto error =
+        refused(by_country(fmt::format("SELECT country, {} AS x FROM stage.airports", column)));
+    EXPECT_EQ(error.code, ErrorCode::kInvalidConfig);
+    EXPECT_THAT(error.message, HasSubstr(column));
+  }
+}
+
 TEST_F(Transform, ResultBecomesTheTableWithCountsAndLineage) {
   const auto made = by_country();
   const auto outcome = transform(made, context_);

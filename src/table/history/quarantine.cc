@@ -52,6 +52,7 @@ Result<Quarantined> quarantine(sql::Session& session, storage::Storage* store,
                 store->uri());
   WEIR_ASSIGN(const storage::Written digest, storage::digest_of(*store, out.name));
   out.rows = info.rows;
+  out.size_bytes = digest.size_bytes;
   out.sha256 = digest.sha256;
   std::string key;
   for (const std::string& name : input.layout.key) key += (key.empty() ? "" : ", ") + name;

@@ -16,6 +16,7 @@ namespace weir::table::history {
 struct Quarantined {
   std::string name;  ///< Empty where no row was rejected.
   int64_t rows = 0;  ///< Read back from the object's footer.
+  int64_t size_bytes = 0;
   std::string sha256;
   std::vector<model::RejectSummary> reasons;
 };

@@ -80,6 +80,7 @@ class NativeCommit final : public Commit {
   int64_t opened_ WEIR_GUARDED_BY(mutex_) = 0;
   std::vector<WriteStat> stats_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, Role> roles_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> hashes_ WEIR_GUARDED_BY(mutex_);
   std::vector<FileSlice> touched_ WEIR_GUARDED_BY(mutex_);
   std::vector<FileSlice> replaced_ WEIR_GUARDED_BY(mutex_);
 };
@@ -214,6 +215,7 @@ Result<std::unique_ptr<GroupWriter>> NativeCommit::open_group(GroupPlan plan) {
                              const std::lock_guard lock(mutex_);
                              stats_.push_back(stat);
                              roles_[slice.file_group_id] = slice.role;
+                             hashes_[slice.file_group_id] = slice.sha256;
                            });
 }
 
@@ -266,6 +268,7 @@ CommitMetadata NativeCommit::metadata_for(const std::map<std::string, std::strin
   Json roles = Json::object();
   for (const auto& [group, role] : roles_) roles[group] = to_text(role);
   metadata.extra[kRolesKey] = dump_json(roles);
+  metadata.extra[kHashesKey] = dump_json(Json(hashes_));
   for (const auto& slice : replaced_)
     metadata.replaced[slice.partition].push_back(slice.file_group_id);
   return metadata;

@@ -78,6 +78,15 @@ Role role_in(const std::map<std::string, std::string>& extra, const std::string&
   return role_from_text(text_of(*roles, file_group_id.c_str()));
 }
 
+std::string hash_in(const std::map<std::string, std::string>& extra,
+                    const std::string& file_group_id) {
+  const auto found = extra.find(kHashesKey);
+  if (found == extra.end()) return {};
+  const auto hashes = parse_json(found->second);
+  if (!hashes || !hashes->is_object()) return {};
+  return text_of(*hashes, file_group_id.c_str());
+}
+
 std::string to_text(const CommitMetadata& metadata, Action action) {
   Json stats = Json::object();
   for (const auto& stat : metadata.stats) stats[stat.partition].push_back(to_json(stat));

@@ -49,11 +49,16 @@ CommitInfo info_of(const Instant& instant, const CommitMetadata& metadata);
 inline constexpr const char* kSchemaKey = "schema";
 inline constexpr const char* kTokenKey = "weir.token";
 inline constexpr const char* kRolesKey = "weir.roles";
+inline constexpr const char* kHashesKey = "weir.hashes";
 inline constexpr const char* kRoleKey = "weir.role";        ///< In a data file's footer.
 inline constexpr const char* kAttemptKey = "weir.attempt";  ///< Made up anew by every begin().
 
 /// The role of a group by a commit's `weir.roles`; kMixed where it is not named.
 Role role_in(const std::map<std::string, std::string>& extra, const std::string& file_group_id);
 Role role_from_text(std::string_view text);
+/// The SHA-256 of the file that a commit wrote for a group, by its `weir.hashes`; empty where it
+/// says none.
+std::string hash_in(const std::map<std::string, std::string>& extra,
+                    const std::string& file_group_id);
 
 }  // namespace weir::table

@@ -45,10 +45,11 @@ Status drop_replaced(const std::vector<Instant>& commits, CommitLog& log,
   return {};
 }
 
-/// kNotFound where a file that was live then is gone: cleaned, so the version cannot be read whole.
-Status check_complete(const std::vector<Instant>& commits, CommitLog& log,
-                      const std::map<GroupKey, DataFile>& live, std::string_view at) {
+/// Files that were live after these commits, by what the commits say, and that are not there.
+Result<std::vector<std::string>> gone_of(const std::vector<Instant>& commits, CommitLog& log,
+                                         const std::map<GroupKey, DataFile>& live) {
   std::set<GroupKey> seen;
+  std::vector<std::string> gone;
   for (const auto& commit : commits | std::views::reverse) {
     WEIR_ASSIGN(const auto metadata, log.read(commit));
     for (const auto& [partition, ids] : metadata->replaced) {
@@ -58,14 +59,22 @@ Status check_complete(const std::vector<Instant>& commits, CommitLog& log,
       const GroupKey group{stat.partition, stat.file_group_id};
       if (!seen.insert(group).second || stat.path.empty()) continue;
       const auto found = live.find(group);
-      if (found == live.end() || found->second.name != stat.path)
-        return fail_with_hint(
-            ErrorCode::kNotFound,
-            fmt::format("the table as of {} cannot be read whole: {} is gone", at, stat.path),
-            "its files were cleaned; ask for a later instant");
+      if (found == live.end() || found->second.name != stat.path) gone.push_back(stat.path);
     }
   }
-  return {};
+  std::ranges::sort(gone);
+  return gone;
+}
+
+/// kNotFound where a file that was live then is gone: cleaned, so the version cannot be read whole.
+Status check_complete(const std::vector<Instant>& commits, CommitLog& log,
+                      const std::map<GroupKey, DataFile>& live, std::string_view at) {
+  WEIR_ASSIGN(const auto gone, gone_of(commits, log, live));
+  if (gone.empty()) return {};
+  return fail_with_hint(
+      ErrorCode::kNotFound,
+      fmt::format("the table as of {} cannot be read whole: {} is gone", at, gone.front()),
+      "its files were cleaned; ask for a later instant");
 }
 
 Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, CommitLog& log) {
@@ -83,8 +92,12 @@ Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, Commi
   }
   WEIR_ASSIGN(const auto metadata, log.read(*commit));
   slice.role = role_in(metadata->extra, file.file_group_id);
+  slice.sha256 = hash_in(metadata->extra, file.file_group_id);
   for (const auto& stat : metadata->stats) {
-    if (stat.path == file.name) slice.rows = stat.rows;
+    if (stat.path != file.name) continue;
+    slice.rows = stat.rows;
+    // What was written, not what lies there: whoever reads it compares.
+    if (stat.size_bytes > 0) slice.size_bytes = stat.size_bytes;
   }
   return slice;
 }
@@ -178,6 +191,13 @@ Result<model::Schema> schema_at(const TableProperties& properties, CommitLog& lo
   }
   const std::string created = property_or(properties, "hoodie.table.create.schema", "");
   return created.empty() ? Result<model::Schema>(model::Schema{}) : schema_from_avro(created);
+}
+
+Result<std::vector<std::string>> missing_files(CommitLog& log) {
+  WEIR_ASSIGN(const Timeline timeline, Timeline::load(log.store()));
+  WEIR_ASSIGN(const std::vector<DataFile> files, list_data_files(log.store()));
+  WEIR_ASSIGN(const auto live, live_files(timeline, log, files, ""));
+  return gone_of(timeline.commits(), log, live);
 }
 
 Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log,

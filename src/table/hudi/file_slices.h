@@ -64,6 +64,8 @@ Result<std::map<GroupKey, DataFile>> live_files(const Timeline& timeline, Commit
                                                 std::string_view at);
 
 /// HudiTable::snapshot.
+/// Data files of the newest version that its commits wrote and that are not there.
+Result<std::vector<std::string>> missing_files(CommitLog& log);
 Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log,
                                std::string_view at);
 

@@ -70,7 +70,28 @@ Result<Receipt> receipt_from(const sql::Row& row) {
   WEIR_ASSIGN(receipt.rows, number_from(row[4]));
   WEIR_ASSIGN(const Json counts, parse_json(row[6].value_or("")));
   WEIR_ASSIGN(receipt.counts, model::counts_from_json(counts));
+  WEIR_ASSIGN(const Json details, parse_json(row[7].value_or("{}")));
+  WEIR_ASSIGN(receipt.number, json_field_or<int64_t>(details, "number", 0));
+  WEIR_ASSIGN(const Json state, json_field_or<Json>(details, "state", Json::object()));
+  WEIR_ASSIGN(receipt.state.rows, json_field_or<int64_t>(state, "rows", 0));
+  WEIR_ASSIGN(receipt.state.high, json_field_or<std::string>(state, "high", "0"));
+  WEIR_ASSIGN(receipt.state.low, json_field_or<std::string>(state, "low", "0"));
+  WEIR_ASSIGN(const Json columns, json_field_or<Json>(details, "columns", Json::array()));
+  for (const auto& name : columns)
+    if (name.is_string()) receipt.columns.push_back(name.get<std::string>());
+  WEIR_ASSIGN(receipt.inputs, json_field_or<Json>(details, "inputs", Json::array()));
+  WEIR_ASSIGN(receipt.sums, json_field_or<Json>(details, "sums", Json::object()));
   return receipt;
+}
+
+std::string details_text(const Receipt& receipt) {
+  return dump_json(
+      {{"number", receipt.number},
+       {"state",
+        {{"rows", receipt.state.rows}, {"high", receipt.state.high}, {"low", receipt.state.low}}},
+       {"columns", receipt.columns},
+       {"inputs", receipt.inputs},
+       {"sums", receipt.sums}});
 }
 
 class DuckdbWarehouse : public Warehouse {
@@ -107,9 +128,14 @@ class DuckdbWarehouse : public Warehouse {
         fmt::format("staging rows for table '{}'", load.table.text())));
 
     const auto& digested = load.key.empty() ? names_of(load.columns) : load.key;
-    WEIR_ASSIGN(staged.digest, digest_of(staged.table.quoted(), digested));
-    WEIR_ASSIGN(const auto source_digest, digest_of("(" + rows + ")", digested));
-    if (staged.digest != source_digest)
+    WEIR_ASSIGN(staged.state, state_of(staged.table.quoted(), names_of(load.columns)));
+    staged.digest = staged.state.digest();
+    if (!load.key.empty()) {
+      WEIR_ASSIGN(const auto keys, state_of(staged.table.quoted(), digested));
+      staged.digest = keys.digest();
+    }
+    WEIR_ASSIGN(const auto source, state_of("(" + rows + ")", digested));
+    if (staged.digest != source.digest())
       return fail(ErrorCode::kCheckFailed,
                   "the rows staged for table '{}' are not those of its files", load.table.text());
     WEIR_ASSIGN(staged.rows, count(staged.table));
@@ -120,22 +146,49 @@ class DuckdbWarehouse : public Warehouse {
     WEIR_ASSIGN(auto transaction, Transaction::begin(*session_));
     WEIR_TRY(refuse_view(load.table));
     WEIR_ASSIGN(const bool is_there, has_table(load.table));
+    const bool adds = is_there && load.mode == model::WriteMode::kAppend;
+    model::HopSums sums;
+    std::map<std::string, model::ExactSum> before_append;
+    if (adds) {
+      WEIR_ASSIGN(before_append, control_of(load, load.table.quoted()));
+    }
     Receipt receipt{.token = load.token,
                     .table_name = load.table.text(),
                     .loaded_at_us = load.loaded_at_us,
                     .run_id = load.run_id,
-                    .digest = staged.digest};
+                    .digest = staged.digest,
+                    .state = staged.state,
+                    .columns = names_of(load.columns),
+                    .inputs = load.inputs};
     if (load.mode == model::WriteMode::kMerge) WEIR_TRY(check_keys(load, staged));
+    const bool merges = is_there && load.mode == model::WriteMode::kMerge;
     if (load.mode == model::WriteMode::kReplace || !is_there) {
       WEIR_ASSIGN(receipt.counts, swap(load, staged));
     } else {
+      WEIR_ASSIGN(const auto before, newest_state(load));
       WEIR_TRY(change_columns(load));
-      WEIR_ASSIGN(receipt.counts, load.mode == model::WriteMode::kMerge ? merge(load, staged)
-                                                                        : append(load, staged));
+      add_columns(before.columns, receipt.columns);
+      if (load.mode == model::WriteMode::kMerge) {
+        WEIR_ASSIGN(receipt.counts, merge(load, staged));
+        WEIR_ASSIGN(sums, sums_of(load, same_rows(load, staged), {}));
+        WEIR_ASSIGN(const auto now, state(load.table, receipt.columns));
+        receipt.state = now.value_or(TableState{});
+      } else {
+        WEIR_ASSIGN(receipt.counts, append(load, staged));
+        WEIR_ASSIGN(receipt.state, sum_of(before.state, staged.state));
+      }
       WEIR_TRY(session_->run("DROP TABLE " + staged.table.quoted()));
     }
+    if (!merges) {
+      WEIR_ASSIGN(sums, sums_of(load, load.table.quoted(), before_append));
+    }
+    WEIR_TRY(while_doing(model::check_closed(sums),
+                         fmt::format("loading into table '{}'", load.table.text())));
+    if (!load.control.empty()) receipt.sums = model::to_json(sums);
     receipt.counts.in = load.rows;
     receipt.rows = receipt.counts.out;
+    WEIR_ASSIGN(const auto earlier, receipts_of(load.table));
+    receipt.number = earlier.empty() ? 1 : earlier.back().number + 1;
     if (!receipt.counts.is_closed())
       return fail_with_hint(
           ErrorCode::kCheckFailed,
@@ -162,6 +215,17 @@ class DuckdbWarehouse : public Warehouse {
     return {};
   }
 
+  Result<std::optional<TableState>> state(const TableName& table,
+                                          const std::vector<std::string>& columns) override {
+    WEIR_ASSIGN(const bool is_there, has_table(table));
+    if (!is_there) return std::nullopt;
+    WEIR_ASSIGN(const auto schema, session_->describe("SELECT * FROM " + table.quoted()));
+    std::vector<std::string> present;
+    for (const auto& name : columns)
+      if (model::find_column(schema, name) != nullptr) present.push_back(name);
+    return state_of(table.quoted(), present);
+  }
+
   Result<int64_t> count_rows(const TableName& table) override {
     WEIR_ASSIGN(const bool is_there, has_table(table));
     if (!is_there)
@@ -170,11 +234,15 @@ class DuckdbWarehouse : public Warehouse {
   }
 
   Result<std::vector<Receipt>> receipts(const TableName& table) override {
+    return receipts_of(table);
+  }
+
+ private:
+  Result<std::vector<Receipt>> receipts_of(const TableName& table) {
     return read_receipts(table.table.empty() ? std::string("true")
                                              : "\"table_name\" = " + quote_text(table.text()));
   }
 
- private:
   Result<int64_t> count(const TableName& table) {
     return session_->query_number("SELECT count(*) FROM " + table.quoted());
   }
@@ -203,13 +271,17 @@ class DuckdbWarehouse : public Warehouse {
   Result<std::vector<Receipt>> read_receipts(const std::string& condition) {
     WEIR_ASSIGN(const bool is_there, has_table({"main", "_weir_load"}));
     if (!is_there) return std::vector<Receipt>{};
-    WEIR_ASSIGN(const auto found, session_->query(fmt::format(
-                                      "SELECT {} FROM {} WHERE {} ORDER BY \"loaded_at\", rowid",
-                                      kReceiptColumns, kReceipts, condition)));
+    WEIR_ASSIGN(const auto columns, session_->describe(fmt::format("SELECT * FROM {}", kReceipts)));
+    const bool has_details = model::find_column(columns, "details") != nullptr;
+    WEIR_ASSIGN(const auto found,
+                session_->query(fmt::format(
+                    "SELECT {}, {} FROM {} WHERE {} ORDER BY \"loaded_at\", rowid", kReceiptColumns,
+                    has_details ? "\"details\"" : "'{}'", kReceipts, condition)));
     std::vector<Receipt> receipts;
     for (const auto& row : found.rows) {
       WEIR_ASSIGN(receipts.emplace_back(), receipt_from(row));
     }
+    std::ranges::stable_sort(receipts, {}, &Receipt::number);
     return receipts;
   }
 
@@ -220,20 +292,82 @@ class DuckdbWarehouse : public Warehouse {
         "\"run_id\" VARCHAR NOT NULL, \"rows\" BIGINT NOT NULL, \"digest\" VARCHAR NOT NULL, "
         "\"counts\" VARCHAR NOT NULL)",
         kReceipts)));
+    WEIR_TRY(session_->run(
+        fmt::format("ALTER TABLE {} ADD COLUMN IF NOT EXISTS \"details\" VARCHAR", kReceipts)));
     // There is one already where the table was dropped since.
     return session_->run(fmt::format(
-        "INSERT OR REPLACE INTO {} VALUES ({}, {}, {}::TIMESTAMPTZ, {}, {}, {}, {})", kReceipts,
+        "INSERT OR REPLACE INTO {} VALUES ({}, {}, {}::TIMESTAMPTZ, {}, {}, {}, {}, {})", kReceipts,
         quote_text(receipt.token), quote_text(receipt.table_name),
         quote_text(format_instant(receipt.loaded_at_us)), quote_text(receipt.run_id), receipt.rows,
-        quote_text(receipt.digest), quote_text(dump_json(model::to_json(receipt.counts)))));
+        quote_text(receipt.digest), quote_text(dump_json(model::to_json(receipt.counts))),
+        quote_text(details_text(receipt))));
   }
 
-  Result<std::string> digest_of(const std::string& relation,
-                                const std::vector<std::string>& columns) {
+  Result<TableState> state_of(const std::string& relation,
+                              const std::vector<std::string>& columns) {
+    if (columns.empty()) {
+      WEIR_ASSIGN(const int64_t rows, session_->query_number("SELECT count(*) FROM " + relation));
+      return TableState{.rows = rows};
+    }
     WEIR_ASSIGN(const auto sums, session_->query(sums_of_hashes(relation, columns)));
     const auto& row = sums.rows.at(0);
-    return sha256_hex(
-        fmt::format("{}\n{}\n{}", row[0].value_or(""), row[1].value_or(""), row[2].value_or("")));
+    WEIR_ASSIGN(const int64_t rows, number_from(row[0]));
+    return TableState{.rows = rows, .high = row[1].value_or("0"), .low = row[2].value_or("0")};
+  }
+
+  /// Sums of the load's control columns over a relation; a column that it lacks adds nothing.
+  Result<std::map<std::string, model::ExactSum>> control_of(const Load& load,
+                                                            const std::string& relation) {
+    std::map<std::string, model::ExactSum> sums;
+    if (load.control.empty()) return sums;
+    WEIR_ASSIGN(const auto columns, session_->describe("SELECT * FROM " + relation));
+    for (const auto& [name, in] : load.control) {
+      auto& sum = sums[name];
+      if (model::find_column(columns, name) == nullptr) continue;
+      WEIR_ASSIGN(const auto found, session_->query(fmt::format(
+                                        "SELECT CAST(sum({0}) AS VARCHAR), count({0}) FROM {1}",
+                                        quote_name(name), relation)));
+      WEIR_ASSIGN(const int64_t values, number_from(found.rows.at(0).at(1)));
+      WEIR_ASSIGN(sum, model::exact_sum_of(found.rows.at(0).at(0).value_or(""), values));
+    }
+    return sums;
+  }
+
+  /// What came in against what the relation holds beyond `before`.
+  Result<model::HopSums> sums_of(const Load& load, const std::string& relation,
+                                 const std::map<std::string, model::ExactSum>& before) {
+    model::HopSums sums;
+    WEIR_ASSIGN(const auto now, control_of(load, relation));
+    for (const auto& [name, in] : load.control) {
+      auto& parts = sums.columns[name];
+      parts.in = in;
+      parts.out = now.at(name);
+      parts.inserted = parts.out;
+      const auto there = before.find(name);
+      if (there != before.end()) WEIR_TRY(parts.inserted.subtract(there->second));
+    }
+    return sums;
+  }
+
+  /// Rows of the table whose keys were staged.
+  static std::string same_rows(const Load& load, const Staged& staged) {
+    return fmt::format("(SELECT t.* FROM {} AS t JOIN {} AS s ON {})", load.table.quoted(),
+                       staged.table.quoted(), same_key(load.key));
+  }
+
+  /// What the newest receipt says of the table, or, where there is none, what it holds.
+  Result<Receipt> newest_state(const Load& load) {
+    WEIR_ASSIGN(auto receipts, receipts_of(load.table));
+    if (!receipts.empty() && !receipts.back().columns.empty()) return std::move(receipts.back());
+    Receipt receipt;
+    WEIR_ASSIGN(const auto now, state(load.table, names_of(load.columns)));
+    receipt.state = now.value_or(TableState{});
+    return receipt;
+  }
+
+  static void add_columns(const std::vector<std::string>& names, std::vector<std::string>& to) {
+    for (const auto& name : names)
+      if (std::ranges::find(to, name) == to.end()) to.push_back(name);
   }
 
   Status check_keys(const Load& load, const Staged& staged) {
