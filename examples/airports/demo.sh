@@ -43,12 +43,21 @@ after=$(find data/raw data/stage data/presentation -name '*.parquet' | wc -l)
 echo "   Parquet objects before: $before, after: $after"
 
 say "6. A tenth, planted file: a number that is none, a key twice, a missing cell, half of the rows gone"
-python3 plant.py "$releases/airports-20260905.csv" data/landing/airports-20261001.csv
+export WEIR_DATA=data/tenth WEIR_CATALOG=sqlite:data/tenth/weir.db   # in a copy of the lake
+mkdir data/tenth
+cp -r data/landing data/raw data/stage data/presentation data/warehouse.duckdb data/weir.db data/tenth/
+python3 plant.py "$releases/airports-20260905.csv" data/tenth/landing/airports-20261001.csv
 "$weir" run airports 2>&1 | sed 's/^/   /' || true
 echo
-echo "   rejected rows:"
+echo "   rows that could not be read:"
 "$weir" --quiet quarantine show raw.airports | cut -c1-150 | sed 's/^/   /'
-rm data/landing/airports-20261001.csv
+echo
+echo "   a person looks at it and lets it through: weir approve airports; weir retry airports"
+quietly approve airports
+"$weir" retry airports 2>&1 | grep 'history:' | sed 's/^/   /'
+echo "   rows that could not be merged:"
+"$weir" --quiet quarantine show stage.airports | cut -c1-150 | sed 's/^/   /'
+unset WEIR_DATA WEIR_CATALOG
 
 say "7. A run is killed in the middle (kill -9 after its fourth merge), and retried"
 digest=$("$weir" table verify stage.airports --digest)
@@ -79,7 +88,7 @@ say "8. The warehouse"
 say "Done. Look around:"
 cat << TEXT
    cd $PWD
-   $weir status                                   the last run (held: half of the rows are gone)
+   $weir status                                   the last run
    $weir table list
    $weir table history stage.airports KJFK
    sqlite3 data/weir.db 'SELECT flow_id, state FROM flow_run'
