@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace weir {
 namespace {
@@ -92,21 +93,24 @@ std::string to_line(const Error& error) {
 }
 
 std::string to_terminal(const Error& error) {
-  std::string text = fmt::format("error: {}\n", error.message);
+  std::string text = fmt::format("error: {}\n", printable(error.message));
   if (error.place) {
     const Place& place = *error.place;
-    std::string head = fmt::format("  {}", place.file);
+    std::string head = fmt::format("  {}", printable(place.file));
     if (place.line > 0) head += fmt::format(":{}", place.line);
+    if (place.line > 0 && place.column > 0) head += fmt::format(":{}", place.column);
     head += ":  ";
-    text += head + place.text + "\n";
+    std::string shown = printable(place.text);
+    std::ranges::replace(shown, '\t', ' ');  // the marks count characters
+    text += head + shown + "\n";
     if (!place.text.empty() && place.column > 0) {
       const auto indent = head.size() + static_cast<size_t>(place.column - 1);
       text += std::string(indent, ' ') +
               std::string(static_cast<size_t>(std::max<int64_t>(1, place.length)), '^') + "\n";
     }
   }
-  for (const auto& step : error.trail) text += fmt::format("  while {}\n", step);
-  if (!error.hint.empty()) text += fmt::format("  help: {}\n", error.hint);
+  for (const auto& step : error.trail) text += fmt::format("  while {}\n", printable(step));
+  if (!error.hint.empty()) text += fmt::format("  help: {}\n", printable(error.hint));
   return text;
 }
 

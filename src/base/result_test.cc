@@ -59,10 +59,19 @@ TEST(Error, ATerminalShowsTheWordsAtFault) {
           .with_hint("did you mean 'from'?");
   EXPECT_EQ(to_terminal(error),
             "error: unknown parameter 'form'\n"
-            "  flow.yaml:14:    form: landing/\n"
-            "                   ^^^^\n"
+            "  flow.yaml:14:3:    form: landing/\n"
+            "                     ^^^^\n"
             "  while validating\n"
             "  help: did you mean 'from'?\n");
+}
+
+TEST(Error, NothingInItMovesATerminalsCursor) {
+  const Error error = Error{ErrorCode::kInvalidConfig, "header '\x1B[2J'", {}, {}, std::nullopt}.at(
+      {"a.yaml", 1, 4, "a:\t\xEB\x1B", 1});
+  EXPECT_EQ(to_terminal(error),
+            "error: header '\uFFFD[2J'\n"
+            "  a.yaml:1:4:  a: \uFFFD\uFFFD\n"
+            "                  ^\n");
 }
 
 }  // namespace

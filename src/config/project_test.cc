@@ -222,8 +222,8 @@ TEST(ProjectFault, IsShownAsAPersonReadsIt) {
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_EQ(to_terminal(faults.front()),
             "error: task 'a' of flow 'f': unknown key 'templte'\n"
-            "  flows/f.yaml:4:      templte: t\n"
-            "                       ^^^^^^^\n"
+            "  flows/f.yaml:4:5:      templte: t\n"
+            "                         ^^^^^^^\n"
             "  help: did you mean 'template'?\n");
 }
 

@@ -154,10 +154,10 @@ TEST_F(Versions, FaultsOfFilesAreShownAtWhoNamesThem) {
   ASSERT_FALSE(version);
   EXPECT_EQ(to_terminal(version.error().front()),
             "error: task 'by_country' of flow 'airports': no file 'sql/airports_by_country.sql'\n"
-            "  flows/airports.yaml:14:      with: {to: presentation.airports_by_country, sql: "
+            "  flows/airports.yaml:14:55:      with: {to: presentation.airports_by_country, sql: "
             "sql/airports_by_country.sql}\n"
             "                                                                                 "
-            "^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+            "   ^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
             "  help: paths count from the project folder\n");
   ASSERT_TRUE(storage::put(*folder, "sql/airports_by_country.sql", "SELECT '\xff'",
                            storage::Put::kReplace));
