@@ -4,6 +4,8 @@
 
 namespace weir::engine {
 
+static_assert(kUserSql == sql::kUserSql);
+
 Result<SqlFacts> read_sql(const std::string& dialect, const std::string& text) {
   if (dialect != "duckdb")
     return fail_with_hint(ErrorCode::kUnsupported,

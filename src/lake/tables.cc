@@ -192,7 +192,9 @@ Result<sql::TextResult> query(const Lake& lake, const std::string& text, const s
     views.push_back(std::move(view));
   }
   WEIR_ASSIGN(auto session, sql::open_user_session(session_options(lake), views, *lake.cancel));
-  return session->query(parsed.text, max_rows);
+  auto result = session->query(parsed.text, max_rows);
+  if (!result) return std::unexpected(sql::at_user_sql(result.error(), text, 0));
+  return result;
 }
 
 namespace {

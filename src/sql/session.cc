@@ -1,7 +1,9 @@
 #include "sql/session.h"
 
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <system_error>
 
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -159,8 +161,18 @@ Status DuckSession::make_temp_folder(const std::string& inside) {
   std::error_code code;
   std::filesystem::create_directories(inside, code);
   std::string path = (std::filesystem::path(inside) / "weir-sql-XXXXXX").string();
-  if (mkdtemp(path.data()) == nullptr)  // makes it with mode 0700
-    return fail(ErrorCode::kUnavailable, "cannot make a temporary folder in '{}'", inside);
+  if (mkdtemp(path.data()) == nullptr) {  // makes it with mode 0700
+    const std::error_code why(errno, std::generic_category());
+    const bool is_denied =
+        why == std::errc::permission_denied || why == std::errc::read_only_file_system;
+    const bool is_full = why == std::errc::no_space_on_device;
+    return fail_with_hint(
+        is_denied ? ErrorCode::kDenied
+        : is_full ? ErrorCode::kResourceExhausted
+                  : ErrorCode::kUnavailable,
+        fmt::format("cannot make a temporary folder in '{}': {}", inside, why.message()),
+        "the environment's TMPDIR says where: name a folder that can be written and has room");
+  }
   temp_folder_ = std::move(path);
   return {};
 }

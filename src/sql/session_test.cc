@@ -251,7 +251,13 @@ TEST(Session, ErrorsSayWhatTheCallerCanDo) {
       ErrorCode::kInvalidData);
   const Error error = error_of(*session, "SELECT 1,\n  nothing FROM range(3)");
   EXPECT_THAT(error.message, ::testing::Not(HasSubstr("\n")));
-  EXPECT_THAT(error.hint, HasSubstr("LINE 2"));
+  ASSERT_TRUE(error.place);
+  EXPECT_EQ(error.place->line, 2);
+  EXPECT_EQ(error.place->column, 3);
+  EXPECT_EQ(error.place->text, "  nothing FROM range(3)");
+  const Error function = error_of(*session, "SELECT countt(*) FROM range(3)");
+  EXPECT_THAT(function.message, ::testing::Not(HasSubstr("Did you mean")));
+  EXPECT_THAT(function.hint, HasSubstr("Did you mean"));
 }
 
 TEST(Session, MemoryBeyondTheLimitIsResourceExhausted) {

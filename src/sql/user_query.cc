@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "base/json.h"
 #include "base/nearest.h"
+#include "model/layer_name.h"
+#include "sql/duckdb/handles.h"
 
 namespace weir::sql {
 namespace {
@@ -67,10 +70,6 @@ constexpr std::array<std::string_view, 7> kRelations = {
 constexpr std::array<std::string_view, 3> kQueryNodes = {"RECURSIVE_CTE_NODE", "SELECT_NODE",
                                                          "SET_OPERATION_NODE"};
 
-// Schemas and catalogs of DuckDB itself: their views tell of files and settings.
-constexpr std::array<std::string_view, 6> kReservedLayers = {
-    "information_schema", "main", "memory", "pg_catalog", "system", "temp"};
-
 constexpr std::string_view kHowTo = "write one SELECT over datasets: SELECT … FROM layer.dataset";
 
 template <size_t N>
@@ -94,11 +93,40 @@ std::unexpected<Error> refuse(std::string message, std::string hint = std::strin
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(message), std::move(hint));
 }
 
+int64_t characters(std::string_view text) {
+  return std::ranges::count_if(text,
+                               [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
+}
+
+/// Line `number` of the text, from 1.
+std::string_view line_of(std::string_view text, int64_t number) {
+  for (; number > 1; --number) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  text = text.substr(0, text.find('\n'));
+  return text.ends_with('\r') ? text.substr(0, text.size() - 1) : text;
+}
+
+/// The place of the byte at `position`.
+Place place_at(std::string_view text, size_t position) {
+  const auto before = text.substr(0, position);
+  const auto line_begin = before.rfind('\n') + 1;  // 0 where there is none
+  Place place;
+  place.file = kUserSql;
+  place.line = 1 + std::ranges::count(before, '\n');
+  place.column = 1 + characters(before.substr(line_begin));
+  place.text = line_of(text.substr(line_begin), 1);
+  return place;
+}
+
 /// Walks the tree that DuckDB's own parser made of the statement. Whatever has a `type` of
 /// BASE_TABLE reads a table, wherever it stands; names of CTEs count only inside their node.
 class QueryWalker {
  public:
-  using Scope = std::set<std::string>;  ///< Names of CTEs in lower case
+  using Scope = std::set<std::string>;                        ///< Names of CTEs in lower case
+  static constexpr uint64_t kNoPosition = uint64_t{1} << 63;  ///< DuckDB says 2⁶⁴−1 for none
 
   Status walk(const Json& value, const Scope& scope) {
     if (value.is_array()) {
@@ -112,9 +140,14 @@ class QueryWalker {
   std::set<model::DatasetName> datasets;
   bool tells_time = false;
   std::set<std::string> unrepeatable;
+  /// Where in the text what was looked at last stands; after a refusal, what was refused.
+  std::optional<size_t> position;
 
  private:
   Status walk_object(const Json& object, const Scope& scope) {
+    if (const auto at = object.find("query_location");
+        at != object.end() && at->is_number_unsigned() && *at < kNoPosition)
+      position = at->get<size_t>();
     const std::string kind = text_of(object, "class");
     const std::string type = text_of(object, "type");
     if (kind == "CONSTANT") return {};
@@ -209,7 +242,7 @@ class QueryWalker {
       return refuse(fmt::format("the query reads from '{}', which is no dataset", name),
                     did_you_mean(name, {scope.begin(), scope.end()}) + std::string(kHowTo));
     }
-    if (is_in(kReservedLayers, lower(layer)))
+    if (model::is_engine_schema(layer))  // its views tell of files and settings
       return refuse(
           fmt::format("the query reads from '{}.{}', which is DuckDB's own", layer, name));
     WEIR_TRY(model::check_name(layer, "layer"));
@@ -302,13 +335,25 @@ Result<UserQuery> read_user_query(const std::string& text) {
     if (text_of(tree, "error_type") == "not implemented")
       return refuse("the query is no plain SELECT",
                     fmt::format("{}; a PIVOT needs its IN list", kHowTo));
-    return refuse(fmt::format("the query cannot be read: {}", message));
+    auto refused = refuse(fmt::format("the query cannot be read: {}", message));
+    const std::string position = text_of(tree, "position");
+    size_t at = 0;
+    const auto [end, code] =
+        std::from_chars(position.data(), position.data() + position.size(), at);
+    if (code == std::errc() && !position.empty() && at <= text.size())
+      refused.error().place = place_at(text, at);
+    return refused;
   }
   const Json statements = tree.value("statements", Json::array());
   if (statements.size() != 1)
     return refuse(fmt::format("the query has {} statements, not one", statements.size()));
   QueryWalker walker;
-  WEIR_TRY(walker.walk(statements[0], {}));
+  if (const auto walked = walker.walk(statements[0], {}); !walked) {
+    Error refused = walked.error();
+    if (walker.position && *walker.position <= text.size())
+      refused.place = place_at(text, *walker.position);
+    return std::unexpected(std::move(refused));
+  }
   UserQuery query{.text = text};
   query.datasets.assign(walker.datasets.begin(), walker.datasets.end());
   query.unrepeatable.assign(walker.unrepeatable.begin(), walker.unrepeatable.end());
@@ -331,6 +376,29 @@ Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options
   if (options.now_us) WEIR_TRY(stop_clock(*session, *options.now_us));
   WEIR_TRY(session->lock(allowed));
   return session;
+}
+
+Error at_user_sql(Error error, const std::string& text, int64_t lines_before) {
+  if (!error.place || error.place->file != kStatement || error.place->line <= lines_before)
+    return error;
+  Place& place = *error.place;
+  constexpr std::string_view kCut = "...";
+  std::string_view shown = place.text;
+  const bool is_cut_before = shown.starts_with(kCut);
+  if (is_cut_before) shown.remove_prefix(kCut.size());
+  if (shown.ends_with(kCut)) shown.remove_suffix(kCut.size());
+  place.file = kUserSql;
+  place.line -= lines_before;
+  const std::string_view line = line_of(text, place.line);
+  const auto begin = line.find(shown);
+  if (begin == std::string_view::npos) {
+    place.column = 0;
+  } else if (place.column > 0) {
+    place.column += characters(line.substr(0, begin));
+    if (is_cut_before) place.column -= static_cast<int64_t>(kCut.size());
+  }
+  place.text = line;
+  return error;
 }
 
 }  // namespace weir::sql

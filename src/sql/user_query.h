@@ -20,8 +20,12 @@ struct UserQuery {
   std::vector<std::string> unrepeatable = {};  ///< random(), uuid(), …: other values at each call.
 };
 
+/// The file of a place in a user's SQL; who knows the file that it came from puts its name there.
+inline constexpr std::string_view kUserSql = "SQL";
+
 /// kInvalidConfig unless `text` is exactly one SELECT whose tables are `layer.dataset` names (or
-/// its own CTEs) and which calls no table function that reads files; the hint says how to write it.
+/// its own CTEs) and which calls no table function that reads files; the hint says how to write it,
+/// the place where the fault stands, in file kUserSql.
 Result<UserQuery> read_user_query(const std::string& text);
 
 /// Where the Parquet files of one dataset lie: what a view is made of.
@@ -37,5 +41,9 @@ struct ViewSource {
 Result<std::unique_ptr<Session>> open_user_session(const SessionOptions& options,
                                                    const std::vector<ViewSource>& sources,
                                                    const Cancel& cancel);
+
+/// A failure of a statement that has `text` on lines of its own behind `lines_before` others: its
+/// place is then one in `text`, in file kUserSql. Other errors pass unchanged.
+Error at_user_sql(Error error, const std::string& text, int64_t lines_before);
 
 }  // namespace weir::sql

@@ -256,6 +256,27 @@ TEST(ReadUserQuery, EverythingElseIsRefusedWithAHint) {
   }
 }
 
+Place place_of(const std::string& text) {
+  const auto query = read_user_query(text);
+  EXPECT_FALSE(query) << text;
+  return query ? Place() : query.error().place.value_or(Place());
+}
+
+TEST(ReadUserQuery, ARefusalShowsWhereTheFaultStands) {
+  const Place syntax = place_of("SELECT a,\n  'é' b c\nFROM raw.a");
+  EXPECT_EQ(syntax.file, kUserSql);
+  EXPECT_EQ(syntax.line, 2);
+  EXPECT_EQ(syntax.column, 9);
+  EXPECT_EQ(syntax.text, "  'é' b c");
+  const Place table = place_of("SELECT *\r\nFROM raw.a,\r\n  read_csv('/etc/passwd')");
+  EXPECT_EQ(table.line, 3);
+  EXPECT_EQ(table.column, 3);
+  const Place function = place_of("SELECT a,\n b || getenv('HOME')\nFROM raw.a");
+  EXPECT_EQ(function.line, 2);
+  EXPECT_EQ(function.column, 7);
+  EXPECT_EQ(function.text, " b || getenv('HOME')");
+}
+
 /// A lake of two datasets, and beside them what nobody may reach.
 class UserSession : public ::testing::Test {
  protected:
@@ -310,6 +331,22 @@ TEST_F(UserSession, ViewHasTheColumnsOfItsSchemaAndNoOther) {
   EXPECT_THAT(result->rows[1], ElementsAre("2", "bob", "3.5", std::nullopt));
   EXPECT_EQ(model::to_text(result->types[0]), "bigint");
   EXPECT_EQ(model::to_text(result->types[3]), "date");
+}
+
+TEST_F(UserSession, AFaultOfTheQueryHasItsPlaceInTheUsersText) {
+  const auto session = open({people()});
+  const std::string text =
+      "SELECT id,\n  '" + std::string(200, 'x') + "é', nothing\nFROM raw.people";
+  const auto made = session->run("CREATE TEMP VIEW v AS\n" + text);
+  ASSERT_FALSE(made);
+  const Error error = at_user_sql(made.error(), text, 1);
+  ASSERT_TRUE(error.place);
+  EXPECT_EQ(error.place->file, kUserSql);
+  EXPECT_EQ(error.place->line, 2);
+  EXPECT_EQ(error.place->column, 207);
+  EXPECT_THAT(error.hint, HasSubstr("Candidate bindings"));
+  const Error other{ErrorCode::kInternal, "x", {}, {}, Place{"elsewhere", 3, 1, "", 1}};
+  EXPECT_EQ(at_user_sql(other, text, 1).place->file, "elsewhere");
 }
 
 TEST_F(UserSession, ViewWithoutASchemaHidesHudisColumns) {

@@ -127,7 +127,8 @@ Result<std::string> statement_of(const Operation& operation, const model::Schema
 Result<std::unique_ptr<sql::BatchReader>> start(const Operation& operation,
                                                 const sql::UserQuery& query,
                                                 sql::Session& session) {
-  WEIR_TRY(session.run(fmt::format("CREATE TEMP VIEW {} AS {}", kQuery, query.text)));
+  const auto made = session.run(fmt::format("CREATE TEMP VIEW {} AS\n{}", kQuery, query.text));
+  if (!made) return std::unexpected(sql::at_user_sql(made.error(), query.text, 1));
   WEIR_ASSIGN(const auto from_query, session.describe(fmt::format("SELECT * FROM {}", kQuery)));
   WEIR_ASSIGN(const auto columns, columns_of(operation, from_query));
   WEIR_ASSIGN(const auto statement, statement_of(operation, columns));

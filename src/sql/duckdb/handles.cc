@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 namespace weir::sql {
@@ -63,13 +64,36 @@ ErrorCode code_of(duckdb_error_type type, std::string_view message) {
   const auto says = [&](std::string_view words) {
     return message.find(words) != std::string_view::npos;
   };
+  // Also where it tells of a failed commit.
+  if (says("No space left") || says("max_temp_directory_size"))
+    return ErrorCode::kResourceExhausted;
   if (code == ErrorCode::kUnavailable) {
+    if (says("not a valid DuckDB database file") || says("Corrupt database file"))
+      return ErrorCode::kCorrupt;
+    if (says("Permission denied") || says("Read-only file system")) return ErrorCode::kDenied;
     if (says("Could not set lock") || says("already attached") || says("Unique file handle"))
       return ErrorCode::kConflict;
-    if (says("No space left") || says("max_temp_directory_size"))
-      return ErrorCode::kResourceExhausted;
   }
   return code;
+}
+
+/// Where in the statement, out of DuckDB's picture of it: `LINE 3: …` and a `^` below the words.
+/// The text of the place is the picture's, which leaves out parts of long lines.
+std::optional<Place> place_in(std::string_view picture) {
+  constexpr std::string_view kLine = "LINE ";
+  const auto colon = picture.find(": ");
+  const auto line_end = picture.find('\n');
+  if (!picture.starts_with(kLine) || colon == std::string_view::npos) return std::nullopt;
+  Place place;
+  place.file = kStatement;
+  const auto digits = picture.substr(kLine.size(), colon - kLine.size());
+  std::from_chars(digits.data(), digits.data() + digits.size(), place.line);
+  place.text = picture.substr(colon + 2, line_end - std::min(line_end, colon + 2));
+  if (line_end == std::string_view::npos) return place;
+  const auto mark = picture.substr(line_end + 1).find('^');
+  if (mark != std::string_view::npos && mark >= colon + 2)
+    place.column = static_cast<int64_t>(mark - colon - 1);
+  return place;
 }
 
 }  // namespace
@@ -84,14 +108,21 @@ std::string take_text(char* text) {
 Error engine_error(duckdb_error_type type, const char* message) {
   const std::string_view whole = message == nullptr ? "DuckDB gave no message" : message;
   Error error{code_of(type, whole), std::string(whole), {}, {}, std::nullopt};
-  const size_t place = whole.find("\n\nLINE ");
-  if (place != std::string_view::npos) {
-    error.message = whole.substr(0, place);
-    std::string_view line = whole.substr(place + 2);
-    line = line.substr(0, line.find('\n'));
-    error.hint = fmt::format("in {}", line.substr(0, 300));
+  const size_t picture = whole.find("\n\nLINE ");
+  if (picture != std::string_view::npos) {
+    error.message = whole.substr(0, picture);
+    error.place = place_in(whole.substr(picture + 2));
+  }
+  for (const std::string_view advice : {"\nCandidate", "\nDid you mean", "\n\nPossible solution"}) {
+    const auto start = error.message.find(advice);
+    if (start == std::string::npos) continue;
+    error.hint = error.message.substr(error.message.find_first_not_of('\n', start));
+    error.message.resize(start);
+    std::ranges::replace(error.hint, '\n', ' ');
   }
   std::ranges::replace(error.message, '\n', ' ');
+  if (error.hint.empty() && whole.find("No space left") != std::string_view::npos)
+    error.hint = "make room, then run again: nothing half-written is visible";
   return error;
 }
 

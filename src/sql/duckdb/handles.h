@@ -70,8 +70,11 @@ class QueryResult {
 /// Text that DuckDB allocated, taken over and freed.
 std::string take_text(char* text);
 
+/// The file of a place in a statement.
+inline constexpr std::string_view kStatement = "statement";
+
 /// What DuckDB says, as an Error: `type` where the API told it, else the message's first words
-/// decide. The lines about the place in the statement become the hint.
+/// decide. Its place is in the statement, its advice the hint.
 Error engine_error(duckdb_error_type type, const char* message);
 inline Error engine_error(const char* message) {
   return engine_error(DUCKDB_ERROR_INVALID, message);
