@@ -13,6 +13,16 @@ namespace {
 
 constexpr int64_t kFirstLook = 1 << 20;
 
+// Whether the file's first bytes speak against the encoding. Text of UTF-16 may have few NULs, but
+// where there is none at all, not even a line ends.
+bool can_be(Encoding encoding, const ByteOrderMark& mark, Encoding guess, std::string_view sample) {
+  if (mark.length > 0) return mark.encoding == encoding;
+  if (is_utf16(guess)) return guess == encoding;
+  const bool has_nul = sample.find('\0') != std::string_view::npos;
+  return !is_utf16(encoding) || sample.empty() || has_nul ||
+         !is_utf8(without_cut_character(sample));
+}
+
 Json field_object(const ColumnPlan& plan, const RecordSplitter& splitter, const Record& record) {
   Json values = Json::object();
   std::string buffer;
@@ -76,14 +86,13 @@ Status CsvReader::start() {
   const auto declared = options_.dialect.encoding;
   encoding_ = declared.value_or(Encoding::kUtf8);
   const Encoding guess = guess_encoding(without_cut_character(sample));
-  const bool is_wide = guess == Encoding::kUtf16Le || guess == Encoding::kUtf16Be;
-  if (!declared && is_wide) {
+  // `utf-16` leaves the order of bytes to the mark.
+  if (encoding_ == Encoding::kUtf16Le && is_utf16(mark.encoding)) encoding_ = mark.encoding;
+  if (!can_be(encoding_, mark, guess, sample)) {
     return fail_with_hint(
-        ErrorCode::kInvalidData, fmt::format("'{}' is no UTF-8", name_),
+        ErrorCode::kInvalidData, fmt::format("'{}' is no {}", name_, to_text(encoding_)),
         fmt::format("it looks like {0}: declare `encoding: {0}`", to_text(guess)));
   }
-  // `utf-16` leaves the order of bytes to the mark.
-  if (encoding_ == Encoding::kUtf16Le && mark.length > 0) encoding_ = mark.encoding;
   const bool has_mark = mark.length > 0 && mark.encoding == encoding_;
   options_.dialect.encoding = encoding_;
   decoder_ = Decoder(encoding_);
@@ -373,7 +382,11 @@ Status CsvReader::finish() {
   summary_.size_bytes = read_at_;
   summary_.sha256 = digest_.finish_hex();
   summary_.records = scanner_.records();
-  if (bad_text_ > 1 && !has_good_text_ && looks_western_) summary_.guess = Encoding::kWindows1252;
+  // One bad byte in a large file is a bad byte.
+  const bool is_share = bad_text_ > 1 || bad_text_ * 1000 >= summary_.records;
+  if (bad_text_ > 0 && is_share && !has_good_text_ && looks_western_) {
+    summary_.guess = Encoding::kWindows1252;
+  }
   return {};
 }
 

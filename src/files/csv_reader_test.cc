@@ -139,12 +139,40 @@ TEST(CsvReader, OtherEncodingsAreDecodedWhereDeclaredAndNamedWhereNot) {
   const auto western = read("id,name\n1,Z\xFCrich\n2,Gen\xE8ve\n", options_of("{}"));
   ASSERT_TRUE(western);
   EXPECT_EQ(western->summary.guess, Encoding::kWindows1252);
+  EXPECT_EQ(read("id,name\n1,Z\xFCrich\n", options_of("{}"))->summary.guess,
+            Encoding::kWindows1252);
+  std::string large = "id,name\n1,Z\xFCrich\n";
+  for (int i = 0; i < 2000; ++i) large += "2,Bern\n";
+  EXPECT_EQ(read(large, options_of("{}"))->summary.guess, Encoding::kUtf8);
   const auto header = read(
       "id,stra\xDF"
       "e\n",
       options_of("{}"));
   ASSERT_FALSE(header);
   EXPECT_THAT(header.error().hint, HasSubstr("windows-1252"));
+}
+
+TEST(CsvReader, AnEncodingThatTheFirstBytesContradictIsRefused) {
+  const auto wide = [](std::string bytes, std::string_view text, bool is_big) {
+    for (const char c : text) bytes += is_big ? std::string{'\0', c} : std::string{c, '\0'};
+    return bytes;
+  };
+  const std::string text = "id,x\n1,a\n";
+  const auto hint = [](const std::string& bytes, const char* csv) {
+    const auto file = read(bytes, options_of(csv));
+    return file ? "it was read" : file.error().hint;
+  };
+  const std::string little = wide("", text, false);
+  const std::string big = wide("", text, true);
+  EXPECT_THAT(hint("\xFF\xFE" + little, R"({"encoding": "utf-16be"})"), HasSubstr("utf-16le"));
+  EXPECT_THAT(hint(little, R"({"encoding": "utf-16be"})"), HasSubstr("utf-16le"));
+  EXPECT_THAT(hint(big, R"({"encoding": "utf-16"})"), HasSubstr("utf-16be"));
+  EXPECT_THAT(hint(little, R"({"encoding": "utf-8"})"), HasSubstr("utf-16le"));
+  EXPECT_THAT(hint(little, R"({"encoding": "latin-1"})"), HasSubstr("utf-16le"));
+  EXPECT_THAT(hint(text, R"({"encoding": "utf-16"})"), HasSubstr("encoding: utf-8"));
+  EXPECT_THAT(hint("\xEF\xBB\xBF" + text, R"({"encoding": "latin-1"})"), HasSubstr("utf-8"));
+  EXPECT_TRUE(read("\xFE\xFF" + big, options_of(R"({"encoding": "utf-16"})")));
+  EXPECT_TRUE(read(text, options_of(R"({"encoding": "latin-1"})")));
 }
 
 TEST(CsvReader, ATimestampWithoutAZoneStopsTheFileUnlessOneIsDeclared) {

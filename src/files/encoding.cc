@@ -35,10 +35,6 @@ void append_utf8(uint32_t point, std::string& out) {
   }
 }
 
-bool is_utf16(Encoding encoding) {
-  return encoding == Encoding::kUtf16Le || encoding == Encoding::kUtf16Be;
-}
-
 // Length of the well-formed character at the start of `text`, or 0.
 size_t character_length(std::string_view text) {
   const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -67,6 +63,10 @@ size_t character_length(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_utf16(Encoding encoding) {
+  return encoding == Encoding::kUtf16Le || encoding == Encoding::kUtf16Be;
+}
 
 std::string_view to_text(Encoding encoding) {
   switch (encoding) {
@@ -109,8 +109,9 @@ Encoding guess_encoding(std::string_view sample) {
   for (size_t i = 0; i < sample.size(); ++i) {
     if (sample[i] == '\0') ++(i % 2 == 0 ? even_nuls : odd_nuls);
   }
-  if (odd_nuls > sample.size() / 4 && even_nuls == 0) return Encoding::kUtf16Le;
-  if (even_nuls > sample.size() / 4 && odd_nuls == 0) return Encoding::kUtf16Be;
+  // A few characters beyond Latin have a NUL on the other side.
+  if (odd_nuls > sample.size() / 4 && even_nuls * 10 < odd_nuls) return Encoding::kUtf16Le;
+  if (even_nuls > sample.size() / 4 && odd_nuls * 10 < even_nuls) return Encoding::kUtf16Be;
   if (is_utf8(sample)) return Encoding::kUtf8;
   const bool is_western = std::ranges::all_of(sample, [](char c) {
     const auto byte = static_cast<uint8_t>(c);

@@ -21,6 +21,7 @@ enum class Encoding {
 };
 
 std::string_view to_text(Encoding encoding);
+bool is_utf16(Encoding encoding);
 
 /// `utf-8`, `utf-16` (by its byte order mark, else little endian), `utf-16le`, `utf-16be`,
 /// `latin-1` | `iso-8859-1`, `windows-1252` | `cp1252`, any case. kUnsupported for others.

@@ -174,6 +174,15 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// A glob that fits the text: what has a meaning in globs becomes `?`.
+std::string literal(std::string_view text) {
+  std::string glob(text);
+  for (char& c : glob) {
+    if (std::string_view("*?[]{}\\").find(c) != std::string_view::npos) c = '?';
+  }
+  return glob;
+}
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 struct DateInName {
@@ -263,16 +272,16 @@ std::vector<PatternGuess> guess_patterns(const std::vector<std::string>& names) 
   for (const std::string& name : names) {
     const size_t start = name.rfind('/') + 1;  // 0 where there is none
     const std::string_view file = std::string_view(name).substr(start);
-    PatternGuess guess = {name, ""};
+    PatternGuess guess = {literal(name), ""};
     if (const auto date = date_in(file)) {
       const auto before = file.substr(0, date->begin);
       const auto after = file.substr(date->begin + date->length);
-      guess.glob = fmt::format("{}{}*{}", name.substr(0, start), before, after);
+      guess.glob = literal(name.substr(0, start)) + literal(before) + "*" + literal(after);
       guess.as_of = fmt::format("{}(?<as_of>{})", escaped(before), date->expression);
     } else if (const size_t digit = file.find_first_of("0123456789"); digit != file.npos) {
       const size_t end = std::min(file.find_first_not_of("0123456789", digit), file.size());
-      guess.glob =
-          fmt::format("{}{}*{}", name.substr(0, start), file.substr(0, digit), file.substr(end));
+      guess.glob = literal(name.substr(0, start)) + literal(file.substr(0, digit)) + "*" +
+                   literal(file.substr(end));
     }
     by_glob.emplace(guess.glob, guess);
   }

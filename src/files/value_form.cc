@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 namespace weir::files {
 namespace {
@@ -47,6 +48,18 @@ Form check_integer(std::string_view text, char point) {
   return text.empty() ? Form::kFine : Form::kWrongType;
 }
 
+// DuckDB's hugeint goes to 39 digits, of which a column of Parquet keeps 38.
+Form check_hugeint(std::string_view text, char point) {
+  constexpr size_t kMostDigits = 38;
+  const Form form = check_integer(text, point);
+  if (form != Form::kFine) return form;
+  text = trimmed(text);
+  take_sign(text);
+  while (take(text, '0')) {
+  }
+  return take_digits(text) > kMostDigits ? Form::kOutOfRange : Form::kFine;
+}
+
 // Decimals: no digit but zeros beyond the scale, an exponent counted in.
 Form check_decimal(std::string_view text, char point, int scale) {
   text = trimmed(text);
@@ -77,17 +90,31 @@ Form check_decimal(std::string_view text, char point, int scale) {
   return needed > scale ? Form::kScaleOverflow : Form::kFine;
 }
 
+// Whether a number is beyond what the type reaches: a cast would make it infinite or zero.
+template <typename Number>
+Form check_reach(std::string_view text, char point) {
+  take(text, '+');
+  std::string written(text);
+  std::ranges::replace(written, point, '.');
+  Number value = 0;
+  const auto read = std::from_chars(written.data(), written.data() + written.size(), value);
+  return read.ec == std::errc::result_out_of_range ? Form::kOutOfRange : Form::kFine;
+}
+
+template <typename Number>
 Form check_float(std::string_view text, char point) {
+  constexpr size_t kShort = 30;  // digits that every type reaches
   text = trimmed(text);
   std::string_view rest = text;
   take_sign(rest);
   const size_t whole = take_digits(rest);
   const size_t fraction = take(rest, point) ? take_digits(rest) : 0;
   if (whole + fraction > 0) {
-    if (rest.empty()) return Form::kFine;
+    if (rest.empty()) return text.size() < kShort ? Form::kFine : check_reach<Number>(text, point);
     if (!take(rest, 'e') && !take(rest, 'E')) return Form::kWrongType;
     take_sign(rest);
-    return take_digits(rest) > 0 && rest.empty() ? Form::kFine : Form::kWrongType;
+    const bool is_number = take_digits(rest) > 0 && rest.empty();
+    return is_number ? check_reach<Number>(text, point) : Form::kWrongType;
   }
   std::string word;
   for (const char c : rest) word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -168,6 +195,7 @@ std::string_view to_text(Form form) {
     case Form::kWrongType: return "wrong_type";
     case Form::kScaleOverflow: return "scale_overflow";
     case Form::kTooFine: return "finer_than_microsecond";
+    case Form::kOutOfRange: return "out_of_range";
     case Form::kNoZone: return "no_zone";
   }
   return "wrong_type";
@@ -191,11 +219,11 @@ bool ValueForm::is_numeric() const {
 Form ValueForm::check(std::string_view text) const {
   switch (kind_) {
     case TypeKind::kInteger:
-    case TypeKind::kBigint:
-    case TypeKind::kHugeint: return check_integer(text, point_);
+    case TypeKind::kBigint: return check_integer(text, point_);
+    case TypeKind::kHugeint: return check_hugeint(text, point_);
     case TypeKind::kDecimal: return check_decimal(text, point_, scale_);
-    case TypeKind::kFloat:
-    case TypeKind::kDouble: return check_float(text, point_);
+    case TypeKind::kFloat: return check_float<float>(text, point_);
+    case TypeKind::kDouble: return check_float<double>(text, point_);
     case TypeKind::kDate: return check_date(text);
     case TypeKind::kTime: return check_time(text);
     case TypeKind::kTimestamp: return check_timestamp(text, has_zone_);

@@ -18,6 +18,7 @@ enum class Form : uint8_t {
   kWrongType,      ///< `wrong_type`
   kScaleOverflow,  ///< `scale_overflow`: more digits after the point than the column keeps
   kTooFine,        ///< `finer_than_microsecond`
+  kOutOfRange,     ///< `out_of_range`: a number beyond what the type reaches
   kNoZone,         ///< A timestamp without an offset where no zone is declared.
 };
 

@@ -35,6 +35,30 @@ TEST(ValueForm, AnIntegerIsNeverRounded) {
   }
 }
 
+TEST(ValueForm, AHugeintHasAtMostTheDigitsThatAColumnKeeps) {
+  const std::string most(38, '9');
+  EXPECT_EQ(form_of("hugeint", most), Form::kFine);
+  EXPECT_EQ(form_of("hugeint", "-000" + most + ".0"), Form::kFine);
+  EXPECT_EQ(form_of("hugeint", "1" + most), Form::kOutOfRange);
+  EXPECT_EQ(form_of("hugeint", "-170141183460469231731687303715884105727"), Form::kOutOfRange);
+  EXPECT_EQ(form_of("hugeint", most + "x"), Form::kWrongType);
+}
+
+TEST(ValueForm, AFloatIsNeitherMadeInfiniteNorZero) {
+  for (const char* text :
+       {"1e308", "-1.5e-300", "0", "-0.0", "0e999", "nan", "-Infinity", "+1e5"}) {
+    EXPECT_EQ(form_of("double", text), Form::kFine) << text;
+  }
+  for (const std::string& text :
+       {std::string("1e309"), std::string("-1e400"), std::string("1e-400"), std::string(400, '9'),
+        "0." + std::string(400, '0') + "1"}) {
+    EXPECT_EQ(form_of("double", text), Form::kOutOfRange) << text;
+  }
+  EXPECT_EQ(form_of("float", "1e39"), Form::kOutOfRange);
+  EXPECT_EQ(form_of("float", "1e38"), Form::kFine);
+  EXPECT_EQ(form_of("double", "1,5e400", false, ','), Form::kOutOfRange);
+}
+
 TEST(ValueForm, ADateHasNoTimeAndNoYearZero) {
   EXPECT_EQ(form_of("date", "2022-05-12"), Form::kFine);
   EXPECT_EQ(form_of("date", "2022/5/2"), Form::kFine);

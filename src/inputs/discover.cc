@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/instant.h"
+#include "base/printable.h"
 #include "parquet/parquet.h"
 #include "table/hudi.h"
 
@@ -87,8 +88,15 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
   WEIR_ASSIGN(const auto entries, storage::list_all(store, glob_prefix(query.glob)));
   std::vector<LandingFile> files;
   for (const auto& entry : entries) {
-    WEIR_ASSIGN(const bool fits, glob_matches(query.glob, entry.name));
+    // A name that is no text fits as what is shown of it, so that nobody wonders where it is.
+    const bool is_name = storage::check_object_name(entry.name).has_value();
+    const std::string shown = is_name ? entry.name : printable(entry.name);
+    WEIR_ASSIGN(const bool fits, glob_matches(query.glob, shown));
     if (!fits) continue;
+    if (!is_name)
+      return fail_with_hint(ErrorCode::kInvalidData,
+                            fmt::format("the name of landing file '{}' is not UTF-8", shown),
+                            "rename the file, or move it away");
     WEIR_TRY(cancel.check());
     LandingFile file;
     file.object.uri = query.uri;

@@ -1,5 +1,7 @@
 #include "lake/first_look.h"
 
+#include <algorithm>
+
 #include "base/cancel.h"
 #include "base/pattern.h"
 #include "files/inference.h"
@@ -22,6 +24,15 @@ std::string dataset_name(const std::string& glob) {
   }
   while (name.ends_with('_')) name.pop_back();
   return name.empty() ? "files" : name;
+}
+
+/// The name, with a number behind it where another source has it.
+std::string new_name(const std::string& name, const std::vector<SourceLook>& others) {
+  std::string tried = name;
+  for (int number = 2; std::ranges::find(others, tried, &SourceLook::name) != others.end();
+       ++number)
+    tried = fmt::format("{}_{}", name, number);
+  return tried;
 }
 
 /// The first column that has a value in every row and none twice; empty where there is none. Only a
@@ -48,12 +59,14 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
   WEIR_ASSIGN(const auto entries, storage::list_all(folder, ""));
   std::vector<std::string> names;
   for (const auto& entry : entries) {
-    if (entry.name.ends_with(".csv") || entry.name.ends_with(".CSV")) names.push_back(entry.name);
+    if (!entry.name.ends_with(".csv") && !entry.name.ends_with(".CSV")) continue;
+    WEIR_TRY(storage::check_object_name(entry.name));
+    names.push_back(entry.name);
   }
   if (names.empty())
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("there are no CSV files in {}", folder.uri()),
-                          "other formats come later");
+                          "name a folder that has files `.csv`; other formats come later");
   std::vector<SourceLook> looks;
   for (const auto& pattern : files::guess_patterns(names)) {
     std::string newest;
@@ -63,10 +76,10 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
     }
     auto guess = files::guess_file(folder, newest);
     if (!guess)
-      return std::unexpected(
-          std::move(guess).error().while_doing(fmt::format("looking at {}", newest)));
+      return std::unexpected(std::move(guess).error().while_doing(
+          fmt::format("looking at {} for a first schema (move it away to go on without)", newest)));
     SourceLook look;
-    look.name = dataset_name(pattern.glob);
+    look.name = new_name(dataset_name(pattern.glob), looks);
     look.glob = pattern.glob;
     look.as_of = pattern.as_of;
     look.columns = guess->schema;

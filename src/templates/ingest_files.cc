@@ -1,6 +1,7 @@
 #include "task/define.h"
 
 #include "base/pattern.h"
+#include "engine/file_format.h"
 
 namespace weir::templates {
 namespace {
@@ -46,10 +47,9 @@ Status check(const Params& params) {
           fmt::format("parameter 'as_of' is '{}', without a group of that name", params.as_of),
           "name the group: 'airports-(?<as_of>\\d{8})'");
   }
-  if (!params.format.is_object() || params.format.size() != 1 || !params.format.contains("csv"))
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("parameter 'format' is {}", dump_json(params.format)),
-                          "write {csv: {header: true}}; other formats come later");
+  // A variable is looked at once its value is known.
+  if (dump_json(params.format).find("${") != std::string::npos) return {};
+  WEIR_TRY(engine::read_file_format(params.format));
   return {};
 }
 

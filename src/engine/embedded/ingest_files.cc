@@ -73,9 +73,8 @@ Status check_pinned_size(const Ingest& ingest) {
 Status check_bytes(const Ingest& ingest, const storage::Entry& before,
                    const files::ReadSummary& summary) {
   const auto& source = ingest.source;
-  const bool is_same = summary.size_bytes == source.size_bytes &&
-                       (source.sha256.empty() || summary.sha256 == source.sha256);
-  if (is_same) return {};
+  // Also where the pinned bytes came through: what was added behind them would come as a file of
+  // its own, and these rows twice.
   const auto now = ingest.landing->stat(source.name);
   if (!now || *now != before) {
     return fail_with_hint(
@@ -83,6 +82,9 @@ Status check_bytes(const Ingest& ingest, const storage::Entry& before,
         fmt::format("'{}' changed while it was read; nothing was published", source.name),
         "files must be complete before they are picked up");
   }
+  const bool is_same = summary.size_bytes == source.size_bytes &&
+                       (source.sha256.empty() || summary.sha256 == source.sha256);
+  if (is_same) return {};
   return fail_with_hint(
       ErrorCode::kCorrupt,
       fmt::format("'{}' is not the file that was pinned: {} bytes with SHA-256 {}, expected {} "

@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "engine/embedded/guard.h"
 #include "engine/embedded/ingest_files_sums.h"
+#include "engine/file_format.h"
 #include "model/published.h"
 
 namespace weir::engine::embedded {
@@ -104,19 +105,17 @@ Status check_sums(const Ingest& ingest, const parquet::FileInfo& info) {
   return check_delivered(*ingest.raw, ingest.object_name, sums, *ingest.context.cancel);
 }
 
-Result<files::Dialect> read_format(const Json& params) {
-  const Json format = params.value("format", Json::object());
-  if (!format.is_object() || format.size() > 1) {
-    return fail(ErrorCode::kInvalidConfig, "parameter 'format' is {}, expected one format",
-                dump_json(format));
-  }
-  if (format.empty()) return files::Dialect{};
-  if (!format.contains("csv")) {
-    return fail_with_hint(ErrorCode::kUnsupported,
-                          fmt::format("format '{}' is not read yet", format.begin().key()),
-                          "use csv: {…}");
-  }
-  return files::dialect_from_json(format.at("csv"));
+// The file's name without its folders and its last extension, as far as a file system takes it with
+// the digits of the identity behind.
+std::string stem_of(const std::string& name) {
+  constexpr size_t kLongestStem = 200;
+  std::string stem = name.substr(name.rfind('/') + 1);
+  if (const size_t dot = stem.rfind('.'); dot != std::string::npos && dot > 0) stem.resize(dot);
+  if (stem.size() <= kLongestStem) return stem;
+  size_t end = kLongestStem;
+  while (end > 0 && (static_cast<uint8_t>(stem[end]) & 0xC0) == 0x80) --end;
+  stem.resize(end);
+  return stem;
 }
 
 }  // namespace
@@ -133,7 +132,7 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
   if (!operation.target.rejected_uri.empty()) {
     WEIR_ASSIGN(ingest.rejected, context.stores->open(operation.target.rejected_uri));
   }
-  WEIR_ASSIGN(ingest.dialect, read_format(operation.params));
+  WEIR_ASSIGN(ingest.dialect, read_file_format(operation.params.value("format", Json::object())));
   WEIR_ASSIGN(ingest.identity, json_field<std::string>(operation.params, "input_identity"));
   if (ingest.identity.size() < kNameDigits) {
     return fail(ErrorCode::kInvalidConfig,
@@ -143,9 +142,8 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
   if (percent.is_number()) ingest.max_rejected_percent = percent.get<double>();
   const Json rows = operation.params.value("max_rejected_rows", Json());
   if (rows.is_number_integer()) ingest.max_rejected_rows = rows.get<int64_t>();
-  std::string stem = ingest.source.name.substr(ingest.source.name.rfind('/') + 1);
-  if (const size_t dot = stem.rfind('.'); dot != std::string::npos && dot > 0) stem.resize(dot);
-  ingest.object_name = fmt::format("{}-{}.parquet", stem, ingest.identity.substr(0, kNameDigits));
+  ingest.object_name = fmt::format("{}-{}.parquet", stem_of(ingest.source.name),
+                                   ingest.identity.substr(0, kNameDigits));
   return ingest;
 }
 
