@@ -69,6 +69,11 @@ TEST(ConfigRows, FaultsNameTableRowAndColumn) {
       {row("dataset", {"raw", "a"}, {{"columns", "{broken"}}), "is no valid JSON"},
       {row("dataset", {"raw", "a"}, {{"columns", "[broken"}}), "no valid JSON"},
       {row("dataset", {"raw", "a"}, {{"key_columns", Json::array({1})}}), "1 is no name"},
+      {row("flow", {"f"}, {{"params", Json::array({1})}}),
+       "column 'params': [1] is no JSON object"},
+      {row("connection", {"w"}, {{"kind", "duckdb"}, {"options", "x"}}), "\"x\" is no JSON object"},
+      {row("notification_rule", {"n"}, {{"channel", "log"}, {"events", Json::object()}}),
+       "column 'events': {} is no JSON list"},
       {row("dataset", {"raw"}, {}), "has 1 key values, its table 2"},
       {row("task", {"f", "t"}, {{"template_id", "x"}, {"timeout", "soon"}}), "column 'timeout'"},
   };

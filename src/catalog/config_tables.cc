@@ -148,6 +148,20 @@ Result<Json> normal_value(const Json& value, ColumnKind kind) {
   return format_duration_ms(duration_ms);
 }
 
+/// JSON is an object or a list where its default is one.
+Result<Json> in_shape(Json value, const ConfigColumn& column) {
+  if (column.kind != kJson) return value;
+  if (column.otherwise.is_object() && !value.is_object())
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("{} is no JSON object", dump_json(value)),
+                          "write {}, or {\"key\": value}");
+  if (column.otherwise.is_array() && !value.is_array())
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("{} is no JSON list", dump_json(value)),
+                          "write [], or [\"value\"]");
+  return value;
+}
+
 std::unexpected<Error> refuse(const ConfigRow& row, std::string_view column, Error error) {
   error.code = ErrorCode::kInvalidConfig;
   error.message = fmt::format("{}, column '{}': {}", describe(row), column, error.message);
@@ -250,6 +264,7 @@ Result<ConfigRow> normal_form(ConfigRow row) {
     const Json& value = is_given ? given->second : column.otherwise;
     if (value.is_null()) continue;
     auto normal = normal_value(value, column.kind);
+    if (normal) normal = in_shape(*std::move(normal), column);
     if (!normal) return refuse(row, column.name, std::move(normal).error());
     values[column.name] = *std::move(normal);
   }

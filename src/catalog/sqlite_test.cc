@@ -40,6 +40,17 @@ class SqliteFile : public ::testing::Test {
   std::string folder_;
 };
 
+TEST_F(SqliteFile, ItsFolderIsMadeWithIt) {
+  const CatalogOptions options{.url = "sqlite:data/deep/weir.db", .base_folder = folder_};
+  ASSERT_TRUE(open_catalog_with(options, clock_, nullptr));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/data/deep/weir.db"));
+  CatalogOptions reader = options;
+  reader.url = "sqlite:other/weir.db";
+  reader.may_create = false;
+  EXPECT_EQ(open_catalog_with(reader, clock_, nullptr).error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/other"));
+}
+
 TEST_F(SqliteFile, RelativePathCountsFromTheBaseFolder) {
   const auto catalog = open();
   ASSERT_OK(catalog);

@@ -76,12 +76,16 @@ class SqliteDialect : public Dialect {
       case SQLITE_READONLY:
       case SQLITE_PERM:
       case SQLITE_AUTH:
-        return say(ErrorCode::kDenied, text, "give write access to the file and its folder");
+        return say(
+            ErrorCode::kDenied, text,
+            "give write access to the file, its folder and the files -wal and -shm beside it");
       case SQLITE_CANTOPEN:
         return say(ErrorCode::kDenied, text, "check that its folder exists and can be written");
       case SQLITE_FULL:
+        return say(ErrorCode::kResourceExhausted, text, "make room on its disk, then run again");
       case SQLITE_NOMEM: return say(ErrorCode::kResourceExhausted, text, "");
-      case SQLITE_IOERR: return say(ErrorCode::kUnavailable, text, "");
+      case SQLITE_IOERR:
+        return say(ErrorCode::kUnavailable, text, "look after its disk: is it full, or gone?");
       default: return say(ErrorCode::kInternal, text, "");
     }
   }
@@ -109,7 +113,20 @@ class SqliteDialect : public Dialect {
           ErrorCode::kNotFound, fmt::format("there is no catalog at {}", path_),
           "`weir apply` or `weir init --rows` creates it; --catalog or WEIR_CATALOG "
           "names another one");
-    return {};
+    return make_folder();
+  }
+
+  /// The file's folder, where it may be created and is not there.
+  Status make_folder() const {
+    const auto folder = std::filesystem::path(path_).parent_path();
+    std::error_code problem;
+    if (!may_create_ || folder.empty() || std::filesystem::is_directory(folder, problem)) return {};
+    std::filesystem::create_directories(folder, problem);
+    if (!problem) return {};
+    return fail_with_hint(
+        ErrorCode::kDenied,
+        fmt::format("catalog file {}: its folder cannot be made: {}", path_, problem.message()),
+        "make the folder, or name another place: --catalog, WEIR_CATALOG");
   }
 
   /// Switching to WAL needs the file alone for a moment and does not wait by itself, so two
