@@ -100,6 +100,8 @@ Result<int> export_rows(Session& session, const std::string& to) {
 
 /// A project of rows alone: the tables, and no file.
 Result<int> init_rows(Session& session) {
+  std::error_code problem;
+  std::filesystem::create_directories(session.folder(), problem);  // else opening says why not
   WEIR_ASSIGN(const catalog::Catalog* catalog, session.catalog(true));
   session.say(fmt::format("the tables are in {}", catalog->url()));
   session.say(
@@ -114,6 +116,10 @@ Result<int> init(Session& session, const std::string& from_folder) {
     const auto folder = (std::filesystem::path(session.wiring().working_directory) / from_folder)
                             .lexically_normal()
                             .string();
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(folder, ignored))
+      return fail_with_hint(ErrorCode::kNotFound, fmt::format("there is no folder {}", folder),
+                            "name a folder that has files `.csv`");
     WEIR_ASSIGN(storage::Storage * store, session.stores().open(folder));
     WEIR_ASSIGN(const auto found, lake::look_at_folder(*store));
     first.landing = folder;

@@ -1,5 +1,7 @@
 #include "cli/project.h"
 
+#include <set>
+
 #include "config/lint.h"
 #include "config/plan.h"
 #include "config/project.h"
@@ -7,6 +9,7 @@
 #include "config/template_files.h"
 #include "config/user_templates.h"
 #include "config/version.h"
+#include "orchestrate/settings.h"
 
 namespace weir::cli {
 namespace {
@@ -32,6 +35,40 @@ Result<config::Project> load_yaml(Session& session) {
   return one(config::load_project(*folder, options));
 }
 
+/// The URL of the catalog as weir.yaml says it.
+Result<std::string> catalog_of(Session& session, const config::Project& project) {
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  auto url = config::resolve_text(project.catalog, variables);
+  if (url) return url;
+  Error fault =
+      config::fault_of(project.places, {"project", {project.configuration.project}, {"catalog"}},
+                       url.error().message, url.error().hint);
+  return std::unexpected(std::move(fault));
+}
+
+/// What a run asks of a task's settings: that they read, and that somebody serves the engine. A
+/// fault of defaults is told for the first task that has it.
+config::Faults check_settings(Session& session, const model::Configuration& configuration,
+                              const config::Places& places) {
+  config::Faults faults;
+  std::set<std::string> told;
+  const auto check = [&](const model::Flow& flow, const model::Task& task) -> Status {
+    WEIR_ASSIGN(const auto settings, orchestrate::task_settings(configuration, flow, task));
+    WEIR_TRY(session.wiring().engine(settings.engine));
+    return {};
+  };
+  for (const auto& flow : configuration.flows)
+    for (const auto& task : flow.tasks) {
+      const Status status = check(flow, task);
+      if (status || !told.insert(status.error().message).second) continue;
+      Error fault = config::fault_of(places, {"task", {flow.flow_id, task.task_id}, {"engine"}},
+                                     status.error().message, status.error().hint);
+      fault.trail = status.error().trail;
+      faults.push_back(std::move(fault));
+    }
+  return faults;
+}
+
 orchestrate::Pinned pinned_of(config::Version version) {
   return {std::move(version.hash), std::move(version.configuration), std::move(version.files)};
 }
@@ -40,9 +77,7 @@ orchestrate::Pinned pinned_of(config::Version version) {
 
 Result<std::string> project_catalog(Session& session) {
   WEIR_ASSIGN(const auto project, load_yaml(session));
-  WEIR_ASSIGN(const auto variables, variables_of(session));
-  return while_doing(config::resolve_text(project.catalog, variables),
-                     "reading `catalog` of weir.yaml");
+  return catalog_of(session, project);
 }
 
 Result<OpenProject> open_configuration(Session& session) {
@@ -83,6 +118,8 @@ Result<std::vector<Error>> check_project(Session& session) {
   if (session.has_yaml()) {
     auto project = config::load_project(*folder, options);
     if (!project) return project.error();
+    const auto url = catalog_of(session, *project);
+    if (!url && !session.names_catalog()) return std::vector<Error>{url.error()};
     configuration = std::move(project->configuration);
     places = std::move(project->places);
   } else {
@@ -97,7 +134,7 @@ Result<std::vector<Error>> check_project(Session& session) {
   const auto version =
       config::make_version(*read, {folder, variables, session.wiring().templates, &places});
   if (!version) return version.error();
-  return std::vector<Error>{};
+  return check_settings(session, version->configuration, places);
 }
 
 Result<config::Plan> plan_project(Session& session, bool prune) {
@@ -137,6 +174,8 @@ Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first) {
   WEIR_ASSIGN(const auto variables, variables_of(session));
   WEIR_ASSIGN(auto version, one(config::make_version(
                                 head, {folder, variables, session.wiring().templates, &places})));
+  const auto faults = check_settings(session, version.configuration, places);
+  if (!faults.empty()) return std::unexpected(config::as_one(faults));
   WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""),
                        reason));
   return pinned_of(std::move(version));

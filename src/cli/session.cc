@@ -30,6 +30,11 @@ bool Session::has_yaml() const {
   return std::filesystem::exists(folder_ + "/weir.yaml", error);
 }
 
+bool Session::names_catalog() const {
+  const auto url = wiring_.environment->get("WEIR_CATALOG");
+  return !flags_.catalog.empty() || (url && !url->empty());
+}
+
 Result<std::string> Session::catalog_url() {
   if (!flags_.catalog.empty()) return flags_.catalog;
   if (const auto url = wiring_.environment->get("WEIR_CATALOG"); url && !url->empty()) return *url;
@@ -42,6 +47,11 @@ Result<std::string> Session::catalog_url() {
 
 Result<catalog::Catalog*> Session::catalog(bool may_create) {
   if (catalog_ != nullptr) return catalog_.get();
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder_, ignored))
+    return fail_with_hint(ErrorCode::kNotFound,
+                          fmt::format("there is no project folder {}", folder_),
+                          "--project names another one; `weir init` writes a first project");
   WEIR_ASSIGN(const std::string url, catalog_url());
   catalog::CatalogOptions options;
   options.url = url;

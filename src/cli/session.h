@@ -42,6 +42,8 @@ class Session {
   /// The catalog that --catalog, WEIR_CATALOG or weir.yaml names; opened once.
   Result<catalog::Catalog*> catalog(bool may_create = true);
   Result<std::string> catalog_url();
+  /// Whether a flag or the environment names the catalog: what weir.yaml says of it does not count.
+  bool names_catalog() const;
 
   /// Values of `--var` over the environment.
   Result<std::map<std::string, std::string>> variables() const;

@@ -5,7 +5,8 @@ namespace {
 
 std::string type_text(const task::Param& param) {
   std::string text(to_text(param.type));
-  if (!param.choices.empty()) text = fmt::format("{}", fmt::join(param.choices, " \\| "));
+  if (param.type == task::ParamType::kChoice)
+    text = fmt::format("{}", fmt::join(param.choices, " \\| "));
   if (param.least && param.greatest) text += fmt::format(" {}–{}", *param.least, *param.greatest);
   return text;
 }
@@ -41,7 +42,7 @@ Json template_json(const task::Template& made) {
                  {"required", param.is_required},
                  {"default", param.otherwise},
                  {"doc", param.doc}};
-    if (!param.choices.empty()) item["choices"] = param.choices;
+    if (param.type == task::ParamType::kChoice) item["choices"] = param.choices;
     if (param.least) item["least"] = *param.least;
     if (param.greatest) item["greatest"] = *param.greatest;
     params.push_back(std::move(item));

@@ -88,11 +88,12 @@ void Reader::fault(const Node& at, const Error& error) { fault(at, error.message
 void Reader::wrong_type(const Node& at, std::string_view wanted, std::string hint) {
   if (faults.size() >= kMostFaults) return;
   const std::string path = where();
-  faults.push_back(Error{ErrorCode::kInvalidConfig,
-                         fmt::format("{} takes {}, not {}", path, wanted, shown(at)),
-                         {},
-                         std::move(hint),
-                         place_of(at)});
+  faults.push_back(Error{
+      ErrorCode::kInvalidConfig,
+      fmt::format("{} takes {}, not {}", path.empty() ? "the document" : path, wanted, shown(at)),
+      {},
+      std::move(hint),
+      place_of(at)});
 }
 
 Codec<std::string> text() {

@@ -1,12 +1,15 @@
 #include "config/lint.h"
 
 #include <algorithm>
+#include <cctype>
+#include <map>
 #include <set>
 
 #include "base/nearest.h"
 #include "base/pattern.h"
 #include "config/user_templates.h"
 #include "model/control_sums.h"
+#include "model/layer_name.h"
 
 namespace weir::config {
 namespace {
@@ -38,6 +41,12 @@ std::string listed(std::string_view what, const std::vector<std::string>& names)
   return names.size() > shown ? text + ", …" : text;
 }
 
+std::string folded(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 std::string hint_for(std::string_view word, std::string_view what,
                      const std::vector<std::string>& names) {
   const std::string guess = did_you_mean(word, names);
@@ -55,8 +64,15 @@ class Linter {
     for (const auto& layer : configuration_.layers) {
       const Subject subject{"layer", {layer.name}, {"name"}};
       if (layer.name.contains('.')) fault(subject, "a layer's name has no dot");
+      if (model::is_engine_schema(layer.name))
+        fault(subject, "the SQL engine has a schema of that name",
+              "give the layer another name, such as " + layer.name + "_data");
     }
+    lint_case("layer", names_of(configuration_.layers, &model::Layer::name));
     for (const auto& dataset : configuration_.datasets) lint_dataset(dataset);
+    lint_case("dataset", names_of(configuration_.datasets,
+                                  [](const auto& dataset) { return dataset.name.text(); }));
+    for (const auto& connection : configuration_.connections) lint_path(connection);
     for (const auto& row : configuration_.templates) lint_template(row);
   }
 
@@ -107,6 +123,18 @@ class Linter {
           hint_for(layer, "layers", names_of(configuration_.layers, &model::Layer::name)));
   }
 
+  /// In SQL the case of letters makes no difference between names.
+  void lint_case(const std::string& table, const std::vector<std::string>& names) {
+    std::map<std::string, std::string> seen;
+    for (const auto& name : names) {
+      const auto [other, is_new] = seen.emplace(folded(name), name);
+      if (!is_new && other->second != name)
+        fault({table, {name}, {"name"}},
+              fmt::format("it differs from '{}' only in the case of letters", other->second),
+              "SQL folds case: give it another name");
+    }
+  }
+
   void lint_dataset(const model::Dataset& dataset) {
     const Subject subject{"dataset", {dataset.name.text()}, {}};
     lint_layer_name(subject.in("name"), dataset.name.layer);
@@ -125,14 +153,19 @@ class Linter {
               hint_for(key, "columns", columns));
     std::set<std::string> seen;
     for (const auto& column : columns) {
-      std::string folded = column;
-      std::ranges::transform(folded, folded.begin(),
-                             [](unsigned char c) { return std::tolower(c); });
-      if (!seen.insert(folded).second)
+      if (!seen.insert(folded(column)).second)
         fault(subject.in("columns").in(column),
               fmt::format("column '{}' stands twice but for the case of its letters", column),
               "engines fold case: give it another name");
     }
+  }
+
+  void lint_path(const model::Connection& connection) {
+    if (connection.kind != "duckdb") return;
+    const Json path = connection.options.value("path", Json());
+    if (path.is_string() && path != "") return;
+    fault({"connection", {connection.connection_id}, {"path"}},
+          "a connection of kind 'duckdb' needs a path", "write path: data/warehouse.duckdb");
   }
 
   void lint_template(const model::TemplateRow& row) {
@@ -286,7 +319,7 @@ class Linter {
     switch (param.type) {
       case ParamType::kDataset: lint_layer_name(subject, text.substr(0, text.find('.'))); break;
       case ParamType::kGlob: lint_glob(subject, text); break;
-      case ParamType::kConnection: lint_connection(subject, text); break;
+      case ParamType::kConnection: lint_connection(subject, text, param); break;
       case ParamType::kSqlFile: lint_file(subject, text); break;
       default: break;
     }
@@ -315,11 +348,20 @@ class Linter {
     lint_layer_name(subject, glob.substr(0, slash));
   }
 
-  void lint_connection(const Subject& subject, const std::string& id) {
-    if (configuration_.find_connection(id) != nullptr) return;
-    fault(subject, fmt::format("unknown connection '{}'", id),
+  void lint_connection(const Subject& subject, const std::string& id, const Param& param) {
+    const auto* connection = configuration_.find_connection(id);
+    if (connection == nullptr)
+      return fault(
+          subject, fmt::format("unknown connection '{}'", id),
           hint_for(id, "connections",
                    names_of(configuration_.connections, &model::Connection::connection_id)));
+    const bool fits = param.choices.empty() || is_open(connection->kind) ||
+                      std::ranges::find(param.choices, connection->kind) != param.choices.end();
+    if (!fits)
+      fault(subject,
+            fmt::format("connection '{}' is of kind '{}', which '{}' does not take", id,
+                        connection->kind, param.name),
+            hint_for(connection->kind, "kinds", param.choices));
   }
 
   void lint_file(const Subject& subject, const std::string& path) {

@@ -9,6 +9,7 @@
 namespace weir::config {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -50,6 +51,29 @@ TEST(Lint, UnknownParameterMeansAnother) {
       ElementsAre(fmt::format("task 'a' of flow 'f': unknown parameter 'form' | flows/f.yaml:6:7 | "
                               "did you mean 'from'? {}",
                               kSee)));
+}
+
+TEST(Lint, ALayerIsNoSchemaOfTheEngineAndNoOtherLayerInOtherLetters) {
+  EXPECT_THAT(
+      lint_of({{"weir.yaml",
+                "project: p\nlayers:\n  - {name: Main, uri: a}\n  - {name: raw, uri: b}\n"
+                "  - {name: RAW, uri: c}\n"}}),
+      ElementsAre("layer 'Main': the SQL engine has a schema of that name | weir.yaml:3:12 | give "
+                  "the layer another name, such as Main_data",
+                  AllOf(HasSubstr("differs from"), HasSubstr("only in the case of letters"))));
+}
+
+TEST(Lint, AConnectionIsOfAKindThatTheTemplateTakes) {
+  auto files = sample::files();
+  files["weir.yaml"].replace(files["weir.yaml"].find("kind: duckdb"), 12, "kind: postgres");
+  EXPECT_THAT(lint_of(files),
+              ElementsAre("task 'load' of flow 'airports': connection 'warehouse' is of kind "
+                          "'postgres', which 'connection' does not take | flows/airports.yaml:18:64"
+                          " | kinds: duckdb"));
+  files = sample::files();
+  const std::string path = ", path: data/warehouse.duckdb";
+  files["weir.yaml"].erase(files["weir.yaml"].find(path), path.size());
+  EXPECT_THAT(lint_of(files), ElementsAre(HasSubstr("a connection of kind 'duckdb' needs a path")));
 }
 
 TEST(Lint, MissingParametersAreAllNamed) {

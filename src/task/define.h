@@ -27,6 +27,10 @@ struct Narrow {
 inline Narrow choice(std::vector<std::string> words) {
   return {std::move(words), {}, {}, ParamType::kChoice};
 }
+/// A connection of one of these kinds.
+inline Narrow connection(std::vector<std::string> kinds) {
+  return {std::move(kinds), {}, {}, ParamType::kConnection};
+}
 inline Narrow in_range(double least, double greatest) { return {{}, least, greatest, {}}; }
 inline Narrow typed(ParamType type) { return {{}, {}, {}, type}; }
 

@@ -51,10 +51,11 @@ struct Param {
   ParamType type = ParamType::kText;
   Use use = Use::kPlain;
   bool is_required = false;
-  Json otherwise;                    ///< Default; null where there is none.
-  std::string doc;                   ///< One sentence.
-  std::vector<std::string> choices;  ///< kChoice
-  std::optional<double> least;       ///< kInteger, kNumber
+  Json otherwise;   ///< Default; null where there is none.
+  std::string doc;  ///< One sentence.
+  std::vector<std::string>
+      choices;  ///< kChoice; of kConnection the kinds that will do, any if none is named
+  std::optional<double> least;  ///< kInteger, kNumber
   std::optional<double> greatest;
 };
 

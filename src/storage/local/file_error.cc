@@ -60,9 +60,9 @@ std::string_view hint_for(int error_number) {
 std::unexpected<Error> file_failure(int error_number, std::string_view action,
                                     std::string_view path) {
   // strerror is not safe with threads; the category's message is.
-  return fail_with_hint(code_of(error_number),
-                        fmt::format("cannot {} '{}': {}", action, path,
-                                    std::generic_category().message(error_number)),
+  const std::string why = error_number == EXDEV ? "it leads out of the store's folder"
+                                                : std::generic_category().message(error_number);
+  return fail_with_hint(code_of(error_number), fmt::format("cannot {} '{}': {}", action, path, why),
                         std::string(hint_for(error_number)));
 }
 
