@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/instant.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "cli/run_view.h"
@@ -25,8 +26,10 @@ Result<int> finish(Session& session, const orchestrate::RunReport& report) {
     Json tasks = Json::array();
     for (const auto& row : report.tasks) tasks.push_back(to_json(row));
     session.give({{"event", "report"}, {"run", to_json(report.run)}, {"tasks", std::move(tasks)}});
-  } else if (!session.flags().is_quiet) {
-    *session.wiring().out << end_text(report);
+  } else if (session.flags().is_quiet) {
+    *session.wiring().err << printable(fault_text(report));
+  } else {
+    *session.wiring().out << printable(end_text(report));
   }
   return orchestrate::exit_status(report);
 }

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/instant.h"
+#include "base/printable.h"
 #include "cli/table_text.h"
 #include "model/control_sums.h"
 
@@ -69,14 +70,12 @@ std::string RunView::line_of(const orchestrate::Event& event) {
     return fmt::format("  {}: {}: {}{}{}", event.task_id, text_field(details, "hop"),
                        counts ? counts_text(*counts) : "", added_up.empty() ? "" : "; ", added_up);
   }
+  if (event.name == "warning")
+    return fmt::format("  {}: warning: {}", event.task_id, text_field(details, "message"));
   if (event.name == "task_finished") {
     std::string line = fmt::format("  {}: {}", event.task_id, text_field(details, "state"));
-    const auto error = details.find("error");
-    if (error != details.end() && error->is_object()) {
-      line += fmt::format(": {}: {}", text_field(*error, "code"), text_field(*error, "message"));
-    } else if (const std::string message = text_field(details, "message"); !message.empty()) {
+    if (const std::string message = text_field(details, "message"); !message.empty())
       line += ": " + message;
-    }
     return line;
   }
   return {};
@@ -99,14 +98,14 @@ void RunView::show(const orchestrate::Event& event) {
     // A line that is written over, on a terminal only.
     if (session_.wiring().is_terminal)
       err << fmt::format("\r\033[K  {}: {} {} rows", event.task_id,
-                         text_field(event.details, "step"),
+                         printable(text_field(event.details, "step")),
                          with_commas(event.details.value("rows", int64_t{0})))
           << std::flush;
     return;
   }
   if (session_.wiring().is_terminal) err << "\r\033[K";
   const std::string line = line_of(event);
-  if (!line.empty()) err << line << "\n" << std::flush;
+  if (!line.empty()) err << printable(line) << "\n" << std::flush;
 }
 
 Json to_json(const catalog::FlowRun& run) {
@@ -149,6 +148,11 @@ std::string end_text(const orchestrate::RunReport& report) {
   std::string text = fmt::format("run {} of flow {}: {}\n", report.run.run_id, report.run.flow_id,
                                  to_text(report.run.state));
   text += table_text({"task", "state", "try", "took", ""}, rows, 110);
+  return text + fault_text(report);
+}
+
+std::string fault_text(const orchestrate::RunReport& report) {
+  std::string text;
   for (const auto& row : report.tasks) {
     if (row.error_code.empty()) continue;
     text += fmt::format("\nerror: task '{}' failed: {}\n", row.task_id, row.error_text);

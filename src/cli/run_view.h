@@ -27,6 +27,8 @@ Json to_json(const catalog::FlowRun& run);
 Json to_json(const catalog::TaskRun& row);
 /// The end of a run: state, tasks with their counts, errors with hints, what to do next.
 std::string end_text(const orchestrate::RunReport& report);
+/// Its last part: what went wrong and what to do; empty where nothing did.
+std::string fault_text(const orchestrate::RunReport& report);
 /// `28,875 in = 28,875 new` and so on: a custody line without zeros.
 std::string counts_text(const model::Counts& counts);
 

@@ -9,6 +9,7 @@
 #include "base/instant.h"
 #include "base/nearest.h"
 #include "engine/lock_object.h"
+#include "engine/sql_reading.h"
 #include "inputs/discover.h"
 #include "inputs/locations.h"
 #include "orchestrate/resolve.h"
@@ -132,6 +133,7 @@ class AttemptRun {
                     {{"hop", outcome->details.value("hop", made_->name)},
                      {"counts", model::to_json(outcome->counts)},
                      {"done_before", false}}});
+    for (const auto& warning : outcome->warnings) WEIR_TRY(warn(warning));
     return TaskState::kSucceeded;
   }
 
@@ -155,8 +157,10 @@ class AttemptRun {
                             known));
       return known;
     }
-    WEIR_ASSIGN(task::Inputs inputs, resolve_inputs(services_, *attempt_.pinned, *attempt_.flow,
-                                                    *made_, params_, cancel_));
+    WEIR_ASSIGN(auto resolution, resolve_inputs(services_, *attempt_.pinned, *attempt_.flow,
+                                                *made_, params_, cancel_));
+    for (const auto& warning : resolution.warnings) WEIR_TRY(warn(warning));
+    task::Inputs inputs = std::move(resolution.inputs);
     row_.pinned = to_json(inputs);
     WEIR_TRY(store());
     return inputs;
@@ -262,8 +266,7 @@ class AttemptRun {
       if (!done) {
         WEIR_TRY(lock_target(operation));
         auto outcome = engine_->execute(operation, engine_context());
-        if (!outcome)
-          return std::unexpected(std::move(outcome).error().while_doing(describe(operation)));
+        if (!outcome) return std::unexpected(explain(std::move(outcome).error(), operation));
         done = *std::move(outcome);
       }
       // What `reject` retires is this as-of.
@@ -280,6 +283,25 @@ class AttemptRun {
       }
     }
     return TaskState::kSucceeded;
+  }
+
+  /// The task's SQL file, where its template has one.
+  std::string sql_file() const {
+    const auto param =
+        std::ranges::find(made_->params, task::ParamType::kSqlFile, &task::Param::type);
+    if (param == made_->params.end() || !params_.contains(param->name)) return {};
+    const Json& path = params_.at(param->name);
+    return path.is_string() ? path.get<std::string>() : "";
+  }
+
+  /// What failed, with the name of the SQL file that an engine is not told.
+  Error explain(Error error, const Operation& operation) const {
+    const std::string file = sql_file();
+    std::string step = describe(operation);
+    if (!file.empty()) step += fmt::format(" with {}", file);
+    if (!file.empty() && error.place && error.place->file == engine::kUserSql)
+      error.place->file = file;
+    return std::move(error).while_doing(std::move(step));
   }
 
   static std::string describe(const Operation& operation) {
@@ -338,11 +360,14 @@ class AttemptRun {
           {"as_of", operation.as_of_us ? Json(format_instant(*operation.as_of_us)) : Json()},
           {"done_before", outcome.was_already_done},
           {"held", outcome.held ? Json(outcome.held->reason) : Json()}}});
-    for (const auto& warning : outcome.warnings) {
-      WEIR_TRY(
-          services_.catalog->add_log(row_.run_id, row_.task_id, row_.attempt, "warning", warning));
-    }
+    for (const auto& warning : outcome.warnings) WEIR_TRY(warn(warning));
     return store();
+  }
+
+  /// What a person should know of a task that goes on all the same.
+  Status warn(const std::string& message) {
+    services_.tell({"warning", row_.run_id, row_.task_id, {{"message", message}}});
+    return services_.catalog->add_log(row_.run_id, row_.task_id, row_.attempt, "warning", message);
   }
 
   /// Adds what an operation did in this run to the task's sums; what was done before counts

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/instant.h"
+#include "base/pattern.h"
 #include "custody/chain.h"
 #include "engine/sql_reading.h"
 #include "inputs/discover.h"
@@ -89,7 +90,7 @@ struct Resolver {
   Status add_files(Inputs& inputs) const;
   Result<std::vector<inputs::LandingFile>> landing_files(storage::Storage& landing,
                                                          inputs::LandingQuery query) const;
-  Status each_file(Inputs& inputs) const;
+  Status each_file(Inputs& inputs, std::vector<std::string>& warnings) const;
   Status each_as_of(Inputs& inputs) const;
   Status latest(Inputs& inputs) const;
   Status chain(Inputs& inputs) const;
@@ -165,7 +166,20 @@ Result<std::vector<inputs::LandingFile>> Resolver::landing_files(storage::Storag
   return files;
 }
 
-Status Resolver::each_file(Inputs& inputs) const {
+/// One file that a task names must be there; a pattern that none fits is worth a word.
+Status say_nothing_found(const std::string& from, const inputs::LandingQuery& query,
+                         std::vector<std::string>& warnings) {
+  if (glob_prefix(query.glob) == query.glob)
+    return fail_with_hint(ErrorCode::kNotFound,
+                          fmt::format("landing file '{}' is not there: no file '{}' in {}", from,
+                                      query.glob, query.uri),
+                          "deliver it, or mend the parameter `from` or the layer's uri");
+  warnings.push_back(fmt::format("no file fits '{}': nothing in {} has a name like '{}'", from,
+                                 query.uri, query.glob));
+  return {};
+}
+
+Status Resolver::each_file(Inputs& inputs, std::vector<std::string>& warnings) const {
   WEIR_ASSIGN(const auto from, landing());
   inputs::LandingQuery query;
   std::tie(query.uri, query.glob) = from;
@@ -182,6 +196,8 @@ Status Resolver::each_file(Inputs& inputs) const {
         "give the task `as_of: 'name-(?<as_of>\\d{8})'`");
   WEIR_ASSIGN(storage::Storage * landing, services.stores->open(query.uri));
   WEIR_ASSIGN(const auto files, landing_files(*landing, query));
+  if (files.empty())
+    WEIR_TRY(say_nothing_found(params_with(task::Use::kConsumesFiles).at(0), query, warnings));
 
   std::set<std::string> done;
   WEIR_ASSIGN(const auto publications, raw_publications(inputs.target.dataset));
@@ -271,8 +287,11 @@ Status Resolver::latest(Inputs& inputs) const {
   }
   for (const auto& [path, content] : inputs.files) {
     auto facts = engine::read_sql("duckdb", content);
-    if (!facts)
-      return std::unexpected(std::move(facts).error().while_doing(fmt::format("reading {}", path)));
+    if (!facts) {
+      Error fault = std::move(facts).error();
+      if (fault.place) fault.place->file = path;
+      return std::unexpected(std::move(fault).while_doing(fmt::format("reading {}", path)));
+    }
     datasets.insert(datasets.end(), facts->datasets.begin(), facts->datasets.end());
   }
   // A target that lost something is not left so because its inputs are the same as ever.
@@ -325,21 +344,24 @@ Result<DatasetName> produced_dataset(const task::Template& made, const Json& par
   return DatasetName{};
 }
 
-Result<Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
+Result<Resolution> resolve_inputs(const Services& services, const Pinned& pinned,
                               const model::Flow& flow, const task::Template& made,
                               const Json& params, const Cancel& cancel) {
   const Resolver resolver{services, pinned, flow, made, params, cancel};
-  Inputs inputs;
+  Resolution resolution;
+  Inputs& inputs = resolution.inputs;
   WEIR_ASSIGN(inputs.target, resolver.target());
   WEIR_TRY(resolver.add_files(inputs));
   switch (made.batching) {
-    case task::Batching::kEachFile: WEIR_TRY(resolver.each_file(inputs)); break;
+    case task::Batching::kEachFile:
+      WEIR_TRY(resolver.each_file(inputs, resolution.warnings));
+      break;
     case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs)); break;
     case task::Batching::kLatest: WEIR_TRY(resolver.latest(inputs)); break;
     case task::Batching::kChain: WEIR_TRY(resolver.chain(inputs)); break;
     case task::Batching::kNone: break;
   }
-  return inputs;
+  return resolution;
 }
 
 Json to_json(const Inputs& inputs) {

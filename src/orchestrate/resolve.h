@@ -10,11 +10,17 @@
 
 namespace weir::orchestrate {
 
+struct Resolution {
+  task::Inputs inputs;
+  std::vector<std::string> warnings;  ///< For people: a pattern that no file fits.
+};
+
 /// Resolves and pins the inputs of a task. kCorrupt, naming the hop, where something published
-/// before is gone or changed; kNotFound where a dataset that is read has nothing yet.
-Result<task::Inputs> resolve_inputs(const Services& services, const Pinned& pinned,
-                                    const model::Flow& flow, const task::Template& made,
-                                    const Json& params, const Cancel& cancel);
+/// before is gone or changed; kNotFound where a dataset that is read has nothing yet, or a landing
+/// file that is named without a wildcard is not there.
+Result<Resolution> resolve_inputs(const Services& services, const Pinned& pinned,
+                                  const model::Flow& flow, const task::Template& made,
+                                  const Json& params, const Cancel& cancel);
 
 /// Pinned inputs as they stand in `task_run.pinned`, and back.
 Json to_json(const task::Inputs& inputs);

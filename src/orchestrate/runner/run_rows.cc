@@ -54,7 +54,9 @@ std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id
 
 void note_error(TaskRun& row, const Error& error) {
   row.error_code = std::string(to_text(error.code));
-  row.error_text = to_line(error);
+  Error without_hint = error;  // it has a column of its own
+  without_hint.hint.clear();
+  row.error_text = to_line(without_hint);
   row.error_hint = error.hint;
 }
 
