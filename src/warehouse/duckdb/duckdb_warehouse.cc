@@ -458,6 +458,15 @@ Status pause(const Cancel& cancel) {
   return cancel.check();
 }
 
+/// What to do about a file that does not open.
+Error explain(Error error, const std::string& path) {
+  if (error.code == ErrorCode::kCorrupt && error.hint.empty())
+    error.hint = "the connection's path must name a DuckDB file, or one that is not there yet";
+  if (error.code == ErrorCode::kDenied && error.hint.empty())
+    error.hint = "give this user write access to the file and its folder";
+  return std::move(error).while_doing(fmt::format("opening the warehouse file '{}'", path));
+}
+
 /// `/usr/bin/python3 (PID 123)` out of DuckDB's message; empty where it says nothing of it.
 std::string holder_in(std::string_view message) {
   constexpr std::string_view kBefore = "Conflicting lock is held in ";
@@ -472,7 +481,10 @@ std::string holder_in(std::string_view message) {
 }  // namespace duckdb
 
 Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& options) {
-  WEIR_ASSIGN(const auto path, json_field<std::string>(options.connection, "path"));
+  WEIR_ASSIGN(const auto path, json_field_or<std::string>(options.connection, "path", ""));
+  if (path.empty())
+    return fail_with_hint(ErrorCode::kInvalidConfig, "the connection has no path",
+                          "give it `path: data/warehouse.duckdb`");
   WEIR_ASSIGN(const auto timeout,
               json_field_or<std::string>(options.connection, "lock_timeout", "30s"));
   WEIR_ASSIGN(const int64_t timeout_ms, parse_duration_ms(timeout));
@@ -480,8 +492,10 @@ Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& opti
   const auto folder = std::filesystem::path(path).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error)
-    return fail(ErrorCode::kUnavailable, "folder of the warehouse file '{}': {}", path,
-                error.message());
+    return fail_with_hint(
+        error == std::errc::permission_denied ? ErrorCode::kDenied : ErrorCode::kUnavailable,
+        fmt::format("folder of the warehouse file '{}': {}", path, error.message()),
+        "make the folder, or mend the connection's path");
 
   auto session_options = options.session;
   session_options.database = path;
@@ -496,8 +510,7 @@ Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& opti
       if (session)
         return std::make_unique<duckdb::DuckdbWarehouse>(std::move(*lock), std::move(*session));
       if (session.error().code != ErrorCode::kConflict)
-        return std::unexpected(std::move(session).error().while_doing(
-            fmt::format("opening the warehouse file '{}'", path)));
+        return std::unexpected(duckdb::explain(std::move(session).error(), path));
       held_by = duckdb::holder_in(session.error().message);
       if (held_by.empty()) held_by = session.error().message;
     } else {
