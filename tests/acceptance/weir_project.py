@@ -107,7 +107,7 @@ class Project:
 
     def weir(self, *words, expect=0, **environment):
         """Runs weir; fails where its exit status is another one than expected (None: any)."""
-        run = subprocess.run([WEIR, "--project", str(self.folder), *words], text=True, capture_output=True,
+        run = subprocess.run([WEIR, "--project", str(self.folder), *words], text=True, errors="replace", capture_output=True,
                              env={**self.environment, **environment}, timeout=300)
         if expect is not None and run.returncode != expect:
             raise AssertionError(f"weir {' '.join(words)} gave {run.returncode}, not {expect}\n"
@@ -145,6 +145,11 @@ class Project:
             if is_lake:
                 found[str(path.relative_to(self.folder))] = (path.stat().st_size, path.stat().st_mtime_ns)
         return found
+
+    def leftovers(self):
+        """Files that no finished command may leave: half-written objects, temporary folders."""
+        half = [path for path in self.folder.rglob("*") if path.name.startswith(".weir-tmp")]
+        return [str(path) for path in half + list((self.folder / "tmp").iterdir())]
 
     def sqlite(self, sql, *values):
         with sqlite3.connect(self.folder / "weir.db") as connection:
