@@ -32,9 +32,9 @@ std::vector<std::string> names_of(const pcre2_code* code) {
   PCRE2_SPTR table = nullptr;
   pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
   pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &entry_size);
-  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
+  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
   std::vector<std::string> names;
-  for (uint32_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < count; ++i)
     names.emplace_back(reinterpret_cast<const char*>(table + i * entry_size + 2));
   return names;
 }
@@ -71,9 +71,9 @@ Result<std::optional<std::map<std::string, std::string>>> Pattern::find(
       const int number =
           pcre2_substring_number_from_name(code_->code, reinterpret_cast<PCRE2_SPTR>(name.c_str()));
       if (number <= 0 || number >= count) continue;
-      const auto from = ends[2 * number];
-      if (from == PCRE2_UNSET) continue;
-      (*groups)[name] = std::string(text.substr(from, ends[2 * number + 1] - from));
+      const PCRE2_SIZE* from = ends + size_t{2} * static_cast<size_t>(number);
+      if (*from == PCRE2_UNSET) continue;
+      (*groups)[name] = std::string(text.substr(*from, from[1] - *from));
     }
   }
   pcre2_match_data_free(match);

@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using namespace std::string_literals;
 
 /// Starts a run and fails the test where that does not work.
 FlowRun start(Catalog& catalog, const std::string& run_key, int64_t created_at_us = 0) {
@@ -226,12 +227,12 @@ TEST_P(Conformance, RunMovesOnlyFromTheStateItIsIn) {
   EXPECT_TRUE(catalog_->flow_run(run.run_id)->cancel_requested);
   clock_.advance_ms(5);
   ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal",
-                               "broken \xff\0 text"));
+                               "broken \xff\0 text"s));
   const auto failed = catalog_->flow_run(run.run_id);
   ASSERT_OK(failed);
   EXPECT_EQ(failed->finished_at_us, clock_.now_us());
   EXPECT_EQ(failed->error_code, "internal");
-  EXPECT_THAT(failed->error_text, HasSubstr("broken \xef\xbf\xbd"));
+  EXPECT_THAT(failed->error_text, HasSubstr("broken \xef\xbf\xbd\xef\xbf\xbd text"));
   EXPECT_FAILS(ErrorCode::kConflict, catalog_->request_cancel(run.run_id));
   ASSERT_OK(catalog_->move_run(run.run_id, RunState::kFailed, RunState::kQueued, "", ""));
   const auto again = catalog_->flow_run(run.run_id);

@@ -216,7 +216,7 @@ Result<int> run_operation(Session& session) {
   };
   auto outcome = execute();
   if (!outcome) {
-    *wiring.err << engine::error_line(outcome.error()) << std::endl;
+    *wiring.err << engine::error_line(outcome.error()) << "\n" << std::flush;
     return exit_status(outcome.error().code);
   }
   *wiring.out << dump_json(model::to_json(*outcome)) << "\n";

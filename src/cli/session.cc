@@ -39,7 +39,7 @@ Result<std::string> Session::catalog_url() {
   if (!flags_.catalog.empty()) return flags_.catalog;
   if (const auto url = wiring_.environment->get("WEIR_CATALOG"); url && !url->empty()) return *url;
   if (has_yaml()) {
-    WEIR_ASSIGN(const std::string url, project_catalog(*this));
+    WEIR_ASSIGN(std::string url, project_catalog(*this));
     if (!url.empty()) return url;
   }
   return std::string("sqlite:weir.db");

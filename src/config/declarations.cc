@@ -114,7 +114,7 @@ const Keys<Defaults>& defaults_keys() {
           .optional("retries", &Defaults::retries, optional_integer(0, kMostRetries),
                     "Attempts after the first.")
           .optional("retry_delay", &Defaults::retry_delay_ms, optional_duration(),
-                    "Wait before the first retry; it doubles with each.")
+                    "Wait before the first retry; it doubles with each, up to an hour.")
           .optional("timeout", &Defaults::timeout_ms, optional_duration(),
                     "Longest time of one attempt.")
           .optional("engine", &Defaults::engine, text(), "Engine that executes the tasks.")
@@ -168,7 +168,7 @@ const Keys<FileTrigger>& file_trigger_keys() {
 }
 
 /// A text alone stands for a map of that one key.
-Codec<Json> or_text(std::string key, Codec<Json> map) {
+Codec<Json> or_text(const std::string& key, const Codec<Json>& map) {
   return {[key, map](Reader& reader, const Node& node, Json& value) {
             if (node.is_scalar())
               value = Json{{key, node.text}};
@@ -374,7 +374,7 @@ const Keys<Task>& task_keys() {
           .optional("retries", &Task::retries, optional_integer(0, kMostRetries),
                     "Attempts after the first.")
           .optional("retry_delay", &Task::retry_delay_ms, optional_duration(),
-                    "Wait before the first retry; it doubles with each.")
+                    "Wait before the first retry; it doubles with each, up to an hour.")
           .optional("timeout", &Task::timeout_ms, optional_duration(),
                     "Longest time of one attempt.")
           .optional("pool", &Task::pool, text(), "Pool whose slots it takes.")

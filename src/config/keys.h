@@ -77,7 +77,7 @@ Codec<Json> json_value();
 Codec<std::string> choice(std::vector<std::string> words);
 
 template <typename E>
-Codec<E> enumeration(std::vector<std::pair<std::string, E>> words) {
+Codec<E> enumeration(const std::vector<std::pair<std::string, E>>& words) {
   std::vector<std::string> names;
   for (const auto& [word, value] : words) names.push_back(word);
   const Codec<std::string> word = choice(names);
@@ -230,14 +230,14 @@ class Keys {
 
 /// A map declared by its keys.
 template <typename T>
-Codec<T> map_of(Keys<T> keys) {
+Codec<T> map_of(const Keys<T>& keys) {
   return {[keys](Reader& reader, const Node& node, T& value) { keys.read(reader, node, value); },
           [keys](const T& value) { return keys.write(value); }, [keys] { return keys.schema(); }};
 }
 
 /// A list of such values.
 template <typename T>
-Codec<std::vector<T>> list_of(Codec<T> item) {
+Codec<std::vector<T>> list_of(const Codec<T>& item) {
   return {[item](Reader& reader, const Node& node, std::vector<T>& list) {
             if (!node.is_list()) {
               reader.wrong_type(node, "a list");
@@ -260,7 +260,7 @@ Codec<std::vector<T>> list_of(Codec<T> item) {
 
 /// A map that is kept as written (JSON) once these keys found no fault in it.
 template <typename T>
-Codec<Json> checked_map(Keys<T> keys) {
+Codec<Json> checked_map(const Keys<T>& keys) {
   return {[keys](Reader& reader, const Node& node, Json& value) {
             T checked{};
             keys.read(reader, node, checked);

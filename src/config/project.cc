@@ -137,13 +137,15 @@ class Loader {
   void take_datasets(std::vector<DatasetEntry>& datasets, const Node& document) {
     for (size_t i = 0; i < datasets.size(); ++i) {
       DatasetEntry& dataset = datasets[i];
-      auto name = model::parse_dataset_name(dataset.full_name);
-      if (name) dataset.name = *std::move(name);
+      const auto name = model::parse_dataset_name(dataset.full_name);
       const Node* node = document.find("datasets");
       const Node* at = node == nullptr ? nullptr : node->items[i].find("name");
-      if (!name && at != nullptr)
+      if (name) {
+        dataset.name = *name;
+      } else if (at != nullptr) {
         faults.push_back(Error{
             ErrorCode::kInvalidConfig, name.error().message, {}, name.error().hint, place_of(*at)});
+      }
       project.configuration.datasets.push_back(dataset);
     }
   }

@@ -205,9 +205,9 @@ class TreeBuilder final : public YAML::EventHandler {
     rest.remove_prefix(1);
     while (true) {
       for (size_t i = 0; i < rest.size(); ++i) {
-        if (quote == '"' && rest[i] == '\\')
-          ++i;
-        else if (rest[i] == quote && i + 1 < rest.size() && rest[i + 1] == quote && quote == '\'')
+        const bool is_escape = quote == '"' && rest[i] == '\\';
+        const bool is_doubled = quote == '\'' && rest.substr(i).starts_with("''");
+        if (is_escape || is_doubled)
           ++i;
         else if (rest[i] == quote)
           return true;

@@ -32,7 +32,7 @@ struct WriteOptions {
   Codec codec = Codec::kZstd;  ///< Hudi tables use Snappy.
   /// A row group ends after that many rows, or with the batch that brings it to that many bytes of
   /// Arrow buffers: it is in memory until it is written, and again where it is read.
-  int64_t row_group_rows = 122'880 * 4;
+  int64_t row_group_rows = int64_t{122'880} * 4;
   int64_t row_group_bytes = int64_t{64} << 20;
   int64_t threads = 1;  ///< Columns of a batch are encoded in parallel beyond 1.
 };

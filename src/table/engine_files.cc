@@ -41,7 +41,7 @@ Result<std::string> EngineFiles::path_of(const std::string& name) {
     if (uri || uri.error().code != ErrorCode::kUnsupported) return uri;
   }
   WEIR_TRY(make_folder());
-  const std::string path = fmt::format("{}/{}.parquet", folder_, copies_++);
+  std::string path = fmt::format("{}/{}.parquet", folder_, copies_++);
   std::ofstream copy(path, std::ios::binary);
   for (int64_t offset = 0;; offset += kPieceBytes) {
     WEIR_ASSIGN(const std::string piece, store_.read(name, {offset, kPieceBytes}));

@@ -244,8 +244,8 @@ Result<FileSlice> ParquetGroupWriter::finish(int64_t updated, int64_t deleted) {
   WEIR_ASSIGN(const parquet::WrittenFile written, file_->commit(footer(), storage::Put::kIfAbsent));
   is_finished_ = true;
   keys_.clear();
-  const FileSlice slice{plan_.file_group_id, plan_.partition,    plan_.name, plan_.instant,
-                        written.rows,        written.size_bytes, plan_.role, written.sha256};
+  FileSlice slice{plan_.file_group_id, plan_.partition,    plan_.name, plan_.instant,
+                  written.rows,        written.size_bytes, plan_.role, written.sha256};
   const std::string& before = plan_.previous.name;
   WriteStat stat;
   stat.file_group_id = plan_.file_group_id;

@@ -108,7 +108,7 @@ std::string Timeline::last_time() const {
 }
 
 Result<std::string> next_instant_time(Clock& clock, std::string_view last) {
-  const std::string now = format_hudi_instant(clock.now_us());
+  std::string now = format_hudi_instant(clock.now_us());
   if (now > last) return now;
   // Seconds and the milliseconds after them; an old table's 14 digits have none.
   WEIR_ASSIGN(const int64_t second_us, parse_instant(last.substr(0, 14)));
