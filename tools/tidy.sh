@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# clang-tidy and the house's own rules. Arguments: files (default: what differs from HEAD, or all with --all).
+# clang-tidy and the house's own rules. Arguments: files (default: what differs from HEAD), or --all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python3 tools/check_layers.py src
 python3 tools/tidy.py
+build=build/${WEIR_PRESET:-release}
 if [ "${1:-}" = --all ]; then
-  mapfile -t files < <(git ls-files 'src/*.cc')
+  exec python3 tools/clang_tidy.py "$build"
 elif [ $# -gt 0 ]; then
   files=("$@")
 else
-  mapfile -t files < <(git diff --name-only HEAD -- 'src/*.cc')
+  mapfile -t files < <(git diff --name-only --diff-filter=d HEAD -- '*.cc'; git ls-files --others --exclude-standard -- '*.cc')
 fi
-[ ${#files[@]} = 0 ] || clang-tidy-19 -p build/release --quiet "${files[@]}"
+[ ${#files[@]} = 0 ] || python3 tools/clang_tidy.py "$build" "${files[@]}"
