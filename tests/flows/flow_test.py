@@ -154,6 +154,13 @@ class Runner(unittest.TestCase):
                                   r"killed at ([0-9]+) of \1 writes")
         self.assertEqual(list((self.folder / "tmp").iterdir()), [])
 
+    def test_a_beginning_that_cases_share_is_killed_once_and_another_one_again(self):
+        text = GOOD_CASE + GOOD_CASE.split("\n\n")[1].replace("once", "the same") + \
+            "\ncase other files\nfile landing/b.txt\n  three\nrun f\n  ...\nfiles lake\n  a.txt\n  b.txt\n"
+        status, printed, _ = self.run_flow(text)
+        self.assertEqual(status, 0, printed)
+        self.assertEqual([line.split("killed at ")[1][0] for line in printed.splitlines()], ["3", "0", "3"], printed)
+
     def test_a_wrong_expectation_is_shown_as_a_difference(self):
         status, printed, _ = self.run_flow(GOOD_CASE.replace("2 lines", "3 lines"))
         self.assertEqual(status, 1)
