@@ -157,8 +157,8 @@ class AttemptRun {
                             known));
       return known;
     }
-    WEIR_ASSIGN(auto resolution, resolve_inputs(services_, *attempt_.pinned, *attempt_.flow,
-                                                *made_, params_, cancel_));
+    WEIR_ASSIGN(auto resolution, resolve_inputs(services_, *attempt_.pinned, *attempt_.flow, *made_,
+                                                params_, cancel_));
     for (const auto& warning : resolution.warnings) WEIR_TRY(warn(warning));
     task::Inputs inputs = std::move(resolution.inputs);
     row_.pinned = to_json(inputs);

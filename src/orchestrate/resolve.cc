@@ -345,8 +345,8 @@ Result<DatasetName> produced_dataset(const task::Template& made, const Json& par
 }
 
 Result<Resolution> resolve_inputs(const Services& services, const Pinned& pinned,
-                              const model::Flow& flow, const task::Template& made,
-                              const Json& params, const Cancel& cancel) {
+                                  const model::Flow& flow, const task::Template& made,
+                                  const Json& params, const Cancel& cancel) {
   const Resolver resolver{services, pinned, flow, made, params, cancel};
   Resolution resolution;
   Inputs& inputs = resolution.inputs;

@@ -194,8 +194,7 @@ TEST(ParquetFile, RowGroupsOfWideRowsEndByTheirBytes) {
   const auto store = storage::make_memory_storage();
   const auto batch = numbers(0, 100);
   const int64_t bytes = arrow::util::ReferencedBufferSize(*batch).ValueOrDie();
-  auto file =
-      create_file(*store, "a", batch->schema(), {.row_group_bytes = 2 * bytes}).value();
+  auto file = create_file(*store, "a", batch->schema(), {.row_group_bytes = 2 * bytes}).value();
   // Slices count for their own part only, not for the whole that they were cut from.
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(file->write(*batch->Slice(i % 2 * 50, 50)));
   ASSERT_TRUE(file->commit({}, storage::Put::kIfAbsent));
