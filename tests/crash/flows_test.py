@@ -3,8 +3,7 @@ included. Right after the fault every reader sees a whole earlier or later state
 project is the one that an undisturbed run makes: the same rows and digest, one completed instant an
 operation, nothing left over, and the same rows in the catalog.
 
-WEIR_LONG=1 python3 tests/crash/flows_test.py [TEST…] takes every change; docs/reliability.md has the
-figures of the last time.
+WEIR_LONG=1 python3 tests/crash/flows_test.py [TEST…] takes every change.
 """
 import os
 import pathlib

@@ -84,7 +84,7 @@ class SweepItself(unittest.TestCase):
         self.assert_caught(TORN, [harness.KILL], "-A\n-B")
 
     def test_work_done_twice_is_caught(self):
-        self.assert_caught(APPENDING, [harness.KILL], " A\n B\n+A\n+B")
+        self.assert_caught(APPENDING, [harness.KILL], " B\n+A\n+B")
 
     def test_a_short_write_taken_for_a_whole_one_is_caught(self):
         report = run(CARELESS_OF_SHORT_WRITES, [harness.KILL])
