@@ -72,13 +72,23 @@ TEST_F(SqliteFile, FileWithoutWeirsTablesIsNotFoundWhereItMayNotBeCreated) {
   EXPECT_OK(open(false));
 }
 
-TEST_F(SqliteFile, MissingFolderIsNamed) {
+TEST_F(SqliteFile, MissingFolderIsMadeForANewCatalogAlone) {
   folder_ += "/nowhere";
+  EXPECT_FAILS(ErrorCode::kNotFound, open(false));
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+  EXPECT_OK(open());
+  EXPECT_TRUE(std::filesystem::exists(path()));
+  folder_ = std::filesystem::path(folder_).parent_path();
+}
+
+TEST_F(SqliteFile, FolderThatCannotBeMadeIsNamed) {
+  std::ofstream(folder_ + "/file") << "in the way";
+  folder_ += "/file/folder";
   const auto catalog = open();
   ASSERT_FALSE(catalog.has_value());
   EXPECT_THAT(catalog.error().message, HasSubstr(path()));
   EXPECT_THAT(catalog.error().hint, HasSubstr("folder"));
-  folder_ = std::filesystem::path(folder_).parent_path();
+  folder_ = std::filesystem::path(folder_).parent_path().parent_path();
 }
 
 TEST_F(SqliteFile, FileThatIsNoDatabaseIsCorrupt) {

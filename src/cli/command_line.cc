@@ -65,13 +65,11 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
     return app.exit(wish, *wiring.out, *wiring.err);
   } catch (const CLI::ParseError& problem) {
     // "A subcommand is required" is said of a word that is none, too.
-    const auto first =
-        std::ranges::find_if(words, [](const auto& word) { return !word.starts_with('-'); });
-    const auto known = commands_of(app);
-    const bool is_unknown = problem.get_name() == "RequiredError" && first == words.begin() &&
-                            first != words.end() && std::ranges::find(known, *first) == known.end();
+    const auto left = app.remaining();
+    const bool is_unknown = problem.get_name() == "RequiredError" && !left.empty();
     *wiring.err << "error: "
-                << (is_unknown ? fmt::format("there is no command '{}'", *first) : problem.what())
+                << (is_unknown ? fmt::format("there is no command '{}'", left.front())
+                               : problem.what())
                 << "\n";
     const std::string hint = unknown_word_hint(app, words);
     *wiring.err << "  help: " << (hint.empty() ? "`weir --help` lists the commands" : hint) << "\n";

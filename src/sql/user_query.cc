@@ -98,6 +98,16 @@ int64_t characters(std::string_view text) {
                                [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
 }
 
+/// The byte at which character `number` begins, from 0; the end of the text where there are fewer.
+size_t byte_of_character(std::string_view text, size_t number) {
+  size_t at = 0;
+  for (; at < text.size(); ++at) {
+    const bool begins = (static_cast<uint8_t>(text[at]) & 0xC0) != 0x80;
+    if (begins && number-- == 0) break;
+  }
+  return at;
+}
+
 /// Line `number` of the text, from 1.
 std::string_view line_of(std::string_view text, int64_t number) {
   for (; number > 1; --number) {
@@ -336,12 +346,13 @@ Result<UserQuery> read_user_query(const std::string& text) {
       return refuse("the query is no plain SELECT",
                     fmt::format("{}; a PIVOT needs its IN list", kHowTo));
     auto refused = refuse(fmt::format("the query cannot be read: {}", message));
+    // The parser counts characters here, and bytes in the tree.
     const std::string position = text_of(tree, "position");
     size_t at = 0;
     const auto [end, code] =
         std::from_chars(position.data(), position.data() + position.size(), at);
     if (code == std::errc() && !position.empty() && at <= text.size())
-      refused.error().place = place_at(text, at);
+      refused.error().place = place_at(text, byte_of_character(text, at));
     return refused;
   }
   const Json statements = tree.value("statements", Json::array());

@@ -89,7 +89,7 @@ TEST(ReadUserQuery, WhatASecondAttemptCannotRepeatIsNamed) {
   EXPECT_THAT(unrepeatable("SELECT now(), age(d), current_date FROM raw.a"), IsEmpty());
 }
 
-TEST(UserSession, ClockStandsStillForEveryFunctionThatTellsTheTime) {
+TEST(UserClock, ItStandsStillForEveryFunctionThatTellsTheTime) {
   const Cancel cancel;
   SessionOptions options{.threads = 1};
   options.now_us = 1'577'934'245'000'006;  // 2020-01-02T03:04:05.000006Z
@@ -120,7 +120,7 @@ TEST(UserSession, ClockStandsStillForEveryFunctionThatTellsTheTime) {
   }
 }
 
-TEST(UserSession, ClockThatWeirDoesNotKnowWouldShow) {
+TEST(UserClock, OneThatWeirDoesNotKnowWouldShow) {
   // DuckDB's own list of functions with another value in each query, less those that are stopped or
   // refused: a new DuckDB that brings a clock of its own fails here.
   const Cancel cancel;
@@ -343,7 +343,7 @@ TEST_F(UserSession, AFaultOfTheQueryHasItsPlaceInTheUsersText) {
   ASSERT_TRUE(error.place);
   EXPECT_EQ(error.place->file, kUserSql);
   EXPECT_EQ(error.place->line, 2);
-  EXPECT_EQ(error.place->column, 207);
+  EXPECT_EQ(error.place->column, 208);
   EXPECT_THAT(error.hint, HasSubstr("Candidate bindings"));
   const Error other{ErrorCode::kInternal, "x", {}, {}, Place{"elsewhere", 3, 1, "", 1}};
   EXPECT_EQ(at_user_sql(other, text, 1).place->file, "elsewhere");

@@ -168,6 +168,7 @@ class Encodings(Landing):
     def test_a_declared_encoding_that_is_not_the_files(self):
         self.declare(encoding="utf-16be")
         self.refuse("le.csv", b"\xff\xfe" + self.TEXT.encode("utf-16-le"), 3, "utf-16le")
+        (self.project.folder / "data/landing/sales/le.csv").unlink()
         self.refuse("utf8.csv", self.TEXT, 3, "utf-16be")
 
 

@@ -42,10 +42,10 @@ class Transform : public SmallLake {
 
 TEST_F(Transform, TimeIsTheRunsSoASecondAttemptGivesTheSameRows) {
   auto made = by_country(
-      "SELECT country, now() AS at, current_date AS day FROM stage.airports "
+      "SELECT country, now() AS seen, current_date AS day FROM stage.airports "
       "WHERE icao = 'LIRF'");
   ASSERT_TRUE(transform(made, context_));
-  EXPECT_THAT(table_rows("country, epoch_us(at), day"),
+  EXPECT_THAT(table_rows("country, epoch_us(seen), day"),
               ElementsAre("IT|1652313600000000|2022-05-12"));
 }
 
