@@ -430,8 +430,14 @@ ssize_t send(int fd, const void *bytes, size_t size, int flags) {
   errno = saved;
   const enum verdict verdict =
       counts_sends && root[0] != '\0' ? judge("send", "socket", size, 0) : PASS;
-  if (verdict == FAIL_BEFORE) return refuse();
-  return answer_size(verdict, REAL(send)(fd, bytes, size, flags));
+  // A connection on which a send fails is broken both ways: whoever waits for an answer is told.
+  if (verdict == FAIL_BEFORE) {
+    shutdown(fd, SHUT_RDWR);
+    return refuse();
+  }
+  const ssize_t sent = REAL(send)(fd, bytes, size, flags);
+  if (verdict == FAIL_AFTER) shutdown(fd, SHUT_RDWR);
+  return answer_size(verdict, sent);
 }
 
 /* ---- the rest ---- */
