@@ -1,14 +1,9 @@
 // One landing file becomes one raw object. A thread reads, hashes, counts and splits the file into
-// chunks of text (files/csv_reader.h); this one casts them with DuckDB and writes Parquet. Nothing
+// chunks of text (files/csv_reader.h), a second casts them with DuckDB, this one writes Parquet. Nothing
 // is visible before all of it is right: the hash is the pinned one, every byte is loaded, rejected
 // or skipped, the scanner's count closes, and the limits for rejects hold.
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
-
-#include "base/check.h"
+#include "engine/embedded/ahead.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/ingest_files_cast.h"
 #include "engine/embedded/ingest_files_objects.h"
@@ -22,42 +17,12 @@ namespace {
 using files::Chunk;
 using files::CsvReader;
 
-// Reads ahead in a thread of its own (allowed in an engine: one file, one reader, joined here).
-class ReadAhead {
- public:
-  explicit ReadAhead(CsvReader& reader)
-      : reader_(reader), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+constexpr size_t kChunksAhead = 1;
 
-  /// The next chunk in order; nothing at the end. After that the reader is free again.
-  Result<std::optional<Chunk>> next() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !waiting_.empty(); });
-    auto chunk = std::move(waiting_.front());
-    waiting_.pop_front();
-    changed_.notify_all();
-    return chunk;
-  }
-
- private:
-  static constexpr size_t kMostWaiting = 2;
-
-  void run(const std::stop_token& stop) {
-    while (true) {
-      auto chunk = reader_.next();
-      const bool is_last = !chunk || !*chunk;
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait(lock, stop, [this] { return waiting_.size() < kMostWaiting; })) return;
-      waiting_.push_back(std::move(chunk));
-      changed_.notify_all();
-      if (is_last) return;
-    }
-  }
-
-  CsvReader& reader_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Result<std::optional<Chunk>>> waiting_ WEIR_GUARDED_BY(mutex_);
-  std::jthread thread_;  // last: it uses the others
+// A chunk of the file and what became of it.
+struct Cast {
+  Chunk chunk;
+  CastChunk cast;
 };
 
 Status check_pinned_size(const Ingest& ingest) {
@@ -202,20 +167,26 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
               ChunkCaster::open(std::move(session), reader, *ingest.landing, ingest.source.name));
   int64_t bytes = 0;
   {
-    ReadAhead ahead(reader);
-    while (true) {
+    Ahead<Chunk> chunks(kChunksAhead, [&reader] { return reader.next(); });
+    Ahead<Cast> casts(1, [&]() -> Result<std::optional<Cast>> {
       WEIR_TRY(ingest.context.cancel->check());
-      WEIR_ASSIGN(auto chunk, ahead.next());
-      if (!chunk) break;
-      WEIR_ASSIGN(const auto cast, caster->cast(*chunk));
-      if (!sums.is_empty()) WEIR_TRY(sums.add(*chunk, cast));
+      WEIR_ASSIGN(auto chunk, chunks.next());
+      if (!chunk) return std::nullopt;
+      WEIR_ASSIGN(auto cast, caster->cast(*chunk));
+      return Cast{*std::move(chunk), std::move(cast)};
+    });
+    while (true) {
+      WEIR_ASSIGN(const auto next, casts.next());
+      if (!next) break;
+      const auto& [chunk, cast] = *next;
+      if (!sums.is_empty()) WEIR_TRY(sums.add(chunk, cast));
       for (const TypedRows& rows : cast.rows) WEIR_TRY(raw.write(rows));
-      WEIR_TRY(refuse_first(ingest, chunk->rejects));
+      WEIR_TRY(refuse_first(ingest, chunk.rejects));
       WEIR_TRY(refuse_first(ingest, cast.rejects));
-      WEIR_TRY(rejected.write(chunk->rejects));
+      WEIR_TRY(rejected.write(chunk.rejects));
       WEIR_TRY(rejected.write(cast.rejects));
-      if (!chunk->rows.empty()) {
-        bytes = chunk->rows.back().byte_offset + chunk->rows.back().byte_length;
+      if (!chunk.rows.empty()) {
+        bytes = chunk.rows.back().byte_offset + chunk.rows.back().byte_length;
       }
       if (ingest.context.on_progress) {
         ingest.context.on_progress({"reading " + ingest.source.name, raw.rows(), bytes});

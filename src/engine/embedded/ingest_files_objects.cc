@@ -17,10 +17,15 @@ namespace {
 using model::TypeKind;
 
 constexpr size_t kNameDigits = 16;
+const auto kTextOfAll = arrow::dictionary(arrow::int32(), arrow::utf8());
 
 model::Column column(std::string name, TypeKind kind) {
   return {std::move(name), {kind, 0, 0, {}}, true};
 }
+
+// Places among the load columns.
+constexpr size_t kSourceFile = 0;
+constexpr size_t kRunId = 2;
 
 const model::Schema& load_columns() {
   static const model::Schema kSchema = {
@@ -46,6 +51,16 @@ Result<std::shared_ptr<arrow::Array>> repeated(const Value& value, int64_t rows)
   auto array = arrow::MakeArrayFromScalar(value, rows);
   WEIR_TRY(arrow_status(array.status()));
   return *std::move(array);
+}
+
+// One text for every row: a dictionary of it, so that Parquet's writer need not look at each.
+Result<std::shared_ptr<arrow::Array>> repeated_text(const std::string& text, int64_t rows) {
+  arrow::StringBuilder builder;
+  WEIR_TRY(arrow_status(builder.Append(text)));
+  std::shared_ptr<arrow::Array> dictionary;
+  WEIR_TRY(arrow_status(builder.Finish(&dictionary)));
+  WEIR_ASSIGN(const auto indexes, repeated(arrow::Int32Scalar(0), rows));
+  return std::make_shared<arrow::DictionaryArray>(kTextOfAll, indexes, dictionary);
 }
 
 std::shared_ptr<arrow::Scalar> instant_scalar(std::optional<int64_t> at_us) {
@@ -175,7 +190,12 @@ Result<std::unique_ptr<RawObject>> RawObject::create(const Ingest& ingest,
   std::unique_ptr<RawObject> object(new RawObject(ingest));
   model::Schema whole = schema;
   whole.insert(whole.end(), load_columns().begin(), load_columns().end());
-  WEIR_ASSIGN(object->schema_, parquet::to_arrow(whole));
+  WEIR_ASSIGN(const auto plain, parquet::to_arrow(whole));
+  arrow::FieldVector fields = plain->fields();
+  for (const size_t i : {schema.size() + kSourceFile, schema.size() + kRunId}) {
+    fields[i] = fields[i]->WithType(kTextOfAll);
+  }
+  object->schema_ = arrow::schema(std::move(fields));
   WEIR_ASSIGN(object->writer_, parquet::create_file(*ingest.raw, ingest.object_name,
                                                     object->schema_, write_options(ingest)));
   return object;
@@ -185,8 +205,8 @@ Result<std::unique_ptr<RawObject>> RawObject::create(const Ingest& ingest,
 Status RawObject::make_constants(int64_t rows) {
   if (rows <= constant_rows_) return {};
   const auto& origin = ingest_.operation.origin;
-  WEIR_ASSIGN(source_file_, repeated(arrow::StringScalar(ingest_.source.name), rows));
-  WEIR_ASSIGN(run_id_, repeated(arrow::StringScalar(origin.run_id), rows));
+  WEIR_ASSIGN(source_file_, repeated_text(ingest_.source.name, rows));
+  WEIR_ASSIGN(run_id_, repeated_text(origin.run_id, rows));
   WEIR_ASSIGN(loaded_at_, repeated(*instant_scalar(origin.logical_time_us), rows));
   constant_rows_ = rows;
   return {};
