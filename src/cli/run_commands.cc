@@ -147,9 +147,12 @@ Result<int> logs(Session& session, const std::string& word, const std::string& t
 
 Result<int> cancel(Session& session, const std::string& word) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_TRY(catalog->request_cancel(run.run_id));
-  session.say(fmt::format("run {} is asked to stop", run.run_id));
+  WEIR_ASSIGN(const auto found, find_run(*catalog, word));
+  const Shown shown(session);
+  WEIR_ASSIGN(const auto run, orchestrate::cancel_run(shown.services, found.run_id));
+  session.say(is_final(run.state) ? fmt::format("run {} is {}: nobody was working on it",
+                                                run.run_id, to_text(run.state))
+                                  : fmt::format("run {} is asked to stop", run.run_id));
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/cancel.h"
@@ -43,8 +44,18 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
 Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
                             const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel);
 
+/// Asks a run to stop: who works on it sees it within a second. Where nobody does, the run and what
+/// is left of its tasks are cancelled at once. The run as it stands then; kConflict where it has
+/// ended already.
+Result<catalog::FlowRun> cancel_run(const Services& services, const std::string& run_id);
+
+/// The trigger of a run whose tasks an outside scheduler starts one by one.
+inline constexpr std::string_view kTaskTrigger = "task";
+
 /// One task of a run by itself, for an outside scheduler: the run is made by whoever comes first
-/// with the key. kConflict (the caller retries) where tasks it needs have not succeeded.
+/// with the key, and goes on where it had ended without success. kConflict (the caller retries)
+/// where tasks it needs have not succeeded or another process works on it; kCancelled once the run
+/// was asked to stop, until `retry_run`.
 struct TaskRequest {
   std::string flow_id;
   std::string task_id;

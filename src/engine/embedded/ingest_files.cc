@@ -1,7 +1,7 @@
 // One landing file becomes one raw object. A thread reads, hashes, counts and splits the file into
-// chunks of text (files/csv_reader.h), a second casts them with DuckDB, this one writes Parquet. Nothing
-// is visible before all of it is right: the hash is the pinned one, every byte is loaded, rejected
-// or skipped, the scanner's count closes, and the limits for rejects hold.
+// chunks of text (files/csv_reader.h), a second casts them with DuckDB, this one writes Parquet.
+// Nothing is visible before all of it is right: the hash is the pinned one, every byte is loaded,
+// rejected or skipped, the scanner's count closes, and the limits for rejects hold.
 
 #include "engine/embedded/ahead.h"
 #include "engine/embedded/executors.h"

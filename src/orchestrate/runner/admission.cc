@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "orchestrate/runner/dead_runs.h"
 #include "orchestrate/runner/run_lease.h"
 
 namespace weir::orchestrate {
@@ -18,15 +19,24 @@ constexpr auto kPoll = std::chrono::milliseconds(100);
 Status bury_the_dead(const Services& services, const std::string& flow_id, const std::string& own) {
   WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow_id));
   for (const auto& run : runs) {
-    if (catalog::is_final(run.state) || run.run_id == own || run.trigger == "task") continue;
-    WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run.run_id));
-    if (is_alive) continue;
-    services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
-                          flow_id, to_text(run.state));
-    const auto moved = services.catalog->move_run(
-        run.run_id, run.state, RunState::kFailed, "unavailable",
-        fmt::format("the process that ran it is gone; `weir retry {}` goes on", run.run_id));
-    if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
+    if (run.run_id != own) WEIR_TRY(end_if_dead(services, run));
+  }
+  return {};
+}
+
+/// What a queued run waits for, for who watches it.
+Status tell_wait(const Services& services, const FlowRun& run) {
+  WEIR_ASSIGN(const auto runs, services.catalog->active_runs(run.flow_id));
+  for (const auto& other : runs) {
+    if (other.run_id == run.run_id) continue;
+    WEIR_ASSIGN(const bool is_alive, is_run_alive(services, other.run_id));
+    services.log->info("run {} waits: run {} of flow '{}' is {}{}", run.run_id, other.run_id,
+                       run.flow_id, to_text(other.state),
+                       is_alive ? std::string()
+                                : fmt::format("; its tasks are started one by one, and none is "
+                                              "running: `weir cancel {}` ends it",
+                                              other.run_id));
+    return {};
   }
   return {};
 }
@@ -71,8 +81,7 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
       case model::Overlap::kQueue: break;
     }
     if (!has_asked && flow.overlap == model::Overlap::kQueue) {
-      services.log->info("run {} waits: another run of flow '{}' is active", run.run_id,
-                         flow.flow_id);
+      WEIR_TRY(tell_wait(services, run));
       has_asked = true;
     }
     std::this_thread::sleep_for(kPoll);

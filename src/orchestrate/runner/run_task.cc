@@ -1,8 +1,9 @@
 #include <algorithm>
 
 #include "base/nearest.h"
-#include "orchestrate/attempt.h"
 #include "orchestrate/runner.h"
+#include "orchestrate/runner/dead_runs.h"
+#include "orchestrate/runner/deadline.h"
 #include "orchestrate/runner/run_lease.h"
 #include "orchestrate/runner/run_rows.h"
 
@@ -29,6 +30,8 @@ Status check_needs(const model::Task& task, const std::vector<TaskRun>& rows) {
 
 /// Once every task has ended the run ends too; whoever ends the last task does it.
 Status end_run_if_done(const Services& services, const std::string& run_id) {
+  WEIR_ASSIGN(const auto run, services.catalog->flow_run(run_id));
+  if (run.cancel_requested) return end_if_dead(services, run);
   WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
   const bool is_done =
       std::ranges::all_of(rows, [](const TaskRun& row) { return is_final(row.state); });
@@ -40,55 +43,98 @@ Status end_run_if_done(const Services& services, const std::string& run_id) {
   return {};
 }
 
-}  // namespace
+/// The run says running, whatever it said before. kCancelled where it was asked to stop.
+Status open_run(const Services& services, const std::string& run_id) {
+  WEIR_ASSIGN(const auto run, services.catalog->flow_run(run_id));
+  if (run.cancel_requested) {
+    return fail_with_hint(ErrorCode::kCancelled,
+                          fmt::format("run {} of flow '{}' was cancelled", run_id, run.flow_id),
+                          fmt::format("`weir retry {}` goes on with it", run_id));
+  }
+  if (run.state == RunState::kRunning) return {};
+  const auto moved = services.catalog->move_run(run_id, run.state, RunState::kRunning, "", "");
+  if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
+  return {};
+}
 
-Result<TaskRun> run_task(const Services& services,
-                         const std::function<Result<Pinned>(const std::string& hash)>& pin,
-                         const TaskRequest& request, Cancel& cancel) {
-  WEIR_ASSIGN(auto known, services.catalog->find_run(request.flow_id, request.run_key));
-  WEIR_ASSIGN(Pinned pinned, pin(known ? known->config_hash : ""));
-  WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, request.flow_id));
-  if (!known) {
-    FlowRun run = new_run(services, pinned, flow->flow_id, request.run_key, "task");
-    run.params = request.params;
-    WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*flow, run.run_id)));
-    known = started.run;
-    if (!started.is_new && known->config_hash != pinned.hash) {
-      WEIR_ASSIGN(pinned, pin(known->config_hash));
-      WEIR_ASSIGN(flow, find_flow(pinned, request.flow_id));
-    }
-  }
-  if (known->state == RunState::kQueued) {
-    const auto moved =
-        services.catalog->move_run(known->run_id, RunState::kQueued, RunState::kRunning, "", "");
-    if (!moved && moved.error().code != ErrorCode::kConflict) return std::unexpected(moved.error());
-  }
-  const auto task = std::ranges::find(flow->tasks, request.task_id, &model::Task::task_id);
-  if (task == flow->tasks.end()) {
+/// The run of the request, made where it is not there yet, and its configuration.
+struct TaskOfRun {
+  FlowRun run;
+  Pinned pinned;
+  const model::Flow* flow = nullptr;
+  const model::Task* task = nullptr;
+};
+
+using Pin = std::function<Result<Pinned>(const std::string& hash)>;
+
+Status find_task(const TaskRequest& request, TaskOfRun& of) {
+  WEIR_ASSIGN(of.flow, find_flow(of.pinned, request.flow_id));
+  const auto task = std::ranges::find(of.flow->tasks, request.task_id, &model::Task::task_id);
+  if (task == of.flow->tasks.end()) {
     std::vector<std::string> names;
-    for (const auto& each : flow->tasks) names.push_back(each.task_id);
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("flow '{}' has no task '{}'", flow->flow_id, request.task_id),
-                          did_you_mean(request.task_id, names));
+    for (const auto& each : of.flow->tasks) names.push_back(each.task_id);
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("flow '{}' has no task '{}'", request.flow_id, request.task_id),
+        did_you_mean(request.task_id, names));
   }
-  // One process a task; a dead one's lease is free at once.
-  WEIR_ASSIGN(auto lease, RunLease::take(services, known->run_id + ":" + request.task_id, cancel));
-  WEIR_ASSIGN(const auto rows, services.catalog->task_runs(known->run_id));
-  TaskRun row = *std::ranges::find(rows, request.task_id, &TaskRun::task_id);
-  if (row.state == TaskState::kSucceeded) return row;
-  WEIR_TRY(check_needs(*task, rows));
+  of.task = &*task;
+  return {};
+}
+
+Status find_or_start(const Services& services, const Pin& pin, const TaskRequest& request,
+                     TaskOfRun& of) {
+  WEIR_ASSIGN(const auto known, services.catalog->find_run(request.flow_id, request.run_key));
+  WEIR_ASSIGN(of.pinned, pin(known ? known->config_hash : ""));
+  WEIR_TRY(find_task(request, of));
+  if (known) {
+    of.run = *known;
+    return {};
+  }
+  FlowRun run =
+      new_run(services, of.pinned, request.flow_id, request.run_key, std::string(kTaskTrigger));
+  run.params = request.params;
+  WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*of.flow, run.run_id)));
+  of.run = started.run;
+  // Somebody else was faster, with another configuration: that one holds.
+  if (of.run.config_hash == of.pinned.hash) return {};
+  WEIR_ASSIGN(of.pinned, pin(of.run.config_hash));
+  return find_task(request, of);
+}
+
+/// The row says running, as one attempt more.
+Status begin(const Services& services, const RunLease& lease, int64_t attempt, TaskRun& row) {
   const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
   row.state = TaskState::kRunning;
-  row.attempt = std::max(row.attempt + 1, request.attempt);
-  row.epoch = lease->epoch();
+  row.attempt = std::max(row.attempt + 1, attempt);
+  row.epoch = lease.epoch();
   row.started_at_us = services.clock->now_us();
   row.finished_at_us = 0;
   row.counts = {};
   row.operations = Json::array();
   clear_error(row);
-  WEIR_TRY(services.catalog->move_task(row, expected));
-  WEIR_ASSIGN(const TaskSettings settings, task_settings(pinned.configuration, *flow, *task));
-  auto end = run_attempt({&services, &pinned, &*known, flow, &*task, settings}, row, cancel);
+  return services.catalog->move_task(row, expected);
+}
+
+}  // namespace
+
+Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskRequest& request,
+                         Cancel& cancel) {
+  TaskOfRun of;
+  WEIR_TRY(find_or_start(services, pin, request, of));
+  const std::string& run_id = of.run.run_id;
+  // One process a task; a dead one's lease is free at once.
+  WEIR_ASSIGN(auto lease, RunLease::take_task(services, run_id, request.task_id, cancel));
+  WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
+  TaskRun row = *std::ranges::find(rows, request.task_id, &TaskRun::task_id);
+  if (row.state == TaskState::kSucceeded) return row;
+  WEIR_TRY(check_needs(*of.task, rows));
+  WEIR_ASSIGN(const TaskSettings settings,
+              task_settings(of.pinned.configuration, *of.flow, *of.task));
+  WEIR_TRY(open_run(services, run_id));
+  WEIR_TRY(begin(services, *lease, request.attempt, row));
+  auto end =
+      run_within_timeout({&services, &of.pinned, &of.run, of.flow, of.task, settings}, row, cancel);
   row.state = end                                         ? *end
               : end.error().code == ErrorCode::kCancelled ? TaskState::kCancelled
                                                           : TaskState::kFailed;
@@ -99,7 +145,8 @@ Result<TaskRun> run_task(const Services& services,
   }
   row.finished_at_us = services.clock->now_us();
   WEIR_TRY(services.catalog->move_task(row, {TaskState::kRunning, row.attempt, row.epoch}));
-  WEIR_TRY(end_run_if_done(services, known->run_id));
+  lease.reset();
+  WEIR_TRY(end_run_if_done(services, run_id));
   if (!end) return std::unexpected(std::move(end).error());
   return row;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "orchestrate/attempt.h"
+#include "orchestrate/runner/deadline.h"
 #include "orchestrate/runner/run_rows.h"
 
 namespace weir::orchestrate {
@@ -13,27 +13,6 @@ using catalog::TaskRun;
 using catalog::TaskState;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
-
-/// Wakes the listeners of a Cancel when its deadline passes: a running query does not ask.
-class DeadlineWatch {
- public:
-  DeadlineWatch(Clock& clock, Cancel& limit, int64_t timeout_ms) {
-    if (timeout_ms <= 0) return;
-    const int64_t until_us = clock.monotonic_us() + timeout_ms * 1000;
-    thread_ = std::jthread([&clock, &limit, timeout_ms, until_us](const std::stop_token& stop) {
-      std::mutex mutex;
-      std::condition_variable_any wake;
-      std::unique_lock lock(mutex);
-      while (!stop.stop_requested() && clock.monotonic_us() < until_us)
-        static_cast<void>(wake.wait_for(lock, stop, kPoll, [] { return false; }));
-      if (!stop.stop_requested())
-        limit.cancel(fmt::format("the task's timeout of {} ms has passed", timeout_ms));
-    });
-  }
-
- private:
-  std::jthread thread_;
-};
 
 /// Doubles with each try, up to an hour or what the first wait is.
 int64_t delay_ms(const TaskSettings& settings, int64_t tries) {
@@ -159,18 +138,8 @@ void TaskDriver::work(TaskRun row, Cancel& cancel) {
     finish(std::move(row), std::unexpected(settings.error()), {}, cancel);
     return;
   }
-  // A deadline of its own below the run's wish to stop.
-  const int64_t now_us = services_.clock->monotonic_us();
-  const int64_t no_deadline_us = now_us + int64_t{365} * 86'400'000'000;
-  Cancel limit(*services_.clock,
-               settings->timeout_ms > 0 ? now_us + settings->timeout_ms * 1000 : no_deadline_us);
-  const int handle = cancel.add_listener([&] { limit.cancel("the run was cancelled"); });
-  Result<TaskState> end = TaskState::kSucceeded;
-  {
-    const DeadlineWatch watch(*services_.clock, limit, settings->timeout_ms);
-    end = run_attempt({&services_, &pinned_, &run_, &flow_, &task, *settings}, row, limit);
-  }
-  cancel.remove_listener(handle);
+  auto end =
+      run_within_timeout({&services_, &pinned_, &run_, &flow_, &task, *settings}, row, cancel);
   finish(std::move(row), std::move(end), *settings, cancel);
 }
 

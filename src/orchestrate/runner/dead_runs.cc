@@ -1,0 +1,69 @@
+#include "orchestrate/runner/dead_runs.h"
+
+#include "orchestrate/runner.h"
+#include "orchestrate/runner/run_lease.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using catalog::FlowRun;
+using catalog::RunState;
+using catalog::TaskRun;
+using catalog::TaskState;
+
+struct End {
+  RunState run = RunState::kFailed;
+  TaskState task = TaskState::kFailed;
+  std::string error_code = "unavailable";
+  std::string error_text;
+};
+
+End end_of(const FlowRun& run) {
+  if (run.cancel_requested) {
+    return {RunState::kCancelled, TaskState::kCancelled, "cancelled", "cancelled by request"};
+  }
+  return {.error_text = fmt::format("the process that ran it is gone; `weir retry {}` goes on",
+                                    run.run_id)};
+}
+
+// Whoever moved the row meanwhile knows better.
+Status unless_moved(Status moved) {
+  if (!moved && moved.error().code == ErrorCode::kConflict) return {};
+  return moved;
+}
+
+}  // namespace
+
+Status end_if_dead(const Services& services, const FlowRun& run) {
+  if (is_final(run.state)) return {};
+  if (run.trigger == kTaskTrigger && !run.cancel_requested) return {};
+  WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run.run_id));
+  if (is_alive) return {};
+  const End end = end_of(run);
+  if (!run.cancel_requested) {
+    services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
+                          run.flow_id, to_text(run.state));
+  }
+  WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run.run_id));
+  for (TaskRun row : rows) {
+    const bool was_begun = row.state == TaskState::kRunning;
+    if (is_final(row.state) || (!was_begun && !run.cancel_requested)) continue;
+    const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
+    row.state = end.task;
+    row.error_code = end.error_code;
+    row.error_text = end.error_text;
+    row.finished_at_us = services.clock->now_us();
+    WEIR_TRY(unless_moved(services.catalog->move_task(row, expected)));
+  }
+  return unless_moved(services.catalog->move_run(run.run_id, run.state, end.run, end.error_code,
+                                                 end.error_text));
+}
+
+Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {
+  WEIR_TRY(services.catalog->request_cancel(run_id));
+  WEIR_ASSIGN(const FlowRun run, services.catalog->flow_run(run_id));
+  WEIR_TRY(end_if_dead(services, run));
+  return services.catalog->flow_run(run_id);
+}
+
+}  // namespace weir::orchestrate
