@@ -1,4 +1,5 @@
 """A small project of its own for each test: files in, the real program run, what it made looked at."""
+import contextlib
 import json
 import os
 import pathlib
@@ -152,5 +153,5 @@ class Project:
         return [str(path) for path in half + list((self.folder / "tmp").iterdir())]
 
     def sqlite(self, sql, *values):
-        with sqlite3.connect(self.folder / "weir.db") as connection:
+        with contextlib.closing(sqlite3.connect(self.folder / "weir.db")) as connection, connection:
             return connection.execute(sql, values).fetchall()

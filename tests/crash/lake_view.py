@@ -4,6 +4,7 @@ Rows are read with hudi-rs and pyarrow, the catalog with sqlite3 or psql. Column
 to run (ids of runs, instants, sizes that hang on them) are left out, so that two projects with the
 same history compare equal.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -48,7 +49,8 @@ class SqliteCatalog:
         return self.select_all({"": sql})[""]
 
     def select_all(self, queries):
-        with sqlite3.connect(self.path, timeout=20) as connection:
+        # Closed at once: whoever closes last removes files that a later clean-up has listed already.
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as connection:
             return {name: [list(row) for row in connection.execute(sql).fetchall()] for name, sql in queries.items()}
 
 
