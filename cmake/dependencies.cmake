@@ -14,6 +14,7 @@ find_library(soci_sqlite3 soci_sqlite3 REQUIRED)
 find_library(soci_postgresql soci_postgresql REQUIRED)
 find_library(sqlite3_library sqlite3 REQUIRED)
 find_package(PostgreSQL REQUIRED)
+find_library(avro_library avro REQUIRED)
 
 function(weir_imported name location include)
   if(NOT EXISTS ${location})

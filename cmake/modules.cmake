@@ -22,6 +22,7 @@ set(weir_needs_base OpenSSL::Crypto fmt::fmt spdlog::spdlog nlohmann_json::nlohm
 set(weir_needs_parquet deps_parquet deps_arrow)
 set(weir_needs_sql deps_duckdb)
 set(weir_needs_catalog ${soci_sqlite3} ${soci_postgresql} ${soci_core} ${sqlite3_library} PostgreSQL::PostgreSQL)
+set(weir_needs_table ${avro_library})
 set(weir_needs_config yaml-cpp)
 
 # The precompiled header holds what nearly every file includes; one is built and shared. The tests do

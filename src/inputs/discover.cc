@@ -280,6 +280,7 @@ Result<HudiState> read_hudi(storage::Storage& store, const model::DatasetName& d
   state.schema = snapshot.schema;
   WEIR_ASSIGN(const auto commits, (*table)->commits());
   for (const auto& commit : commits) {
+    if (commit.brings_no_data) continue;
     WEIR_ASSIGN(auto published,
                 model::published_commit(dataset, commit.time, commit.bytes_written, commit.extra));
     state.publications.push_back(published.main);

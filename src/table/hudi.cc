@@ -94,9 +94,23 @@ Result<int64_t> NativeTable::roll_back_leftovers() {
   return roll_back_all(store(), property_or(properties_, kOwnerProperty, "") == kOwnerName);
 }
 
+/// What weir reads but does not write.
+Status check_writable(const TableProperties& properties) {
+  const std::string index = property_or(properties, "hoodie.index.type", "");
+  if (index == "BUCKET" || properties.contains("hoodie.bucket.index.num.buckets"))
+    return fail_with_hint(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: hoodie.index.type is '{}'; rows of a bucket table must lie where its hash "
+                    "says, which weir does not do",
+                    kPropertiesFile, index.empty() ? "BUCKET, by its number of buckets" : index),
+        "write this table with Spark, or copy it into a table without that index");
+  return {};
+}
+
 Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
   // Spark may have upgraded the table since it was opened: its files would then go unseen.
   WEIR_ASSIGN(const TableProperties now, read_properties(store()));
+  WEIR_TRY(check_writable(now));
   const std::string partitions = property_or(now, "hoodie.table.metadata.partitions", "");
   if (!partitions.empty())
     return fail_with_hint(

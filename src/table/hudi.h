@@ -32,10 +32,11 @@ inline constexpr std::string_view kMetaColumns[] = {"_hoodie_commit_time", "_hoo
                                                     "_hoodie_file_name"};
 
 struct TableOptions {
-  std::string name;                     ///< Sanitised to [A-Za-z0-9_]+ where needed.
-  std::vector<std::string> record_key;  ///< Columns.
-  std::string ordering_field;           ///< Empty: none.
-  model::Schema schema;                 ///< Data columns.
+  std::string name;                       ///< Sanitised to [A-Za-z0-9_]+ where needed.
+  std::vector<std::string> record_key;    ///< Columns.
+  std::vector<std::string> partition_by;  ///< Columns; empty: one partition, the root.
+  std::string ordering_field;             ///< Empty: none.
+  model::Schema schema;                   ///< Data columns.
   std::map<std::string, std::string> extra_properties;
 };
 
@@ -72,6 +73,7 @@ struct CommitInfo {
   int64_t updates = 0;
   int64_t deletes = 0;
   int64_t bytes_written = 0;
+  bool brings_no_data = false;  ///< Of a table service of weir's: the rows are as they were.
 };
 
 /// The table at one version.
@@ -117,7 +119,7 @@ class Commit {
   virtual ~Commit() = default;
   virtual const std::string& instant() const = 0;
   virtual const model::Schema& schema() const = 0;
-  /// A new file group.
+  /// A new file group. Rows may be copied into it from groups that this commit replaces.
   virtual Result<std::unique_ptr<GroupWriter>> new_group(Role role,
                                                          const std::string& partition) = 0;
   /// The next version of a group; every row of `previous` must come again or be counted as deleted.

@@ -3,6 +3,7 @@
 ///
 ///   hudi_tool write FOLDER    tables `flat`, `nested`, `crashed`
 ///   hudi_tool read FOLDER     files, columns and instants of the table there
+///   hudi_tool apply FOLDER    what lines of JSON on stdin ask for (hudi_apply.h)
 ///   hudi_tool rewrite FOLDER  a commit that writes every file of that table anew, row by row
 
 #include <cstdio>
@@ -15,6 +16,8 @@
 #include <vector>
 
 #include <arrow/api.h>
+
+#include "hudi_apply.h"
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -355,6 +358,7 @@ int read_table(const std::string& folder) {
 int main(int argc, char** argv) {
   const std::string command = argc == 3 ? argv[1] : "";
   try {
+    if (command == "apply") return weir::apply_lines(argv[2]);
     if (command == "write") return weir::write_tables(argv[2]);
     if (command == "read") return weir::read_table(argv[2]);
     if (command == "rewrite") return weir::rewrite_table(argv[2]);
@@ -362,6 +366,6 @@ int main(int argc, char** argv) {
     std::cerr << "hudi_tool: " << error.what() << "\n";
     return 1;
   }
-  std::cerr << "usage: hudi_tool write|read|rewrite FOLDER\n";
+  std::cerr << "usage: hudi_tool write|read|rewrite|apply FOLDER\n";
   return 2;
 }

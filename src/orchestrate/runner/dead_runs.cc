@@ -22,8 +22,8 @@ End end_of(const FlowRun& run) {
   if (run.cancel_requested) {
     return {RunState::kCancelled, TaskState::kCancelled, "cancelled", "cancelled by request"};
   }
-  return {.error_text = fmt::format("the process that ran it is gone; `weir retry {}` goes on",
-                                    run.run_id)};
+  return {.error_text =
+              fmt::format("the process that ran it is gone; `weir retry {}` goes on", run.run_id)};
 }
 
 // Whoever moved the row meanwhile knows better.
@@ -55,8 +55,8 @@ Status end_if_dead(const Services& services, const FlowRun& run) {
     row.finished_at_us = services.clock->now_us();
     WEIR_TRY(unless_moved(services.catalog->move_task(row, expected)));
   }
-  return unless_moved(services.catalog->move_run(run.run_id, run.state, end.run, end.error_code,
-                                                 end.error_text));
+  return unless_moved(
+      services.catalog->move_run(run.run_id, run.state, end.run, end.error_code, end.error_text));
 }
 
 Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {

@@ -127,8 +127,8 @@ TEST_F(OneTask, KeepsOutWhoWouldRetryTheWholeRun) {
   add_task("a_first");
   add_task("b_second");
   ASSERT_TRUE(run_alone("a_first"));
-  const auto lease = catalog_->take_lease("flow_run:" + the_run().run_id + ":b_second",
-                                          "a task", services_.lease_ms, 0);
+  const auto lease = catalog_->take_lease("flow_run:" + the_run().run_id + ":b_second", "a task",
+                                          services_.lease_ms, 0);
   ASSERT_TRUE(lease && *lease);
   Cancel cancel;
   const auto refused = retry_run(services_, pinned_, the_run().run_id, 4, cancel);

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "table/history/relations.h"
+#include "table/shared/relations.h"
 
 namespace weir::table::history {
 namespace {

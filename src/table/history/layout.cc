@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/nearest.h"
-#include "table/history/relations.h"
+#include "table/shared/relations.h"
 
 namespace weir::table::history {
 namespace {

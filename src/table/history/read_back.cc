@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "table/history/relations.h"
+#include "table/shared/relations.h"
 
 namespace weir::table::history {
 namespace {

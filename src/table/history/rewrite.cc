@@ -6,7 +6,7 @@
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
 
-#include "table/history/group_sequence.h"
+#include "table/shared/group_sequence.h"
 
 namespace weir::table::history {
 namespace {

@@ -6,7 +6,7 @@
 #include "table/engine_files.h"
 #include "table/history.h"
 #include "table/history/layout.h"
-#include "table/history/relations.h"
+#include "table/shared/relations.h"
 
 // The digest is over 32 hex digits and a line feed for each row, in the order of the digits: what
 // an engine can make with one sort of narrow values.
@@ -46,8 +46,8 @@ Result<std::string> table_digest(HudiTable& table, const Snapshot& snapshot, con
   WEIR_ASSIGN(const auto session, sql::open_session(options, cancel));
   WEIR_ASSIGN(const auto rows,
               session->stream(fmt::format("SELECT {} AS h FROM {} x ORDER BY h",
-                                          history::hash_of(content_columns(snapshot.schema), "x"),
-                                          history::relation(paths, snapshot.schema))));
+                                          hash_of(content_columns(snapshot.schema), "x"),
+                                          relation(paths, snapshot.schema))));
   Sha256 digest;
   while (true) {
     WEIR_TRY(cancel.check());

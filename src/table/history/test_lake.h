@@ -23,8 +23,8 @@
 #include "storage/storage.h"
 #include "table/engine_files.h"
 #include "table/history.h"
-#include "table/history/relations.h"
 #include "table/hudi/test_table.h"
+#include "table/shared/relations.h"
 
 namespace weir::table {
 
@@ -196,9 +196,9 @@ class TestLake {
                             ? fmt::format("epoch_us({0})::VARCHAR AS {0}", name)
                             : fmt::format("CAST({0} AS VARCHAR) AS {0}", name));
     }
-    const auto read = session_->query(
-        fmt::format("SELECT {} FROM {} x ORDER BY x.{}, x.valid_from", fmt::join(columns, ", "),
-                    history::relation(paths, schema), model::quote_name(key)));
+    const auto read = session_->query(fmt::format("SELECT {} FROM {} x ORDER BY x.{}, x.valid_from",
+                                                  fmt::join(columns, ", "), relation(paths, schema),
+                                                  model::quote_name(key)));
     EXPECT_TRUE(read) << (read ? "" : to_line(read.error()));
     std::vector<StoredVersion> out;
     for (const sql::Row& row : read->rows) {

@@ -132,6 +132,7 @@ CommitInfo info_of(const Instant& instant, const CommitMetadata& metadata) {
   info.action = instant.action;
   info.operation_type = metadata.operation_type;
   info.extra = metadata.extra;
+  info.brings_no_data = metadata.extra.contains(kServiceKey);
   for (const auto& stat : metadata.stats) {
     info.inserts += stat.inserts;
     info.updates += stat.updates;

@@ -50,7 +50,9 @@ inline constexpr const char* kSchemaKey = "schema";
 inline constexpr const char* kTokenKey = "weir.token";
 inline constexpr const char* kRolesKey = "weir.roles";
 inline constexpr const char* kHashesKey = "weir.hashes";
-inline constexpr const char* kRoleKey = "weir.role";        ///< In a data file's footer.
+inline constexpr const char* kRoleKey = "weir.role";  ///< In a data file's footer.
+/// Only in commits that keep the table in shape: they bring no data, and nothing but it is weir's.
+inline constexpr const char* kServiceKey = "weir.service";
 inline constexpr const char* kAttemptKey = "weir.attempt";  ///< Made up anew by every begin().
 
 /// The role of a group by a commit's `weir.roles`; kMixed where it is not named.

@@ -103,6 +103,7 @@ Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, Commi
 }
 
 bool has_weirs_extra(const CommitMetadata& metadata) {
+  if (metadata.extra.contains(kServiceKey)) return false;
   const auto first = metadata.extra.lower_bound("weir.");
   return first != metadata.extra.end() && first->first.starts_with("weir.");
 }

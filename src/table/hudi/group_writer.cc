@@ -195,7 +195,8 @@ Status ParquetGroupWriter::check_counts(int64_t updated, int64_t deleted) const 
   if (updated < 0 || deleted < 0 || updated > changed_)
     return fail(ErrorCode::kInternal, "{}: {} updated and {} deleted of {} changed rows",
                 plan_.name, updated, deleted, changed_);
-  const int64_t before = plan_.previous.name.empty() ? 0 : plan_.previous.rows;
+  // Rows that are copied into a new group left another: whoever joins groups counts them.
+  const int64_t before = plan_.previous.name.empty() ? copied_ : plan_.previous.rows;
   if (before >= 0 && copied_ + updated + deleted != before)
     return fail(ErrorCode::kInternal,
                 "{}: the group had {} rows; {} were copied, {} updated and {} deleted", plan_.name,

@@ -147,16 +147,35 @@ std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+/// Hudi's class by which Spark makes keys and partition paths: its writers refuse another.
+std::string key_generator(const TableOptions& options) {
+  if (options.partition_by.empty()) return "org.apache.hudi.keygen.NonpartitionedKeyGenerator";
+  const bool is_simple = options.record_key.size() == 1 && options.partition_by.size() == 1;
+  return is_simple ? "org.apache.hudi.keygen.SimpleKeyGenerator"
+                   : "org.apache.hudi.keygen.ComplexKeyGenerator";
+}
+
 Status check_key_columns(const TableOptions& options) {
   if (options.record_key.empty())
     return fail(ErrorCode::kInvalidConfig, "table '{}' has no record key", options.name);
+  if (options.record_key.size() == 1 && options.partition_by.size() > 1)
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("table '{}' has one key column and {} partition columns: releases of Hudi "
+                    "disagree about how its keys are written",
+                    options.name, options.partition_by.size()),
+        "partition by one column, or make a partition column part of the key");
   std::vector<std::string> named = options.record_key;
+  named.insert(named.end(), options.partition_by.begin(), options.partition_by.end());
   if (!options.ordering_field.empty()) named.push_back(options.ordering_field);
   for (const auto& name : named) {
+    if (name.find(',') != std::string::npos)
+      return fail(ErrorCode::kInvalidConfig,
+                  "table '{}': Hudi lists key columns with commas, so '{}' cannot be one",
+                  options.name, name);
     if (!options.schema.empty() && model::find_column(options.schema, name) == nullptr)
       return fail(ErrorCode::kInvalidConfig,
-                  "table '{}' has no column '{}' for its record key or "
-                  "ordering field",
+                  "table '{}' has no column '{}' for its record key, partitions or ordering field",
                   options.name, name);
   }
   return {};
@@ -227,13 +246,15 @@ Result<TableProperties> properties_of_new_table(const TableOptions& options) {
       {"hoodie.timeline.layout.version", "1"},
       {"hoodie.table.base.file.format", "PARQUET"},
       {"hoodie.table.recordkey.fields", joined(options.record_key)},
-      {"hoodie.table.partition.fields", ""},
+      {"hoodie.table.partition.fields", joined(options.partition_by)},
       {"hoodie.table.timeline.timezone", "UTC"},
-      {"hoodie.table.keygenerator.class", "org.apache.hudi.keygen.NonpartitionedKeyGenerator"},
+      {"hoodie.table.keygenerator.class", key_generator(options)},
       {"hoodie.table.cdc.enabled", "false"},
       {"hoodie.archivelog.folder", "archived"},
       {"hoodie.datasource.write.hive_style_partitioning", "true"},
-      {"hoodie.datasource.write.partitionpath.urlencode", "false"},
+      // Else a value with a '/' in it would be a folder more.
+      {"hoodie.datasource.write.partitionpath.urlencode",
+       options.partition_by.empty() ? "false" : "true"},
       {"hoodie.datasource.write.drop.partition.columns", "false"},
       {"hoodie.partition.metafile.use.base.format", "false"},
       {"hoodie.populate.meta.fields", "true"},

@@ -1,9 +1,9 @@
-#include "table/history/group_sequence.h"
+#include "table/shared/group_sequence.h"
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
 
-namespace weir::table::history {
+namespace weir::table {
 namespace {
 
 constexpr std::string_view kFileNameColumn = kMetaColumns[4];
@@ -76,19 +76,19 @@ void GroupSequence::adopt(std::unique_ptr<GroupWriter> writer, int64_t updated, 
   deleted_ = deleted;
 }
 
-Status GroupSequence::write(const arrow::RecordBatch& data, const std::string& record_key) {
+Status GroupSequence::write(const arrow::RecordBatch& data, const std::string& key_column) {
   if (data.num_rows() == 0) return {};
   if (schema_ == nullptr) {
     WEIR_ASSIGN(schema_, parquet::to_arrow(commit_.schema()));
   }
   if (writer_ != nullptr && writer_->bytes_so_far() >= target_bytes_) WEIR_TRY(finish());
   if (writer_ == nullptr) {
-    WEIR_ASSIGN(writer_, commit_.new_group(role_, ""));
+    WEIR_ASSIGN(writer_, commit_.new_group(role_, partition_));
   }
   WEIR_ASSIGN(const std::shared_ptr<arrow::RecordBatch> rows, conform(data, schema_));
-  const std::shared_ptr<arrow::Array> keys = rows->GetColumnByName(record_key);
+  const std::shared_ptr<arrow::Array> keys = data.GetColumnByName(key_column);
   if (keys == nullptr)
-    return fail(ErrorCode::kInternal, "rows without their record key '{}'", record_key);
+    return fail(ErrorCode::kInternal, "rows without their record key '{}'", key_column);
   return writer_->write_changed(*rows, *keys);
 }
 
@@ -101,4 +101,4 @@ Status GroupSequence::finish() {
   return {};
 }
 
-}  // namespace weir::table::history
+}  // namespace weir::table

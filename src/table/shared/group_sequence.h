@@ -9,7 +9,7 @@
 
 #include "table/hudi.h"
 
-namespace weir::table::history {
+namespace weir::table {
 
 /// Rows come as the commit's data columns, in any order of columns and in narrower types: this
 /// brings them into the schema that a writer takes. NULL for a column that is not there.
@@ -40,15 +40,20 @@ class CopiedGroup {
 /// Not for several threads at once.
 class GroupSequence {
  public:
-  GroupSequence(Commit& commit, Role role, int64_t target_bytes)
-      : commit_(commit), role_(role), target_bytes_(target_bytes) {}
+  /// New groups lie in `partition`; empty: the table has none.
+  GroupSequence(Commit& commit, Role role, int64_t target_bytes, std::string partition = {})
+      : commit_(commit),
+        role_(role),
+        target_bytes_(target_bytes),
+        partition_(std::move(partition)) {}
 
   /// Goes on in this writer until it is full. `updated` and `deleted` are told of its group when it
   /// ends.
   void adopt(std::unique_ptr<GroupWriter> writer, int64_t updated, int64_t deleted);
 
-  /// Rows that are new or changed, as data columns with the record key among them.
-  Status write(const arrow::RecordBatch& data, const std::string& record_key);
+  /// Rows that are new or changed; `key_column` is the text column with their record keys, one of
+  /// the table's or one beside them.
+  Status write(const arrow::RecordBatch& data, const std::string& key_column);
 
   /// Ends the open file. The slices are complete only after it.
   Status finish();
@@ -58,6 +63,7 @@ class GroupSequence {
   Commit& commit_;
   Role role_;
   int64_t target_bytes_;
+  std::string partition_;
   std::unique_ptr<GroupWriter> writer_;
   int64_t updated_ = 0;
   int64_t deleted_ = 0;
@@ -68,4 +74,4 @@ class GroupSequence {
 /// The meta columns (without the file's name) and the data columns of a commit: what is copied.
 Result<std::shared_ptr<arrow::Schema>> copied_schema(const Commit& commit);
 
-}  // namespace weir::table::history
+}  // namespace weir::table

@@ -1,4 +1,4 @@
-#include "table/history/relations.h"
+#include "table/shared/relations.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,7 +6,7 @@
 #include "base/instant.h"
 #include "model/canonical.h"
 
-namespace weir::table::history {
+namespace weir::table {
 namespace {
 
 std::string qualified(std::string_view qualifier, std::string_view name) {
@@ -77,4 +77,4 @@ std::string instant_literal(int64_t at_us) {
   return fmt::format("TIMESTAMPTZ {}", model::quote_text(format_instant(at_us)));
 }
 
-}  // namespace weir::table::history
+}  // namespace weir::table

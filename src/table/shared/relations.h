@@ -9,7 +9,7 @@
 
 #include "model/schema.h"
 
-namespace weir::table::history {
+namespace weir::table {
 
 /// Where a row lies: index of its file in the list, and its number in the file, from 0.
 inline constexpr std::string_view kFileColumn = "_weir_file";
@@ -38,4 +38,4 @@ std::string any_of(const std::vector<std::string>& names, std::string_view quali
 /// A TIMESTAMPTZ literal.
 std::string instant_literal(int64_t at_us);
 
-}  // namespace weir::table::history
+}  // namespace weir::table

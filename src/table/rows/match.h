@@ -1,0 +1,63 @@
+#pragma once
+
+/// Which rows of the table the rows that come meet. It leaves tables in the session:
+///
+///   incoming    the rows, each with its number `_weir_n`, its record key `_weir_key`, and the
+///               number of its partition `_weir_part`
+///   change      a row for each row of the table that is replaced or goes: `group_no`, `group_row`,
+///               `n` (of the row that replaces it; NULL: it goes), `moves` (to another partition)
+///   arrival     numbers of rows that come into their partition new
+///
+/// It reads; it writes nothing outside the session.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sql/session.h"
+#include "table/hudi/key_layout.h"
+#include "table/write_rows.h"
+
+namespace weir::table::rows {
+
+inline constexpr std::string_view kNumberColumn = "_weir_n";
+inline constexpr std::string_view kKeyColumn = "_weir_key";
+inline constexpr std::string_view kPartitionColumn = "_weir_part";
+
+/// What there is to match.
+struct MatchInput {
+  const RowWrite& write;
+  const KeyLayout& layout;
+  model::Schema schema;  ///< Of the table from now on.
+};
+
+/// The rows that come, with keys and partitions.
+struct Incoming {
+  std::vector<std::string> partitions;  ///< Paths, by number.
+  int64_t rows = 0;
+  int64_t deduplicated = 0;
+};
+
+/// Makes `incoming`.
+Result<Incoming> take_rows(sql::Session& session, const MatchInput& input);
+
+/// The table's groups that may hold the keys: paths as the engine opens them, and for each the
+/// number of its partition among those of the rows, or −1.
+struct Groups {
+  std::vector<std::string> files;
+  std::vector<int64_t> partition_of;
+};
+
+struct Matched {
+  int64_t stale = 0;
+  int64_t inserted = 0;
+  int64_t updated = 0;
+  int64_t deleted = 0;
+  int64_t passed_over = 0;
+};
+
+/// Makes `change` and `arrival`.
+Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups);
+
+}  // namespace weir::table::rows

@@ -1,0 +1,61 @@
+#pragma once
+
+/// Keeping a Hudi table in shape: what may be done to it between commits. Each is safe to cut off
+/// at any point and to do again; none of them changes which rows the newest version shows, but for
+/// roll_back. Works on tables that other engines write too. docs/format/hudi.md tells the bytes.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "table/hudi.h"
+
+namespace weir::table {
+
+struct CleanOptions {
+  /// The newest commits whose versions stay readable (KEEP_LATEST_COMMITS).
+  int64_t retain_commits = 10;
+};
+
+struct Cleaned {
+  std::string instant;  ///< Of the clean; empty: there was nothing to remove.
+  std::string earliest_retained;
+  int64_t files = 0;
+  int64_t bytes = 0;
+};
+
+/// Removes data files that no retained version needs; a snapshot of an older one is kNotFound from
+/// then on. kInvalidConfig for fewer than one commit; kUnsupported where the table has savepoints.
+Result<Cleaned> clean(const TableContext& context, HudiTable& table, const CleanOptions& options);
+
+/// Takes the newest commit back: the table is what it was before. The instant that is the newest
+/// then, empty for none. kConflict where `instant` is not the newest commit, kNotFound where the
+/// files of the version before were cleaned.
+Result<std::string> roll_back(const TableContext& context, HudiTable& table,
+                              const std::string& instant);
+
+struct CompactOptions {
+  int64_t small_file_bytes = int64_t{30} << 20;  ///< Groups below it are joined.
+  int64_t target_file_bytes = int64_t{120} << 20;
+  std::string write_token = "0-0-0";
+};
+
+struct Compacted {
+  std::string instant;  ///< Of the replacecommit; empty: there was nothing to join.
+  int64_t groups_before = 0;
+  int64_t groups_after = 0;
+  int64_t rows = 0;
+};
+
+/// Joins small groups of one partition and one role into larger ones, in one replacecommit. Rows
+/// keep their commit time and sequence number, so that incremental readers see nothing new.
+Result<Compacted> compact(const TableContext& context, HudiTable& table,
+                          const CompactOptions& options, const Cancel& cancel);
+
+/// Removes Hudi's metadata table, which a commit of weir would leave stale: first the property that
+/// makes readers trust it, then its files. Nothing where there is none.
+Status drop_metadata_table(const TableContext& context);
+
+}  // namespace weir::table

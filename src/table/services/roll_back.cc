@@ -1,0 +1,69 @@
+#include "table/hudi/commit_metadata.h"
+#include "table/hudi/file_slices.h"
+#include "table/hudi/recovery.h"
+#include "table/services.h"
+
+namespace weir::table {
+namespace {
+
+/// The version before can be read whole again: the files that the commit replaced are there.
+Status check_previous(storage::Storage& store, const Instant& newest,
+                      const CommitMetadata& metadata) {
+  for (const auto& stat : metadata.stats) {
+    if (stat.previous_file.empty()) continue;
+    const std::string name =
+        stat.partition.empty() ? stat.previous_file : stat.partition + "/" + stat.previous_file;
+    const auto there = store.stat(name);
+    if (there) continue;
+    if (there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
+    return fail_with_hint(
+        ErrorCode::kNotFound,
+        fmt::format("commit {} cannot be taken back: {}, which it replaced, is gone", newest.time,
+                    name),
+        "its files were cleaned; write the rows that should be there instead");
+  }
+  return {};
+}
+
+}  // namespace
+
+// The commit becomes one that never completed: markers for its files, then its completed file goes,
+// which is what readers see, then it is undone like any leftover. Cut off after that, whoever
+// writes next undoes it, Spark too.
+Result<std::string> roll_back(const TableContext& context, HudiTable& /*table*/,
+                              const std::string& instant) {
+  if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
+  storage::Storage& store = *context.store;
+  WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
+  const auto& commits = timeline.commits();
+  if (commits.empty() || commits.back().time != instant)
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("{} is not the newest commit of the table{}", instant,
+                    commits.empty() ? std::string(", which has none")
+                                    : fmt::format(": that is {}", commits.back().time)),
+        "only the newest can be taken back, one after the other");
+  if (!timeline.pending_commits().empty())
+    return fail(ErrorCode::kConflict, "commit {} is under way: nothing can be taken back before it ends",
+                timeline.pending_commits().front().time);
+  const Instant newest = commits.back();
+  CommitLog log(store);
+  WEIR_ASSIGN(const auto metadata, log.read(newest));
+  WEIR_TRY(check_previous(store, newest, *metadata));
+  for (const auto& stat : metadata->stats)
+    WEIR_TRY(storage::put(store, marker_file(newest.time, stat.path, stat.previous_file.empty()), "",
+                          storage::Put::kReplace));
+  // Spark may have archived or never written it; without it nobody would know of the leftover.
+  const std::string inflight =
+      instant_file(newest.time, newest.action, Instant::State::kInflight);
+  const auto put = storage::put(store, inflight, "", storage::Put::kIfAbsent);
+  if (!put && put.error().code != ErrorCode::kAlreadyExists) return std::unexpected(put.error());
+  if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
+  WEIR_TRY(store.remove(newest.file));
+  Instant pending = newest;
+  pending.state = Instant::State::kInflight;
+  WEIR_TRY(undo_instant(store, pending));
+  return commits.size() > 1 ? commits[commits.size() - 2].time : std::string();
+}
+
+}  // namespace weir::table

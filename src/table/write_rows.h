@@ -1,0 +1,69 @@
+#pragma once
+
+/// Rows into a Hudi table by their keys, in one commit: what Hudi calls insert, upsert, delete,
+/// insert_overwrite and insert_overwrite_table. A key is looked up in the data files themselves, so
+/// it does not matter who wrote them. Memory is the session's and one row group; rows that wait are
+/// DuckDB's to spill.
+
+#include <map>
+#include <string>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "sql/session.h"
+#include "table/hudi.h"
+
+namespace weir::table {
+
+enum class RowOperation {
+  kInsert,               ///< Keys are new: kAlreadyExists, naming one, where one is there.
+  kUpsert,               ///< Replaces the row of the same key, adds the others.
+  kDelete,               ///< Removes the rows of these keys; other keys are passed over.
+  kOverwritePartitions,  ///< The partitions of these rows hold them alone from now on.
+  kOverwriteTable,       ///< The table holds these rows alone from now on.
+};
+
+/// Where a key stands for one row.
+enum class KeyScope {
+  kTable,      ///< A row that comes with another partition moves there.
+  kPartition,  ///< As Hudi's default indexes have it: the same key may be in several partitions.
+};
+
+struct RowWrite {
+  RowOperation operation = RowOperation::kUpsert;
+  KeyScope scope = KeyScope::kTable;
+  std::string rows;      ///< A relation of the session: a name, or a subquery in parentheses.
+  model::Schema schema;  ///< Its columns. A delete needs those of key and partition only.
+  /// Columns of the table from now on; empty: the table's, widened by `schema`.
+  model::Schema table_schema = {};
+  std::string token;
+  std::string write_token = "0-0-0";  ///< See BeginOptions.
+  Role role = Role::kCurrent;         ///< Of groups that are new.
+  int64_t target_file_bytes = int64_t{120} << 20;
+  std::string temp_folder = {};                    ///< For copies of files; empty: the system's.
+  std::map<std::string, std::string> extra = {};  ///< Goes into the commit.
+};
+
+/// What became of the rows that came: in = deduplicated + stale + inserted + updated (+ passed_over
+/// for a delete, whose hits are `deleted`).
+struct RowsWritten {
+  CommitInfo commit;
+  int64_t in = 0;
+  int64_t deduplicated = 0;  ///< Another row of the same key was taken.
+  int64_t stale = 0;         ///< The table's row has a greater value in the ordering field.
+  int64_t inserted = 0;
+  int64_t updated = 0;      ///< A row of this key was there, here or in another partition.
+  int64_t deleted = 0;      ///< Rows that are gone from the table, not counting replaced ones.
+  int64_t passed_over = 0;  ///< Deletes whose key is not there.
+};
+
+/// Of rows with one key the one with the greatest value in the table's ordering field is taken, and
+/// it does not replace a row whose value there is greater still (Hudi's DefaultHoodieRecordPayload).
+/// Nothing is visible where it fails. kInvalidData for a NULL key or ordering value, for rows of one
+/// key that differ where nothing says which is newer, and for a partition value that cannot be a
+/// folder; kSchemaDrift for columns that do not widen the table's; kUnsupported, naming the
+/// property, for a table that weir does not write.
+Result<RowsWritten> write_rows(sql::Session& session, HudiTable& table, const RowWrite& write,
+                               const Cancel& cancel);
+
+}  // namespace weir::table

@@ -1,0 +1,308 @@
+#include "hudi_apply.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "sql/session.h"
+#include "storage/storage.h"
+#include "table/engine_files.h"
+#include "table/hudi.h"
+#include "table/services.h"
+#include "table/shared/relations.h"
+#include "table/write_rows.h"
+
+namespace weir {
+namespace {
+
+using model::Column;
+using model::Schema;
+using model::TypeKind;
+
+std::vector<std::string> names_in(const Json& line, const char* key) {
+  return line.value(key, std::vector<std::string>());
+}
+
+/// A value as JSON: what JSON cannot hold exactly is text.
+std::string value_sql(const Column& column) {
+  const std::string name = model::quote_name(column.name);
+  switch (column.type.kind) {
+    case TypeKind::kDecimal:
+    case TypeKind::kHugeint:
+    case TypeKind::kDate:
+    case TypeKind::kTime: return fmt::format("CAST({} AS VARCHAR)", name);
+    case TypeKind::kTimestamp:
+      return fmt::format("strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')", name);
+    case TypeKind::kBlob: return fmt::format("to_base64({})", name);
+    default: return name;
+  }
+}
+
+/// Dies where the second data file of a commit begins, or the first is about to stand.
+class DyingStore final : public storage::Storage {
+ public:
+  DyingStore(std::unique_ptr<storage::Storage> below, void (*die)())
+      : below_(std::move(below)), die_(die) {}
+  storage::Capabilities capabilities() const override { return below_->capabilities(); }
+  Result<std::string> read(std::string_view name, storage::Range range) override {
+    return below_->read(name, range);
+  }
+  Result<storage::Entry> stat(std::string_view name) override { return below_->stat(name); }
+  Result<std::unique_ptr<storage::Writer>> create(std::string_view name) override {
+    if (name.ends_with(".parquet") && ++files_ == 2) die_();
+    return below_->create(name);
+  }
+  Result<storage::Page> list(std::string_view prefix, std::string_view after) override {
+    return below_->list(prefix, after);
+  }
+  Status remove(std::string_view name) override { return below_->remove(name); }
+  Result<std::string> engine_uri(std::string_view name) const override {
+    return below_->engine_uri(name);
+  }
+  const std::string& uri() const override { return below_->uri(); }
+
+ private:
+  std::unique_ptr<storage::Storage> below_;
+  void (*die_)();
+  int files_ = 0;
+};
+
+class Applier {
+ public:
+  explicit Applier(const std::string& folder)
+      : folder_(folder), store_(storage::make_local_storage(folder, folder)) {
+    context_.store = store_.get();
+    context_.clock = clock_.get();
+    context_.random = random_.get();
+  }
+
+  Json answer(const std::string& line) {
+    const auto json = parse_json(line);
+    const auto done = json ? run(*json) : json;
+    if (done) return *done;
+    const Error& error = done.error();
+    return {{"ok", false},
+            {"error",
+             {{"code", to_text(error.code)}, {"message", to_line(error)}, {"hint", error.hint}}}};
+  }
+
+ private:
+  Result<Json> run(const Json& line) {
+    const std::string op = line.value("op", "");
+    if (op == "create") return create(line);
+    WEIR_ASSIGN(table_, table::open_table(context_));
+    if (op == "insert") return write(line, table::RowOperation::kInsert);
+    if (op == "upsert") return write(line, table::RowOperation::kUpsert);
+    if (op == "delete") return write(line, table::RowOperation::kDelete);
+    if (op == "insert_overwrite") return write(line, table::RowOperation::kOverwritePartitions);
+    if (op == "insert_overwrite_table") return write(line, table::RowOperation::kOverwriteTable);
+    if (op == "crash") return crash(line);
+    if (op == "read") return read(line);
+    if (op == "info") return info();
+    return serve(op, line);
+  }
+
+  Result<Json> serve(const std::string& op, const Json& line) {
+    if (op == "clean") {
+      WEIR_ASSIGN(const auto cleaned,
+                  table::clean(context_, *table_, {.retain_commits = line.value("retain_commits", 10)}));
+      return Json{{"ok", true}, {"instant", cleaned.instant}, {"deleted", cleaned.files}};
+    }
+    if (op == "rollback") {
+      WEIR_ASSIGN(const auto instant, table::roll_back(context_, *table_, line.value("instant", "")));
+      return Json{{"ok", true}, {"instant", instant}};
+    }
+    if (op == "compact") {
+      table::CompactOptions options;
+      options.small_file_bytes = line.value("small_file_bytes", int64_t{1} << 20);
+      WEIR_ASSIGN(const auto compacted, table::compact(context_, *table_, options, cancel_));
+      return Json{{"ok", true}, {"instant", compacted.instant}, {"groups", compacted.groups_before}};
+    }
+    if (op == "drop_metadata_table") {
+      WEIR_TRY(table::drop_metadata_table(context_));
+      return Json{{"ok", true}};
+    }
+    return fail(ErrorCode::kInvalidConfig, "there is no op '{}'", op);
+  }
+
+  Result<Json> create(const Json& line) {
+    table::TableOptions options;
+    options.name = line.value("name", "");
+    options.record_key = names_in(line, "record_key");
+    options.partition_by = names_in(line, "partition_by");
+    options.ordering_field = line.value("ordering_field", "");
+    WEIR_ASSIGN(options.schema, model::schema_from_json(line.value("schema", Json::array())));
+    options.extra_properties = line.value("properties", std::map<std::string, std::string>());
+    WEIR_ASSIGN(table_, table::create_table(context_, options));
+    return Json{{"ok", true}};
+  }
+
+  Result<std::unique_ptr<sql::Session>> session() {
+    return sql::open_session({.preserves_order = false}, cancel_);
+  }
+
+  /// The rows of the line become a table `given`; its columns are those that any row has.
+  Result<Schema> take_rows(sql::Session& session, const Json& line, const Schema& table) {
+    Schema all = table;
+    if (line.contains("schema")) {
+      WEIR_ASSIGN(all, model::schema_from_json(line["schema"]));
+    }
+    const Json rows = line.value("rows", Json::array());
+    Schema own;
+    for (const Column& column : all) {
+      const bool is_given = std::ranges::any_of(
+          rows, [&](const Json& row) { return row.contains(column.name); });
+      if (is_given || rows.empty()) own.push_back(column);
+    }
+    const std::string file = folder_ + "/../rows-" + std::to_string(getpid()) + ".json";
+    {
+      std::ofstream out(file);
+      for (const Json& row : rows) out << dump_json(row) << "\n";
+    }
+    std::string columns;
+    std::string values;
+    for (const Column& column : own) {
+      const bool is_blob = column.type.kind == TypeKind::kBlob;
+      columns += fmt::format("{}{}: {}", columns.empty() ? "" : ", ", model::quote_text(column.name),
+                             model::quote_text(is_blob ? "VARCHAR" : model::to_duckdb(column.type)));
+      values += fmt::format("{}{}", values.empty() ? "" : ", ",
+                            is_blob ? fmt::format("from_base64({0}) AS {0}", model::quote_name(column.name))
+                                    : model::quote_name(column.name));
+    }
+    const Status made = session.run(fmt::format(
+        "CREATE OR REPLACE TEMP TABLE given AS SELECT {} FROM read_json({}, "
+        "format='newline_delimited', columns={{{}}})",
+        values, model::quote_text(file), columns));
+    std::filesystem::remove(file);
+    if (!made) return std::unexpected(made.error());
+    return own;
+  }
+
+  Result<Json> write(const Json& line, table::RowOperation operation) {
+    WEIR_TRY(table_->roll_back_leftovers());
+    WEIR_ASSIGN(const auto snapshot, table_->snapshot());
+    WEIR_ASSIGN(const auto engine, session());
+    table::RowWrite write;
+    write.operation = operation;
+    WEIR_ASSIGN(write.schema, take_rows(*engine, line, snapshot.schema));
+    write.rows = "given";
+    write.scope = line.value("scope", "table") == "partition" ? table::KeyScope::kPartition
+                                                              : table::KeyScope::kTable;
+    write.token = line.value("token", fmt::format("token {}", clock_->now_us()));
+    write.target_file_bytes = line.value("target_file_bytes", int64_t{120} << 20);
+    WEIR_ASSIGN(const auto written, table::write_rows(*engine, *table_, write, cancel_));
+    return Json{{"ok", true},
+                {"instant", written.commit.time},
+                {"inserts", written.inserted},
+                {"updates", written.updated},
+                {"deletes", written.deleted},
+                {"stale", written.stale},
+                {"deduplicated", written.deduplicated},
+                {"passed_over", written.passed_over}};
+  }
+
+  /// An upsert whose process dies at that stage; nothing is tidied up.
+  Result<Json> crash(const Json& line) {
+    const std::string stage = line.value("stage", "requested");
+    if (stage == "requested" || stage == "inflight") {
+      WEIR_ASSIGN(const auto snapshot, table_->snapshot());
+      table::BeginOptions options;
+      options.schema = snapshot.schema;
+      options.token = "crash";
+      WEIR_ASSIGN(auto commit, table_->begin(options));
+      if (stage == "requested") std::filesystem::remove(folder_ + "/.hoodie/" + commit->instant() + ".inflight");
+      die();
+    }
+    dying_ = std::make_unique<DyingGuard>();
+    context_.guard = dying_.get();
+    if (stage == "half") {
+      store_ = std::make_unique<DyingStore>(std::move(store_), &Applier::die);
+      context_.store = store_.get();
+    }
+    WEIR_ASSIGN(table_, table::open_table(context_));
+    return write(line, table::RowOperation::kUpsert);
+  }
+
+  [[noreturn]] static void die() {
+    std::cout << R"({"ok": true, "crashed": true})" << std::endl;
+    _exit(0);
+  }
+
+  /// Dies where a commit asks the last time whether it may go on: all files stand then.
+  class DyingGuard final : public table::CommitGuard {
+   public:
+    Status still_mine() override {
+      if (--asks_left_ == 0) die();
+      return {};
+    }
+
+   private:
+    int asks_left_ = 3;  // after the roll-back's and the beginning's
+  };
+
+  Result<Json> read(const Json& line) {
+    WEIR_ASSIGN(const auto snapshot, table_->snapshot(line.value("at", "")));
+    table::EngineFiles files(*store_, "");
+    std::vector<std::string> paths;
+    for (const auto& slice : snapshot.slices) {
+      WEIR_ASSIGN(auto path, files.path_of(slice.name));
+      paths.push_back(std::move(path));
+    }
+    std::string fields;
+    for (const Column& column : snapshot.schema)
+      fields += fmt::format("{}{} := {}", fields.empty() ? "" : ", ", model::quote_name(column.name),
+                            value_sql(column));
+    WEIR_ASSIGN(const auto engine, session());
+    WEIR_ASSIGN(const auto found, engine->query(fmt::format("SELECT to_json(struct_pack({})) FROM {}",
+                                                            fields, table::relation(paths, snapshot.schema)),
+                                                10'000'000));
+    Json rows = Json::array();
+    for (const auto& row : found.rows) {
+      WEIR_ASSIGN(auto json, parse_json(row[0].value_or("{}")));
+      rows.push_back(std::move(json));
+    }
+    return Json{{"ok", true}, {"instant", snapshot.instant}, {"rows", std::move(rows)}};
+  }
+
+  Result<Json> info() {
+    WEIR_ASSIGN(const auto snapshot, table_->snapshot());
+    WEIR_ASSIGN(const auto commits, table_->commits());
+    Json instants = Json::array();
+    for (const auto& commit : commits) instants.push_back(commit.time);
+    Json files = Json::array();
+    for (const auto& slice : snapshot.slices)
+      files.push_back({{"name", slice.name}, {"partition", slice.partition}, {"rows", slice.rows}});
+    return Json{{"ok", true},
+                {"properties", table_->properties()},
+                {"instants", std::move(instants)},
+                {"schema", model::to_json(snapshot.schema)},
+                {"files", std::move(files)}};
+  }
+
+  std::string folder_;
+  std::unique_ptr<storage::Storage> store_;
+  std::unique_ptr<Clock> clock_ = make_system_clock();
+  std::unique_ptr<Random> random_ = make_system_random();
+  std::unique_ptr<DyingGuard> dying_;
+  table::TableContext context_;
+  std::unique_ptr<table::HudiTable> table_;
+  Cancel cancel_;
+};
+
+}  // namespace
+
+int apply_lines(const std::string& folder) {
+  Applier applier(folder);
+  for (std::string line; std::getline(std::cin, line);) {
+    if (!line.empty()) std::cout << dump_json(applier.answer(line)) << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace weir
