@@ -82,6 +82,9 @@ std::optional<T> get_as(const Json& value) {
     if (value.is_number_integer()) return value.get<int64_t>();
   } else if constexpr (std::is_same_v<T, double>) {
     if (value.is_number()) return value.get<double>();
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    const auto is_text = [](const Json& item) { return item.is_string(); };
+    if (value.is_array() && std::ranges::all_of(value, is_text)) return value.get<T>();
   } else {
     if (value.is_string()) return value.get<std::string>();
   }
@@ -139,10 +142,14 @@ template Result<int64_t> json_field<int64_t>(const Json&, std::string_view);
 template Result<double> json_field<double>(const Json&, std::string_view);
 template Result<std::string> json_field<std::string>(const Json&, std::string_view);
 template Result<Json> json_field<Json>(const Json&, std::string_view);
+template Result<std::vector<std::string>> json_field<std::vector<std::string>>(const Json&,
+                                                                               std::string_view);
 template Result<bool> json_field_or<bool>(const Json&, std::string_view, bool);
 template Result<int64_t> json_field_or<int64_t>(const Json&, std::string_view, int64_t);
 template Result<double> json_field_or<double>(const Json&, std::string_view, double);
 template Result<std::string> json_field_or<std::string>(const Json&, std::string_view, std::string);
 template Result<Json> json_field_or<Json>(const Json&, std::string_view, Json);
+template Result<std::vector<std::string>> json_field_or<std::vector<std::string>>(
+    const Json&, std::string_view, std::vector<std::string>);
 
 }  // namespace weir

@@ -21,7 +21,7 @@ std::string dump_json(const Json& value);
 std::string dump_json_pretty(const Json& value);
 
 /// The field `key` of an object as T. kInvalidData, naming the field, where it is missing or of
-/// another type. T is bool, int64_t, double, std::string or Json.
+/// another type. T is bool, int64_t, double, std::string, Json or a vector of std::string.
 template <typename T>
 Result<T> json_field(const Json& object, std::string_view key);
 

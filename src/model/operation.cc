@@ -18,6 +18,7 @@ struct KindName {
 constexpr std::array kKinds = {
     KindName{OperationKind::kIngestFiles, "ingest_files"},
     KindName{OperationKind::kMergeHistory, "merge_history"},
+    KindName{OperationKind::kMergeLatest, "merge_latest"},
     KindName{OperationKind::kTransform, "transform"},
     KindName{OperationKind::kCheck, "check"},
     KindName{OperationKind::kLoadWarehouse, "load_warehouse"},

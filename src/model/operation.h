@@ -18,6 +18,7 @@ namespace weir::model {
 enum class OperationKind {
   kIngestFiles,
   kMergeHistory,
+  kMergeLatest,
   kTransform,
   kCheck,
   kLoadWarehouse,

@@ -91,7 +91,7 @@ struct Resolver {
   Result<std::vector<inputs::LandingFile>> landing_files(storage::Storage& landing,
                                                          inputs::LandingQuery query) const;
   Status each_file(Inputs& inputs, std::vector<std::string>& warnings) const;
-  Status each_as_of(Inputs& inputs) const;
+  Status each_as_of(Inputs& inputs, bool new_objects_alone) const;
   Status latest(Inputs& inputs) const;
   Status chain(Inputs& inputs) const;
 };
@@ -219,7 +219,7 @@ Status Resolver::each_file(Inputs& inputs, std::vector<std::string>& warnings) c
   return {};
 }
 
-Status Resolver::each_as_of(Inputs& inputs) const {
+Status Resolver::each_as_of(Inputs& inputs, bool new_objects_alone) const {
   WEIR_ASSIGN(const DatasetName source,
               model::parse_dataset_name(params_with(task::Use::kConsumes).at(0)));
   WEIR_ASSIGN(storage::Storage * raw, open_dataset(source));
@@ -242,12 +242,16 @@ Status Resolver::each_as_of(Inputs& inputs) const {
   WEIR_ASSIGN(const auto rejected_publications,
               inputs::read_raw(*rejected, source.rejected(), known_rejected));
   std::map<std::optional<int64_t>, std::vector<const Publication*>> by_as_of;
-  for (const auto& publication : publications)
+  const auto was_consumed = [&](const Publication& each) {
+    return !each.input_identities.empty() && consumed.contains(each.input_identities.front());
+  };
+  for (const auto& publication : publications) {
+    if (new_objects_alone && was_consumed(publication)) continue;
     by_as_of[publication.as_of_us].push_back(&publication);
+  }
   for (const auto& [as_of_us, objects] : by_as_of) {
-    const bool is_consumed = std::ranges::all_of(objects, [&](const Publication* each) {
-      return !each->input_identities.empty() && consumed.contains(each->input_identities.front());
-    });
+    const bool is_consumed =
+        std::ranges::all_of(objects, [&](const Publication* each) { return was_consumed(*each); });
     if (is_consumed || retired.contains(as_of_us)) continue;
     PinnedInput input;
     input.dataset = source;
@@ -356,7 +360,8 @@ Result<Resolution> resolve_inputs(const Services& services, const Pinned& pinned
     case task::Batching::kEachFile:
       WEIR_TRY(resolver.each_file(inputs, resolution.warnings));
       break;
-    case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs)); break;
+    case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs, false)); break;
+    case task::Batching::kNewRows: WEIR_TRY(resolver.each_as_of(inputs, true)); break;
     case task::Batching::kLatest: WEIR_TRY(resolver.latest(inputs)); break;
     case task::Batching::kChain: WEIR_TRY(resolver.chain(inputs)); break;
     case task::Batching::kNone: break;

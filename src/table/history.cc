@@ -200,7 +200,7 @@ class Merge {
   /// Rejected rows first, the commit last: it names them.
   Result<Outcome> commit() {
     if (context_.guard != nullptr) WEIR_TRY(context_.guard->still_mine());
-    WEIR_ASSIGN(const history::Quarantined rejected,
+    WEIR_ASSIGN(const Quarantined rejected,
                 history::quarantine(*session_, options_.rejected_store, *diff_, counts_, origin_,
                                     operation_));
     if (table_ == nullptr) {
@@ -236,7 +236,7 @@ class Merge {
   }
 
   std::map<std::string, std::string> extra(const Counts& counts,
-                                           const history::Quarantined& rejected) const {
+                                           const Quarantined& rejected) const {
     Json warnings = Json::array();
     for (const std::string& name : layout_.missing)
       warnings.push_back(fmt::format(

@@ -51,11 +51,11 @@ Result<Schema> widened(const Schema& table, const Schema& rows) {
     } else if (model::widens(old->type, column.type)) {
       old->type = column.type;
     } else if (!model::widens(column.type, old->type)) {
-      return fail_with_hint(ErrorCode::kSchemaDrift,
-                            fmt::format("column '{}' is {} in the table and comes as {}",
-                                        column.name, model::to_text(old->type),
-                                        model::to_text(column.type)),
-                            "a type may only widen (integer to bigint, decimals in both parts)");
+      return fail_with_hint(
+          ErrorCode::kSchemaDrift,
+          fmt::format("column '{}' is {} in the table and comes as {}", column.name,
+                      model::to_text(old->type), model::to_text(column.type)),
+          "a type may only widen (integer to bigint, decimals in both parts)");
     }
   }
   return out;
@@ -72,7 +72,10 @@ class RowWriter {
         table_(table),
         write_(write),
         cancel_(cancel),
-        files_(table.store(), write.temp_folder) {}
+        files_(table.store(), write.temp_folder) {
+    std::erase_if(write_.schema,
+                  [&](const Column& column) { return column.name == write.delete_flag; });
+  }
 
   Result<RowsWritten> run() {
     WEIR_ASSIGN(layout_, key_layout_of(table_.properties()));
@@ -91,14 +94,20 @@ class RowWriter {
     WEIR_TRY(write_partitions());
     WEIR_TRY(cancel_.check());
     RowsWritten out;
-    WEIR_ASSIGN(out.commit, commit_->complete(write_.extra));
     out.in = incoming.rows;
     out.deduplicated = incoming.deduplicated;
     out.stale = matched_.stale;
     out.inserted = matched_.inserted;
     out.updated = matched_.updated;
-    out.deleted = matched_.deleted;
+    out.flagged = matched_.flagged;
     out.passed_over = matched_.passed_over;
+    out.deleted = matched_.deleted;
+    WEIR_ASSIGN(out.rows, count_rows());
+    std::map<std::string, std::string> extra;
+    if (write_.extra) {
+      WEIR_ASSIGN(extra, write_.extra(out));
+    }
+    WEIR_ASSIGN(out.commit, commit_->complete(extra));
     return out;
   }
 
@@ -111,8 +120,7 @@ class RowWriter {
 
   BeginOptions begin_options() const {
     BeginOptions options;
-    options.action =
-        overwrites(write_.operation) ? Action::kReplaceCommit : Action::kCommit;
+    options.action = overwrites(write_.operation) ? Action::kReplaceCommit : Action::kCommit;
     options.operation_type = name_of(write_.operation);
     options.schema = schema_;
     options.token = write_.token;
@@ -191,8 +199,7 @@ class RowWriter {
 
   void replace_groups() {
     for (const FileSlice& slice : snapshot_.slices) {
-      if (write_.operation == RowOperation::kOverwriteTable || number_of(slice.partition) >= 0)
-        commit_->replace(slice);
+      if (is_replaced(slice)) commit_->replace(slice);
     }
   }
 
@@ -205,8 +212,8 @@ class RowWriter {
     if (has_arrivals) {
       const auto home = std::ranges::min_element(
           touched, {}, [&](const Touched& each) { return groups_[each.group_no].size_bytes; });
-      has_home = home != touched.end() &&
-                 groups_[home->group_no].size_bytes < write_.target_file_bytes;
+      has_home =
+          home != touched.end() && groups_[home->group_no].size_bytes < write_.target_file_bytes;
       if (has_home) std::rotate(home, home + 1, touched.end());
     }
     for (size_t i = 0; i < touched.size(); ++i) {
@@ -219,7 +226,36 @@ class RowWriter {
     if (!has_arrivals) return {};
     if (!has_home) WEIR_TRY(extend_small_group(partition, touched, fresh));
     WEIR_TRY(write_arrivals(number_of(partition), fresh));
-    return fresh.finish();
+    WEIR_TRY(fresh.finish());
+    written_.insert(written_.end(), fresh.slices().begin(), fresh.slices().end());
+    return {};
+  }
+
+  /// Of the table as it will be, read back from the footers of what was written.
+  Result<int64_t> count_rows() {
+    int64_t rows = 0;
+    std::set<std::pair<std::string, std::string>> touched;
+    for (const FileSlice& slice : written_) {
+      WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
+      rows += info.rows;
+      touched.insert({slice.partition, slice.file_group_id});
+    }
+    for (const FileSlice& slice : snapshot_.slices) {
+      if (is_replaced(slice) || touched.contains({slice.partition, slice.file_group_id})) continue;
+      int64_t of_slice = slice.rows;
+      if (of_slice < 0) {
+        WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
+        of_slice = info.rows;
+      }
+      rows += of_slice;
+    }
+    return rows;
+  }
+
+  bool is_replaced(const FileSlice& slice) const {
+    return write_.operation == RowOperation::kOverwriteTable ||
+           (write_.operation == RowOperation::kOverwritePartitions &&
+            number_of(slice.partition) >= 0);
   }
 
   Status rewrite_group(const Touched& touched, GroupSequence* home) {
@@ -237,30 +273,26 @@ class RowWriter {
       home->adopt(std::move(group).release(), touched.replaced, touched.gone);
       return {};
     }
-    WEIR_ASSIGN([[maybe_unused]] const FileSlice slice,
-                group.writer().finish(touched.replaced, touched.gone));
+    WEIR_ASSIGN(written_.emplace_back(), group.writer().finish(touched.replaced, touched.gone));
     return {};
   }
 
   Result<std::vector<Mark>> marks_of(size_t group_no, int64_t rows) {
     std::vector<Mark> marks(static_cast<size_t>(rows), Mark::kStays);
-    WEIR_TRY(stream(fmt::format("SELECT group_row, n IS NOT NULL FROM change WHERE group_no = {}",
-                                group_no),
-                    [&](const arrow::RecordBatch& batch) -> Status {
-                      const auto& places =
-                          static_cast<const arrow::Int64Array&>(*batch.column(0));
-                      const auto& is_replaced =
-                          static_cast<const arrow::BooleanArray&>(*batch.column(1));
-                      for (int64_t i = 0; i < batch.num_rows(); ++i) {
-                        const int64_t place = places.Value(i);
-                        if (place < 0 || place >= rows)
-                          return fail(ErrorCode::kInternal, "row {} of a file group of {} rows",
-                                      place, rows);
-                        marks[static_cast<size_t>(place)] =
-                            is_replaced.Value(i) ? Mark::kReplaced : Mark::kGoes;
-                      }
-                      return {};
-                    }));
+    WEIR_TRY(stream(
+        fmt::format("SELECT group_row, n IS NOT NULL FROM change WHERE group_no = {}", group_no),
+        [&](const arrow::RecordBatch& batch) -> Status {
+          const auto& places = static_cast<const arrow::Int64Array&>(*batch.column(0));
+          const auto& is_replaced = static_cast<const arrow::BooleanArray&>(*batch.column(1));
+          for (int64_t i = 0; i < batch.num_rows(); ++i) {
+            const int64_t place = places.Value(i);
+            if (place < 0 || place >= rows)
+              return fail(ErrorCode::kInternal, "row {} of a file group of {} rows", place, rows);
+            marks[static_cast<size_t>(place)] =
+                is_replaced.Value(i) ? Mark::kReplaced : Mark::kGoes;
+          }
+          return {};
+        }));
     return marks;
   }
 
@@ -324,7 +356,9 @@ class RowWriter {
     for (const Touched& each : touched) written.insert(groups_[each.group_no].name);
     const FileSlice* smallest = nullptr;
     for (const FileSlice& slice : snapshot_.slices) {
-      if (slice.partition != partition || slice.role == Role::kHistory || written.contains(slice.name)) continue;
+      if (slice.partition != partition || slice.role == Role::kHistory ||
+          written.contains(slice.name))
+        continue;
       if (smallest == nullptr || slice.size_bytes < smallest->size_bytes) smallest = &slice;
     }
     if (smallest == nullptr || smallest->size_bytes >= write_.target_file_bytes / kSmallPart)
@@ -347,7 +381,7 @@ class RowWriter {
 
   sql::Session& session_;
   HudiTable& table_;
-  const RowWrite& write_;
+  RowWrite write_;
   const Cancel& cancel_;
   EngineFiles files_;
   KeyLayout layout_;
@@ -355,6 +389,7 @@ class RowWriter {
   Schema schema_;
   std::vector<std::string> partitions_;
   std::vector<FileSlice> groups_;  ///< By number.
+  std::vector<FileSlice> written_;
   rows::Matched matched_;
   std::unique_ptr<Commit> commit_;
 };

@@ -5,6 +5,7 @@
 /// it does not matter who wrote them. Memory is the session's and one row group; rows that wait are
 /// DuckDB's to spill.
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -29,6 +30,21 @@ enum class KeyScope {
   kPartition,  ///< As Hudi's default indexes have it: the same key may be in several partitions.
 };
 
+/// What became of the rows that came: in = deduplicated + stale + inserted + updated + flagged +
+/// passed_over (of a delete: in = deduplicated + flagged + passed_over).
+struct RowsWritten {
+  CommitInfo commit;
+  int64_t in = 0;
+  int64_t deduplicated = 0;  ///< Another row of the same key was taken.
+  int64_t stale = 0;         ///< The table's row has a greater value in the ordering field.
+  int64_t inserted = 0;
+  int64_t updated = 0;      ///< A row of this key was there, here or in another partition.
+  int64_t flagged = 0;      ///< Rows that came to delete and met one.
+  int64_t passed_over = 0;  ///< Rows that came to delete and met none.
+  int64_t deleted = 0;      ///< Rows that are gone from the table, not counting replaced ones.
+  int64_t rows = 0;         ///< Of the table now, by the footers of its files.
+};
+
 struct RowWrite {
   RowOperation operation = RowOperation::kUpsert;
   KeyScope scope = KeyScope::kTable;
@@ -40,29 +56,21 @@ struct RowWrite {
   std::string write_token = "0-0-0";  ///< See BeginOptions.
   Role role = Role::kCurrent;         ///< Of groups that are new.
   int64_t target_file_bytes = int64_t{120} << 20;
-  std::string temp_folder = {};                    ///< For copies of files; empty: the system's.
-  std::map<std::string, std::string> extra = {};  ///< Goes into the commit.
-};
-
-/// What became of the rows that came: in = deduplicated + stale + inserted + updated (+ passed_over
-/// for a delete, whose hits are `deleted`).
-struct RowsWritten {
-  CommitInfo commit;
-  int64_t in = 0;
-  int64_t deduplicated = 0;  ///< Another row of the same key was taken.
-  int64_t stale = 0;         ///< The table's row has a greater value in the ordering field.
-  int64_t inserted = 0;
-  int64_t updated = 0;      ///< A row of this key was there, here or in another partition.
-  int64_t deleted = 0;      ///< Rows that are gone from the table, not counting replaced ones.
-  int64_t passed_over = 0;  ///< Deletes whose key is not there.
+  std::string temp_folder = {};  ///< For copies of files; empty: the system's.
+  /// A boolean column of the rows, none of the table's: where it is true the row's key goes. Upsert
+  /// only.
+  std::string delete_flag = {};
+  /// What goes into the commit; called once all files stand and before anything is visible, so it
+  /// may still refuse. May be empty.
+  std::function<Result<std::map<std::string, std::string>>(const RowsWritten&)> extra = {};
 };
 
 /// Of rows with one key the one with the greatest value in the table's ordering field is taken, and
-/// it does not replace a row whose value there is greater still (Hudi's DefaultHoodieRecordPayload).
-/// Nothing is visible where it fails. kInvalidData for a NULL key or ordering value, for rows of one
-/// key that differ where nothing says which is newer, and for a partition value that cannot be a
-/// folder; kSchemaDrift for columns that do not widen the table's; kUnsupported, naming the
-/// property, for a table that weir does not write.
+/// it does not replace a row whose value there is greater still (Hudi's
+/// DefaultHoodieRecordPayload). Nothing is visible where it fails. kInvalidData for a NULL key or
+/// ordering value, for rows of one key that differ where nothing says which is newer, and for a
+/// partition value that cannot be a folder; kSchemaDrift for columns that do not widen the table's;
+/// kUnsupported, naming the property, for a table that weir does not write.
 Result<RowsWritten> write_rows(sql::Session& session, HudiTable& table, const RowWrite& write,
                                const Cancel& cancel);
 

@@ -46,9 +46,10 @@ std::string relation_of(const std::vector<Row>& rows) {
                           literal(row.city), row.ts, literal(row.name));
   const std::string from = rows.empty() ? "(SELECT NULL, NULL, NULL, NULL WHERE false)"
                                         : fmt::format("(VALUES {})", values);
-  return fmt::format("(SELECT id::BIGINT AS id, city::VARCHAR AS city, ts::BIGINT AS ts, "
-                     "name::VARCHAR AS name FROM {} v(id, city, ts, name))",
-                     from);
+  return fmt::format(
+      "(SELECT id::BIGINT AS id, city::VARCHAR AS city, ts::BIGINT AS ts, "
+      "name::VARCHAR AS name FROM {} v(id, city, ts, name))",
+      from);
 }
 
 class Rows : public ::testing::Test {
@@ -82,6 +83,7 @@ class Rows : public ::testing::Test {
                          KeyScope scope = KeyScope::kTable) {
     auto written = write(operation, rows, scope);
     EXPECT_TRUE(written) << to_line(written.error());
+    EXPECT_EQ(written ? written->rows : -1, static_cast<int64_t>(stored().size()));
     return written ? *std::move(written) : RowsWritten{};
   }
 
@@ -124,9 +126,9 @@ class Rows : public ::testing::Test {
       EXPECT_EQ(text("_hoodie_partition_path", i), slice.partition);
       if (slice.partition.empty()) continue;
       const Text& city = rows.back().city;
-      EXPECT_EQ(slice.partition, "city=" + (city && !city->empty()
-                                                ? (*city == "a/b" ? "a%2Fb" : *city)
-                                                : "__HIVE_DEFAULT_PARTITION__"));
+      EXPECT_EQ(slice.partition,
+                "city=" + (city && !city->empty() ? (*city == "a/b" ? "a%2Fb" : *city)
+                                                  : "__HIVE_DEFAULT_PARTITION__"));
     }
   }
 
@@ -244,6 +246,57 @@ TEST_F(Rows, ColumnsMayBeAddedAndWidened) {
   EXPECT_THAT(refused.error().message, HasSubstr("'city'"));
 }
 
+TEST_F(Rows, FlaggedRowsDeleteTheirKeys) {
+  make();
+  must_write(RowOperation::kInsert,
+             {{1, "Oslo", 5, "a"}, {2, "Oslo", 5, "b"}, {3, "Oslo", 5, "c"}});
+  RowWrite write;
+  write.schema = schema();
+  write.schema.push_back({"gone", model::parse_type("boolean").value(), true});
+  write.delete_flag = "gone";
+  write.token = "flagged";
+  write.rows =
+      "(SELECT id::BIGINT AS id, city, ts::BIGINT AS ts, name, gone FROM (VALUES (1, 'Oslo', 6, "
+      "'x', "
+      "true), (2, 'Oslo', 4, 'late', true), (3, 'Bergen', 6, 'moved', false), (4, 'Oslo', 6, 'd', "
+      "NULL), (9, 'Oslo', 6, 'none', true)) v(id, city, ts, name, gone))";
+  int64_t rows_told = -1;
+  write.extra = [&](const RowsWritten& written) {
+    rows_told = written.rows;
+    return std::map<std::string, std::string>{{"weir.as_of", "told"}};
+  };
+  const auto session = sql::open_session({}, cancel_).value();
+  const auto written = write_rows(*session, *table_, write, cancel_);
+  ASSERT_TRUE(written) << to_line(written.error());
+  EXPECT_EQ(stored(), (std::vector<Row>{
+                          {2, "Oslo", 5, "b"}, {3, "Bergen", 6, "moved"}, {4, "Oslo", 6, "d"}}));
+  EXPECT_EQ(written->flagged, 1);
+  EXPECT_EQ(written->stale, 1) << "what comes late deletes nothing";
+  EXPECT_EQ(written->passed_over, 1);
+  EXPECT_EQ(written->inserted, 1);
+  EXPECT_EQ(written->updated, 1);
+  EXPECT_EQ(written->in, written->deduplicated + written->stale + written->inserted +
+                             written->updated + written->flagged + written->passed_over);
+  EXPECT_EQ(rows_told, 3);
+  EXPECT_EQ(table_->snapshot().value().extra.at("weir.as_of"), "told");
+  EXPECT_EQ(table_->snapshot().value().schema.size(), 4) << "the flag is not stored";
+}
+
+TEST_F(Rows, NothingIsVisibleWhereTheCallerRefuses) {
+  make();
+  must_write(RowOperation::kInsert, {{1, "Oslo", 1, "a"}});
+  RowWrite write;
+  write.schema = schema();
+  write.token = "refused";
+  write.rows = relation_of({{1, "Oslo", 2, "b"}, {2, "Bergen", 2, "c"}});
+  write.extra = [](const RowsWritten&) -> Result<std::map<std::string, std::string>> {
+    return fail(ErrorCode::kCheckFailed, "as the test says");
+  };
+  const auto session = sql::open_session({}, cancel_).value();
+  EXPECT_FALSE(write_rows(*session, *table_, write, cancel_));
+  EXPECT_EQ(stored(), (std::vector<Row>{{1, "Oslo", 1, "a"}}));
+}
+
 TEST_F(Rows, NullsInKeyOrOrderAreRefused) {
   make();
   RowWrite write;
@@ -324,9 +377,7 @@ class Model {
 
 class RandomRows : public Rows, public ::testing::WithParamInterface<KeyScope> {
  protected:
-  int below(int limit) {
-    return static_cast<int>(engine_() % static_cast<uint64_t>(limit));
-  }
+  int below(int limit) { return static_cast<int>(engine_() % static_cast<uint64_t>(limit)); }
   /// Few keys and partitions, so that everything happens soon; each key once.
   std::vector<Row> some_rows(int most) {
     static const std::vector<Text> kCities = {std::nullopt, "Oslo", "a/b", "Tromsø"};
@@ -380,7 +431,8 @@ TEST_P(RandomRows, AgreeWithAMap) {
       instant = compacted->instant;
     } else {
       const bool whole_table = below(3) == 0;
-      // Overwriting looks no key up: with one scope for all, only a whole table stays free of twins.
+      // Overwriting looks no key up: with one scope for all, only a whole table stays free of
+      // twins.
       if (!whole_table && GetParam() == KeyScope::kTable) continue;
       instant = must_write(whole_table ? RowOperation::kOverwriteTable
                                        : RowOperation::kOverwritePartitions,

@@ -69,6 +69,7 @@ enum class Batching {
   kNone,      ///< No inputs are awaited: the operation runs over what is there.
   kEachFile,  ///< One operation per new landing file, by as-of, then name.
   kEachAsOf,  ///< One operation per new as-of of the consumed dataset, oldest first.
+  kNewRows,   ///< The same, over the objects alone that no commit of the target has taken in.
   kLatest,    ///< One operation over the newest version of each consumed dataset.
   kChain,     ///< One operation over what is recorded of a chain of datasets.
 };

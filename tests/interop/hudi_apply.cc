@@ -110,19 +110,22 @@ class Applier {
 
   Result<Json> serve(const std::string& op, const Json& line) {
     if (op == "clean") {
-      WEIR_ASSIGN(const auto cleaned,
-                  table::clean(context_, *table_, {.retain_commits = line.value("retain_commits", 10)}));
+      WEIR_ASSIGN(
+          const auto cleaned,
+          table::clean(context_, *table_, {.retain_commits = line.value("retain_commits", 10)}));
       return Json{{"ok", true}, {"instant", cleaned.instant}, {"deleted", cleaned.files}};
     }
     if (op == "rollback") {
-      WEIR_ASSIGN(const auto instant, table::roll_back(context_, *table_, line.value("instant", "")));
+      WEIR_ASSIGN(const auto instant,
+                  table::roll_back(context_, *table_, line.value("instant", "")));
       return Json{{"ok", true}, {"instant", instant}};
     }
     if (op == "compact") {
       table::CompactOptions options;
       options.small_file_bytes = line.value("small_file_bytes", int64_t{1} << 20);
       WEIR_ASSIGN(const auto compacted, table::compact(context_, *table_, options, cancel_));
-      return Json{{"ok", true}, {"instant", compacted.instant}, {"groups", compacted.groups_before}};
+      return Json{
+          {"ok", true}, {"instant", compacted.instant}, {"groups", compacted.groups_before}};
     }
     if (op == "drop_metadata_table") {
       WEIR_TRY(table::drop_metadata_table(context_));
@@ -156,8 +159,8 @@ class Applier {
     const Json rows = line.value("rows", Json::array());
     Schema own;
     for (const Column& column : all) {
-      const bool is_given = std::ranges::any_of(
-          rows, [&](const Json& row) { return row.contains(column.name); });
+      const bool is_given =
+          std::ranges::any_of(rows, [&](const Json& row) { return row.contains(column.name); });
       if (is_given || rows.empty()) own.push_back(column);
     }
     const std::string file = folder_ + "/../rows-" + std::to_string(getpid()) + ".json";
@@ -169,16 +172,18 @@ class Applier {
     std::string values;
     for (const Column& column : own) {
       const bool is_blob = column.type.kind == TypeKind::kBlob;
-      columns += fmt::format("{}{}: {}", columns.empty() ? "" : ", ", model::quote_text(column.name),
-                             model::quote_text(is_blob ? "VARCHAR" : model::to_duckdb(column.type)));
-      values += fmt::format("{}{}", values.empty() ? "" : ", ",
-                            is_blob ? fmt::format("from_base64({0}) AS {0}", model::quote_name(column.name))
-                                    : model::quote_name(column.name));
+      columns +=
+          fmt::format("{}{}: {}", columns.empty() ? "" : ", ", model::quote_text(column.name),
+                      model::quote_text(is_blob ? "VARCHAR" : model::to_duckdb(column.type)));
+      values += fmt::format(
+          "{}{}", values.empty() ? "" : ", ",
+          is_blob ? fmt::format("from_base64({0}) AS {0}", model::quote_name(column.name))
+                  : model::quote_name(column.name));
     }
-    const Status made = session.run(fmt::format(
-        "CREATE OR REPLACE TEMP TABLE given AS SELECT {} FROM read_json({}, "
-        "format='newline_delimited', columns={{{}}})",
-        values, model::quote_text(file), columns));
+    const Status made = session.run(
+        fmt::format("CREATE OR REPLACE TEMP TABLE given AS SELECT {} FROM read_json({}, "
+                    "format='newline_delimited', columns={{{}}})",
+                    values, model::quote_text(file), columns));
     std::filesystem::remove(file);
     if (!made) return std::unexpected(made.error());
     return own;
@@ -216,7 +221,8 @@ class Applier {
       options.schema = snapshot.schema;
       options.token = "crash";
       WEIR_ASSIGN(auto commit, table_->begin(options));
-      if (stage == "requested") std::filesystem::remove(folder_ + "/.hoodie/" + commit->instant() + ".inflight");
+      if (stage == "requested")
+        std::filesystem::remove(folder_ + "/.hoodie/" + commit->instant() + ".inflight");
       die();
     }
     dying_ = std::make_unique<DyingGuard>();
@@ -256,12 +262,13 @@ class Applier {
     }
     std::string fields;
     for (const Column& column : snapshot.schema)
-      fields += fmt::format("{}{} := {}", fields.empty() ? "" : ", ", model::quote_name(column.name),
-                            value_sql(column));
+      fields += fmt::format("{}{} := {}", fields.empty() ? "" : ", ",
+                            model::quote_name(column.name), value_sql(column));
     WEIR_ASSIGN(const auto engine, session());
-    WEIR_ASSIGN(const auto found, engine->query(fmt::format("SELECT to_json(struct_pack({})) FROM {}",
-                                                            fields, table::relation(paths, snapshot.schema)),
-                                                10'000'000));
+    WEIR_ASSIGN(const auto found,
+                engine->query(fmt::format("SELECT to_json(struct_pack({})) FROM {}", fields,
+                                          table::relation(paths, snapshot.schema)),
+                              10'000'000));
     Json rows = Json::array();
     for (const auto& row : found.rows) {
       WEIR_ASSIGN(auto json, parse_json(row[0].value_or("{}")));

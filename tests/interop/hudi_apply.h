@@ -1,7 +1,7 @@
 #pragma once
 
-/// `hudi_tool apply FOLDER`: one JSON object a line comes in, one goes out: what the suites of other
-/// engines ask weir to do with the table in that folder.
+/// `hudi_tool apply FOLDER`: one JSON object a line comes in, one goes out: what the suites of
+/// other engines ask weir to do with the table in that folder.
 
 #include <string>
 

@@ -12,6 +12,7 @@ Result<model::Outcome> dispatch(const model::Operation& operation, const Context
   switch (operation.kind) {
     case OperationKind::kIngestFiles: return embedded::ingest_files(operation, context);
     case OperationKind::kMergeHistory: return embedded::merge_history(operation, context);
+    case OperationKind::kMergeLatest: return embedded::merge_latest(operation, context);
     case OperationKind::kTransform: return embedded::transform(operation, context);
     case OperationKind::kCheck: return embedded::check(operation, context);
     case OperationKind::kLoadWarehouse: return embedded::load_warehouse(operation, context);

@@ -11,6 +11,7 @@ using model::Outcome;
 
 Result<Outcome> ingest_files(const Operation& operation, const Context& context);
 Result<Outcome> merge_history(const Operation& operation, const Context& context);
+Result<Outcome> merge_latest(const Operation& operation, const Context& context);
 Result<Outcome> transform(const Operation& operation, const Context& context);
 Result<Outcome> check(const Operation& operation, const Context& context);
 Result<Outcome> load_warehouse(const Operation& operation, const Context& context);

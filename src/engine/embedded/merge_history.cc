@@ -1,14 +1,13 @@
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "base/instant.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/guard.h"
+#include "engine/embedded/raw_inputs.h"
 #include "parquet/column_sums.h"
 #include "parquet/parquet.h"
-#include "table/engine_files.h"
 #include "table/history.h"
 
 namespace weir::engine::embedded {
@@ -16,7 +15,6 @@ namespace {
 
 using model::PinnedInput;
 using model::PinnedObject;
-using model::Schema;
 using table::Deletes;
 using table::HistoryOptions;
 using table::HistorySource;
@@ -60,78 +58,8 @@ Result<HistoryOptions> options_of(const Operation& operation) {
   return options;
 }
 
-/// Refuses bytes that are not those that were pinned.
-Status verify(storage::Storage& store, const PinnedObject& object) {
-  if (object.sha256.empty()) {
-    WEIR_ASSIGN(const storage::Entry found, store.stat(object.name));
-    if (object.size_bytes == 0 || found.size_bytes == object.size_bytes) return {};
-    return fail(ErrorCode::kCorrupt, "'{}' in '{}' has {} bytes, pinned were {}", object.name,
-                object.uri, found.size_bytes, object.size_bytes);
-  }
-  WEIR_ASSIGN(const storage::Written found, storage::digest_of(store, object.name));
-  if (found.sha256 == object.sha256 &&
-      (object.size_bytes == 0 || found.size_bytes == object.size_bytes))
-    return {};
-  return fail(ErrorCode::kCorrupt,
-              "'{}' in '{}' has sha256 {} and {} bytes, pinned were {} and {} bytes", object.name,
-              object.uri, found.sha256, found.size_bytes, object.sha256, object.size_bytes);
-}
-
-/// The business columns of one raw object, by its footer; of one that others made, all but the load
-/// columns.
-Result<Schema> columns_of(const parquet::FileInfo& info) {
-  if (const auto found = info.footer.find("weir.schema"); found != info.footer.end()) {
-    WEIR_ASSIGN(const Json json, parse_json(found->second));
-    return model::schema_from_json(json);
-  }
-  WEIR_ASSIGN(const Schema all, parquet::from_arrow(*info.schema));
-  const table::HistoryColumns load;
-  const std::set<std::string> own = {load.run_id, load.source_file, load.source_row,
-                                     load.loaded_at};
-  Schema columns;
-  for (const model::Column& column : all) {
-    if (!own.contains(column.name) && !column.name.starts_with("_hoodie_"))
-      columns.push_back(column);
-  }
-  return columns;
-}
-
-/// What the snapshot itself has: a column that the dataset got later is not in it. Types are the
-/// dataset's where they hold the object's.
-Status add_columns(Schema& schema, const Schema& found, const Schema& declared) {
-  for (model::Column column : found) {
-    if (const model::Column* known = model::find_column(declared, column.name);
-        known != nullptr && model::widens(column.type, known->type))
-      column.type = known->type;
-    const auto same = std::ranges::find(schema, column.name, &model::Column::name);
-    if (same == schema.end()) {
-      schema.push_back(column);
-    } else if (model::widens(same->type, column.type)) {
-      same->type = column.type;
-    } else if (!model::widens(column.type, same->type)) {
-      return fail(ErrorCode::kSchemaDrift,
-                  "column '{}' is {} in one object of the snapshot and {} in another", column.name,
-                  model::to_text(same->type), model::to_text(column.type));
-    }
-  }
-  return {};
-}
-
-/// Copies of objects that the engine cannot open by itself, one set for each store.
-using Copies = std::map<std::string, std::unique_ptr<table::EngineFiles>>;
-
-Result<std::string> engine_path(const PinnedObject& object, const Operation& operation,
-                                const Context& context, Copies& copies) {
-  WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
-  WEIR_TRY(verify(*store, object));
-  auto& files = copies[object.uri];
-  if (files == nullptr)
-    files = std::make_unique<table::EngineFiles>(*store, operation.limits.temp_folder);
-  return files->path_of(object.name);
-}
-
 Result<HistorySource> source_of(const Operation& operation, const HistoryOptions& options,
-                                const Context& context, Copies& copies) {
+                                const Context& context, RawInputs& inputs) {
   HistorySource source;
   if (operation.inputs.empty())
     return fail(ErrorCode::kInvalidConfig, "merge_history has no input");
@@ -142,32 +70,21 @@ Result<HistorySource> source_of(const Operation& operation, const HistoryOptions
                           fmt::format("the snapshot of '{}' has no as-of", input.dataset.text()),
                           "give the ingesting task `as_of: 'name-(?<as_of>\\d{8})'`");
   source.as_of_us = *as_of;
-  for (const PinnedObject& object : input.objects) {
-    WEIR_TRY(context.cancel->check());
-    WEIR_ASSIGN(std::string path, engine_path(object, operation, context, copies));
-    source.files.push_back(std::move(path));
+  WEIR_TRY(read_raw_inputs(operation, context, inputs));
+  source.files = inputs.files;
+  source.rejected_files = inputs.rejected_files;
+  source.schema = inputs.schema;
+  source.rows = inputs.rows;
+  source.input_identities = inputs.identities;
+  for (size_t i = 0; i < input.objects.size(); ++i) {
+    const PinnedObject& object = input.objects[i];
     WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
-    WEIR_ASSIGN(const parquet::FileInfo info, parquet::read_info(*store, object.name));
-    source.rows += info.rows;
-    WEIR_ASSIGN(const Schema columns, columns_of(info));
-    WEIR_TRY(add_columns(source.schema, columns, input.schema));
     std::vector<std::string> control;
     for (const auto& name : options.control)
-      if (model::find_column(columns, name) != nullptr) control.push_back(name);
-    WEIR_TRY(model::check_control_columns(columns, control, input.dataset.text()));
+      if (model::find_column(inputs.columns[i], name) != nullptr) control.push_back(name);
+    WEIR_TRY(model::check_control_columns(inputs.columns[i], control, input.dataset.text()));
     WEIR_TRY(parquet::add_columns(*store, object.name, control, "", *context.cancel,
                                   source.control_sums));
-    const auto identity = info.footer.find("weir.identity");
-    source.input_identities.push_back(identity != info.footer.end() ? identity->second
-                                                                    : object.sha256);
-  }
-  // A snapshot of no objects is an empty picture of the dataset.
-  if (input.objects.empty()) source.schema = input.schema;
-  for (size_t i = 1; i < operation.inputs.size(); ++i) {
-    for (const PinnedObject& object : operation.inputs[i].objects) {
-      WEIR_ASSIGN(std::string path, engine_path(object, operation, context, copies));
-      source.rejected_files.push_back(std::move(path));
-    }
   }
   return source;
 }
@@ -187,8 +104,8 @@ Result<Outcome> merge_history(const Operation& operation, const Context& context
   WEIR_ASSIGN(std::optional<Outcome> done, table::find_merge(target, operation));
   if (done) return *std::move(done);
 
-  Copies copies;
-  WEIR_ASSIGN(const HistorySource source, source_of(operation, options, context, copies));
+  RawInputs inputs;
+  WEIR_ASSIGN(const HistorySource source, source_of(operation, options, context, inputs));
   if (!operation.target.rejected_uri.empty()) {
     WEIR_ASSIGN(options.rejected_store, context.stores->open(operation.target.rejected_uri));
   }

@@ -129,8 +129,9 @@ class Value {
 Status write_one(FILE* file, avro_schema_t schema, avro_value_t& value) {
   avro_file_writer_t writer = nullptr;
   // Closing the writer leaves the stream open: its owner reads what it holds.
-  WEIR_TRY(checked(avro_file_writer_create_with_codec_fp(file, "memory", 0, schema, &writer, "null", 0),
-                   "beginning an Avro file"));
+  WEIR_TRY(
+      checked(avro_file_writer_create_with_codec_fp(file, "memory", 0, schema, &writer, "null", 0),
+              "beginning an Avro file"));
   const Status appended =
       checked(avro_file_writer_append_value(writer, &value), "writing an Avro record");
   const int closed = avro_file_writer_close(writer);

@@ -25,8 +25,8 @@ std::vector<std::string> names_in(const std::string& list) {
 
 // The characters that Hive escapes in names of partitions.
 bool is_escaped(unsigned char c) {
-  return c < 0x20 || c == 0x7F || std::string_view("\"#%'*/:=?\\{[]^").find(static_cast<char>(c)) !=
-                                      std::string_view::npos;
+  return c < 0x20 || c == 0x7F ||
+         std::string_view("\"#%'*/:=?\\{[]^").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
 std::string escaped(std::string_view text) {
@@ -79,10 +79,9 @@ Result<KeyLayout> key_layout_of(const TableProperties& properties) {
   layout.is_encoded =
       property_or(properties, "hoodie.datasource.write.partitionpath.urlencode", "false") == "true";
   const auto refuse = [](std::string_view key, std::string_view value, std::string_view why) {
-    return fail_with_hint(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: {} is '{}'; {}", kPropertiesFile, key, value, why),
-        "write this table with the engine that made it");
+    return fail_with_hint(ErrorCode::kUnsupported,
+                          fmt::format("{}: {} is '{}'; {}", kPropertiesFile, key, value, why),
+                          "write this table with the engine that made it");
   };
   if (layout.key.empty())
     return refuse("hoodie.table.recordkey.fields", "absent", "rows have no key to find them by");
@@ -131,10 +130,10 @@ std::string record_key_sql(const KeyLayout& layout, std::string_view qualifier) 
   std::string texts;
   for (const std::string& name : layout.key) {
     const std::string text = text_sql(qualifier, name);
-    parts += fmt::format("{}{} || CASE WHEN {} IS NULL THEN '__null__' WHEN {} = '' THEN "
-                         "'__empty__' ELSE {} END",
-                         parts.empty() ? "" : " || ',' || ", model::quote_text(name + ":"), text,
-                         text, text);
+    parts += fmt::format(
+        "{}{} || CASE WHEN {} IS NULL THEN '__null__' WHEN {} = '' THEN "
+        "'__empty__' ELSE {} END",
+        parts.empty() ? "" : " || ',' || ", model::quote_text(name + ":"), text, text, text);
     texts += fmt::format("{}nullif({}, '')", texts.empty() ? "" : ", ", text);
   }
   return fmt::format("CASE WHEN coalesce({}) IS NOT NULL THEN {} END", texts, parts);

@@ -95,8 +95,7 @@ TEST(PartitionPath, HasANameForNoValue) {
 TEST(PartitionPath, EscapesWhatHiveEscapes) {
   const auto layout = by_city(true, true);
   EXPECT_EQ(path_of(layout, {"a/b=c:d%e"}), "city=a%2Fb%3Dc%3Ad%25e");
-  EXPECT_EQ(path_of(layout, {"\"#'*?\\{[]^\x7F\n"}),
-            "city=%22%23%27%2A%3F%5C%7B%5B%5D%5E%7F%0A");
+  EXPECT_EQ(path_of(layout, {"\"#'*?\\{[]^\x7F\n"}), "city=%22%23%27%2A%3F%5C%7B%5B%5D%5E%7F%0A");
   EXPECT_EQ(path_of(layout, {"Tromsø 名 +}~"}), "city=Tromsø 名 +}~") << "all else stays";
 }
 

@@ -43,8 +43,16 @@ std::vector<std::string> names_of(const Schema& schema) {
 
 /// What rows of one key are told apart by.
 std::string identity_of(const MatchInput& input) {
-  return input.write.scope == KeyScope::kTable ? std::string(kKeyColumn)
-                                               : fmt::format("{}, {}", kPartitionColumn, kKeyColumn);
+  return input.write.scope == KeyScope::kTable
+             ? std::string(kKeyColumn)
+             : fmt::format("{}, {}", kPartitionColumn, kKeyColumn);
+}
+
+/// Whether a row of `x` comes to delete.
+std::string goes_sql(const MatchInput& input) {
+  if (is_delete(input.write)) return "true";
+  if (input.write.delete_flag.empty()) return "false";
+  return fmt::format("coalesce(x.{}, false)", model::quote_name(input.write.delete_flag));
 }
 
 Status check_columns(const MatchInput& input) {
@@ -58,7 +66,8 @@ Status check_columns(const MatchInput& input) {
     }
   }
   for (const Column& column : input.write.schema) {
-    if (column.name == kNumberColumn || column.name == kKeyColumn || column.name == kPartitionColumn)
+    if (column.name == kNumberColumn || column.name == kKeyColumn ||
+        column.name == kPartitionColumn || column.name == kGoesColumn)
       return fail(ErrorCode::kInvalidConfig, "the rows have a column '{}', which weir uses itself",
                   column.name);
   }
@@ -73,20 +82,20 @@ Result<std::vector<std::string>> number_partitions(sql::Session& session, const 
     return model::find_column(input.write.schema, name) != nullptr;
   });
   if (columns.empty() || !has_them) {
-    WEIR_TRY(session.run(fmt::format("ALTER TABLE incoming ADD COLUMN {} BIGINT DEFAULT 0",
-                                     kPartitionColumn)));
+    WEIR_TRY(session.run(
+        fmt::format("ALTER TABLE incoming ADD COLUMN {} BIGINT DEFAULT 0", kPartitionColumn)));
     return std::vector<std::string>{""};
   }
   std::vector<std::string> texts;
   for (size_t i = 0; i < columns.size(); ++i)
-    texts.push_back(
-        fmt::format("CAST({} AS VARCHAR) AS p{}", model::quote_name(columns[i]), i));
-  WEIR_TRY(session.run(fmt::format(
-      "CREATE OR REPLACE TEMP TABLE partition_value AS SELECT *, row_number() OVER () - 1 AS no FROM "
-      "(SELECT DISTINCT {} FROM incoming ORDER BY ALL)",
-      fmt::join(texts, ", "))));
-  WEIR_ASSIGN(const auto found, session.query("SELECT * FROM partition_value ORDER BY no",
-                                              kMostPartitions));
+    texts.push_back(fmt::format("CAST({} AS VARCHAR) AS p{}", model::quote_name(columns[i]), i));
+  WEIR_TRY(
+      session.run(fmt::format("CREATE OR REPLACE TEMP TABLE partition_value AS SELECT *, "
+                              "row_number() OVER () - 1 AS no FROM "
+                              "(SELECT DISTINCT {} FROM incoming ORDER BY ALL)",
+                              fmt::join(texts, ", "))));
+  WEIR_ASSIGN(const auto found,
+              session.query("SELECT * FROM partition_value ORDER BY no", kMostPartitions));
   std::vector<std::string> paths;
   for (const auto& row : found.rows) {
     WEIR_ASSIGN(auto path, partition_path(input.layout, std::span(row).first(columns.size())));
@@ -96,17 +105,18 @@ Result<std::vector<std::string>> number_partitions(sql::Session& session, const 
   for (size_t i = 0; i < columns.size(); ++i)
     same.push_back(fmt::format("CAST(i.{} AS VARCHAR) IS NOT DISTINCT FROM p.p{}",
                                model::quote_name(columns[i]), i));
-  WEIR_TRY(session.run(fmt::format(
-      "CREATE OR REPLACE TEMP TABLE numbered AS SELECT i.*, p.no AS {} FROM incoming i JOIN partition_value p "
-      "ON {}; DROP TABLE incoming; ALTER TABLE numbered RENAME TO incoming",
-      kPartitionColumn, fmt::join(same, " AND "))));
+  WEIR_TRY(
+      session.run(fmt::format("CREATE OR REPLACE TEMP TABLE numbered AS SELECT i.*, p.no AS {} "
+                              "FROM incoming i JOIN partition_value p "
+                              "ON {}; DROP TABLE incoming; ALTER TABLE numbered RENAME TO incoming",
+                              kPartitionColumn, fmt::join(same, " AND "))));
   return paths;
 }
 
 Status check_no_nulls(sql::Session& session, const MatchInput& input) {
   WEIR_ASSIGN(const int64_t without_key,
-              session.query_number(fmt::format("SELECT count(*) FROM incoming WHERE {} IS NULL",
-                                               kKeyColumn)));
+              session.query_number(
+                  fmt::format("SELECT count(*) FROM incoming WHERE {} IS NULL", kKeyColumn)));
   if (without_key > 0)
     return fail(ErrorCode::kInvalidData, "{} rows have no key: '{}' is NULL or empty", without_key,
                 fmt::join(input.layout.key, "', '"));
@@ -115,8 +125,9 @@ Status check_no_nulls(sql::Session& session, const MatchInput& input) {
               session.query_number(fmt::format("SELECT count(*) FROM incoming WHERE {} IS NULL",
                                                model::quote_name(input.layout.ordering_field))));
   if (without_order > 0)
-    return fail(ErrorCode::kInvalidData, "{} rows have NULL in '{}', by which the table orders rows",
-                without_order, input.layout.ordering_field);
+    return fail(ErrorCode::kInvalidData,
+                "{} rows have NULL in '{}', by which the table orders rows", without_order,
+                input.layout.ordering_field);
   return {};
 }
 
@@ -133,26 +144,27 @@ std::unexpected<Error> ambiguous(const MatchInput& input, const std::string& key
 /// Of rows with one key one is left. How many went.
 Result<int64_t> drop_repeated(sql::Session& session, const MatchInput& input) {
   const std::string identity = identity_of(input);
-  WEIR_TRY(session.run(fmt::format("CREATE OR REPLACE TEMP TABLE twice AS SELECT {} FROM incoming GROUP BY {} "
-                                   "HAVING count(*) > 1",
-                                   identity, identity)));
+  WEIR_TRY(session.run(
+      fmt::format("CREATE OR REPLACE TEMP TABLE twice AS SELECT {} FROM incoming GROUP BY {} "
+                  "HAVING count(*) > 1",
+                  identity, identity)));
   WEIR_ASSIGN(const int64_t keys, session.query_number("SELECT count(*) FROM twice"));
   if (keys == 0) return 0;
   const std::string order =
       has_order(input) ? model::quote_name(input.layout.ordering_field) + " DESC, " : std::string();
   const std::string rank = has_order(input) ? model::quote_name(input.layout.ordering_field) : "0";
+  std::vector<std::string> told_apart = names_of(own_columns(input));
+  told_apart.emplace_back(kGoesColumn);
   WEIR_TRY(session.run(fmt::format(
-      "CREATE OR REPLACE TEMP TABLE ranked AS SELECT {0}, {1}, row_number() OVER (PARTITION BY {0} ORDER BY "
-      "{2}{1}) AS nth, {3} IS NOT DISTINCT FROM max({3}) OVER (PARTITION BY {0}) AS is_newest, {4} "
-      "AS h FROM incoming SEMI JOIN twice USING ({0})",
-      identity, kNumberColumn, order, rank, narrow_hash_of(names_of(own_columns(input)), "incoming"))));
+      "CREATE OR REPLACE TEMP TABLE ranked AS SELECT {0}, {1}, row_number() OVER (PARTITION BY {0} "
+      "ORDER BY {2}{1}) AS nth, {3} IS NOT DISTINCT FROM max({3}) OVER (PARTITION BY {0}) AS "
+      "is_newest, {4} AS h FROM incoming SEMI JOIN twice USING ({0})",
+      identity, kNumberColumn, order, rank, narrow_hash_of(told_apart, "incoming"))));
   if (!is_delete(input.write)) {
-    WEIR_ASSIGN(const auto unclear,
-                session.query(fmt::format("SELECT {} FROM ranked WHERE is_newest GROUP BY {} HAVING "
-                                          "count(DISTINCT h) > 1 ORDER BY ALL LIMIT 1",
-                                          kKeyColumn, identity + (identity == kKeyColumn
-                                                                      ? ""
-                                                                      : fmt::format(", {}", kKeyColumn)))));
+    WEIR_ASSIGN(const auto unclear, session.query(fmt::format(
+                                        "SELECT any_value({}) FROM ranked WHERE is_newest GROUP BY "
+                                        "{} HAVING count(DISTINCT h) > 1 ORDER BY 1 LIMIT 1",
+                                        kKeyColumn, identity)));
     if (!unclear.rows.empty()) return ambiguous(input, unclear.rows[0][0].value_or(""));
   }
   WEIR_ASSIGN(const int64_t gone,
@@ -176,17 +188,18 @@ std::string join_to_table(const MatchInput& input, const Groups& groups) {
     const std::string_view is = input.layout.key.size() == 1 ? "=" : "IS NOT DISTINCT FROM";
     same.push_back(fmt::format("e.{0} {1} i.{0}", model::quote_name(name), is));
   }
-  const std::string is_newer =
-      has_order(input) ? fmt::format("coalesce(i.{0} >= e.{0}, true)",
-                                     model::quote_name(input.layout.ordering_field))
-                       : std::string("true");
+  const std::string is_newer = has_order(input)
+                                   ? fmt::format("coalesce(i.{0} >= e.{0}, true)",
+                                                 model::quote_name(input.layout.ordering_field))
+                                   : std::string("true");
   return fmt::format(
       "SELECT e.{} AS group_no, e.{} AS group_row, i.{} AS n, {} AS is_newer, i.{} <> g.part AS "
-      "moves FROM {} e JOIN incoming i ON {} JOIN group_partition g ON g.no = e.{}{}",
-      kFileColumn, kRowColumn, kNumberColumn, is_newer, kPartitionColumn,
+      "moves, i.{} AS goes FROM {} e JOIN incoming i ON {} JOIN group_partition g ON g.no = e.{}{}",
+      kFileColumn, kRowColumn, kNumberColumn, is_newer, kPartitionColumn, kGoesColumn,
       relation(groups.files, wanted), fmt::join(same, " AND "), kFileColumn,
-      input.write.scope == KeyScope::kPartition ? fmt::format(" WHERE g.part = i.{}", kPartitionColumn)
-                                                : std::string());
+      input.write.scope == KeyScope::kPartition
+          ? fmt::format(" WHERE g.part = i.{}", kPartitionColumn)
+          : std::string());
 }
 
 Status list_groups(sql::Session& session, const Groups& groups) {
@@ -195,25 +208,7 @@ Status list_groups(sql::Session& session, const Groups& groups) {
     values.push_back(fmt::format("({}, {})", i, groups.partition_of[i]));
   WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE group_partition (no INTEGER, part BIGINT)"));
   if (values.empty()) return {};
-  return session.run(
-      fmt::format("INSERT INTO group_partition VALUES {}", fmt::join(values, ", ")));
-}
-
-Status make_empty_change(sql::Session& session) {
-  return session.run(
-      "CREATE OR REPLACE TEMP TABLE change (group_no INTEGER, group_row BIGINT, n BIGINT, moves BOOLEAN)");
-}
-
-Result<Matched> match_deletes(sql::Session& session, const Incoming& /*incoming*/) {
-  Matched matched;
-  WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE change AS SELECT DISTINCT group_no, group_row, "
-                       "NULL::BIGINT AS n, false AS moves FROM hit"));
-  WEIR_ASSIGN(matched.deleted, session.query_number("SELECT count(*) FROM change"));
-  WEIR_ASSIGN(matched.passed_over,
-              session.query_number(fmt::format(
-                  "SELECT count(*) FROM incoming WHERE {} NOT IN (SELECT n FROM hit)",
-                  kNumberColumn)));
-  return matched;
+  return session.run(fmt::format("INSERT INTO group_partition VALUES {}", fmt::join(values, ", ")));
 }
 
 Status refuse_known(sql::Session& session) {
@@ -222,10 +217,10 @@ Status refuse_known(sql::Session& session) {
                                         "ORDER BY 1 LIMIT 1",
                                         kKeyColumn, kNumberColumn)));
   if (known.rows.empty()) return {};
-  return fail_with_hint(ErrorCode::kAlreadyExists,
-                        fmt::format("the key '{}' is in the table already",
-                                    known.rows[0][0].value_or("")),
-                        "an upsert replaces its row");
+  return fail_with_hint(
+      ErrorCode::kAlreadyExists,
+      fmt::format("the key '{}' is in the table already", known.rows[0][0].value_or("")),
+      "an upsert replaces its row");
 }
 
 }  // namespace
@@ -238,10 +233,10 @@ Result<Incoming> take_rows(sql::Session& session, const MatchInput& input) {
                            model::to_duckdb(column.type));
   }
   WEIR_TRY(session.run(fmt::format(
-      "CREATE OR REPLACE TEMP TABLE incoming AS SELECT row_number() OVER () AS {}, {} AS {}, x.* FROM "
-      "(SELECT {} FROM {} x) x",
-      kNumberColumn, record_key_sql(input.layout, "x"), kKeyColumn, columns.substr(2),
-      input.write.rows)));
+      "CREATE OR REPLACE TEMP TABLE incoming AS SELECT row_number() OVER () AS {}, {} AS {}, x.* "
+      "FROM (SELECT {} AS {}{} FROM {} x) x",
+      kNumberColumn, record_key_sql(input.layout, "x"), kKeyColumn, goes_sql(input), kGoesColumn,
+      columns, input.write.rows)));
   Incoming incoming;
   WEIR_ASSIGN(incoming.rows, session.query_number("SELECT count(*) FROM incoming"));
   WEIR_TRY(check_no_nulls(session, input));
@@ -253,41 +248,43 @@ Result<Incoming> take_rows(sql::Session& session, const MatchInput& input) {
 Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups) {
   WEIR_TRY(list_groups(session, groups));
   if (overwrites(input.write)) {
-    WEIR_TRY(make_empty_change(session));
     WEIR_TRY(session.run(
-        fmt::format("CREATE OR REPLACE TEMP TABLE arrival AS SELECT {} AS n FROM incoming", kNumberColumn)));
-    Matched matched;
-    WEIR_ASSIGN(matched.inserted, session.query_number("SELECT count(*) FROM arrival"));
-    return matched;
-  }
-  WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE hit AS " + join_to_table(input, groups)));
-  if (is_delete(input.write)) {
-    WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE arrival (n BIGINT)"));
-    return match_deletes(session, {});
+        "CREATE OR REPLACE TEMP TABLE hit (group_no INTEGER, group_row BIGINT, n BIGINT, is_newer "
+        "BOOLEAN, moves BOOLEAN, goes BOOLEAN)"));
+  } else {
+    WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE hit AS " + join_to_table(input, groups)));
   }
   if (input.write.operation == RowOperation::kInsert) WEIR_TRY(refuse_known(session));
-  Matched matched;
-  // A row that is older than one of the table's is passed over altogether.
-  WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE stale AS SELECT DISTINCT n FROM hit WHERE NOT is_newer"));
-  WEIR_ASSIGN(matched.stale, session.query_number("SELECT count(*) FROM stale"));
-  // Of several rows of one key (another writer left them) one is replaced, where it stays in its
-  // partition if it can, and the others go.
-  WEIR_TRY(session.run(
-      "CREATE OR REPLACE TEMP TABLE change AS SELECT group_no, group_row, CASE WHEN nth = 1 AND NOT moves THEN "
-      "n END AS n, nth = 1 AND moves AS moves FROM (SELECT *, row_number() OVER (PARTITION BY n "
-      "ORDER BY moves, group_no, group_row) AS nth FROM hit WHERE n NOT IN (SELECT n FROM stale))"));
+  // A row that is older than one of the table's is passed over altogether. Of several rows of one
+  // key (another writer left them) one is replaced, where it stays in its partition if it can, and
+  // the others go.
   WEIR_TRY(session.run(fmt::format(
-      "CREATE OR REPLACE TEMP TABLE arrival AS SELECT {0} AS n FROM incoming WHERE {0} NOT IN (SELECT n FROM "
-      "change WHERE n IS NOT NULL) AND {0} NOT IN (SELECT n FROM stale)",
-      kNumberColumn)));
-  WEIR_ASSIGN(matched.updated,
-              session.query_number("SELECT count(*) FROM change WHERE n IS NOT NULL OR moves"));
-  WEIR_ASSIGN(const int64_t arrivals, session.query_number("SELECT count(*) FROM arrival"));
-  WEIR_ASSIGN(const int64_t moved,
-              session.query_number("SELECT count(*) FROM change WHERE moves"));
+      "CREATE OR REPLACE TEMP TABLE stale AS SELECT DISTINCT n FROM hit WHERE NOT is_newer;"
+      "CREATE OR REPLACE TEMP TABLE change AS SELECT group_no, group_row, "
+      "CASE WHEN nth = 1 AND NOT moves AND NOT goes THEN n END AS n, "
+      "nth = 1 AND moves AND NOT goes AS moves FROM (SELECT *, row_number() OVER "
+      "(PARTITION BY n ORDER BY moves, group_no, group_row) AS nth FROM hit ANTI JOIN stale "
+      "USING (n));"
+      "CREATE OR REPLACE TEMP TABLE arrival AS SELECT i.{0} AS n FROM incoming i ANTI JOIN "
+      "(SELECT n FROM change WHERE n IS NOT NULL UNION ALL FROM stale) k ON k.n = i.{0} "
+      "WHERE NOT i.{1}",
+      kNumberColumn, kGoesColumn)));
+  const auto count = [&](const std::string& from) {
+    return session.query_number("SELECT count(*) FROM " + from);
+  };
+  Matched matched;
+  WEIR_ASSIGN(matched.stale, count("stale"));
+  WEIR_ASSIGN(matched.updated, count("change WHERE n IS NOT NULL OR moves"));
+  WEIR_ASSIGN(matched.deleted, count("change WHERE n IS NULL AND NOT moves"));
+  WEIR_ASSIGN(const int64_t arrivals, count("arrival"));
+  WEIR_ASSIGN(const int64_t moved, count("change WHERE moves"));
   matched.inserted = arrivals - moved;
-  WEIR_ASSIGN(matched.deleted, session.query_number(
-                                   "SELECT count(*) FROM change WHERE n IS NULL AND NOT moves"));
+  WEIR_ASSIGN(const int64_t to_delete, count(fmt::format("incoming WHERE {}", kGoesColumn)));
+  WEIR_ASSIGN(matched.flagged,
+              count("(SELECT DISTINCT n FROM hit ANTI JOIN stale USING (n) WHERE goes)"));
+  WEIR_ASSIGN(const int64_t too_late,
+              count("(SELECT DISTINCT n FROM hit SEMI JOIN stale USING (n) WHERE goes)"));
+  matched.passed_over = to_delete - matched.flagged - too_late;
   return matched;
 }
 

@@ -2,8 +2,8 @@
 
 /// Which rows of the table the rows that come meet. It leaves tables in the session:
 ///
-///   incoming    the rows, each with its number `_weir_n`, its record key `_weir_key`, and the
-///               number of its partition `_weir_part`
+///   incoming    the rows, each with its number `_weir_n`, its record key `_weir_key`, the number
+///               of its partition `_weir_part`, and `_weir_goes` where it comes to delete
 ///   change      a row for each row of the table that is replaced or goes: `group_no`, `group_row`,
 ///               `n` (of the row that replaces it; NULL: it goes), `moves` (to another partition)
 ///   arrival     numbers of rows that come into their partition new
@@ -24,6 +24,7 @@ namespace weir::table::rows {
 inline constexpr std::string_view kNumberColumn = "_weir_n";
 inline constexpr std::string_view kKeyColumn = "_weir_key";
 inline constexpr std::string_view kPartitionColumn = "_weir_part";
+inline constexpr std::string_view kGoesColumn = "_weir_goes";
 
 /// What there is to match.
 struct MatchInput {
@@ -53,8 +54,9 @@ struct Matched {
   int64_t stale = 0;
   int64_t inserted = 0;
   int64_t updated = 0;
-  int64_t deleted = 0;
+  int64_t flagged = 0;
   int64_t passed_over = 0;
+  int64_t deleted = 0;
 };
 
 /// Makes `change` and `arrival`.

@@ -98,8 +98,8 @@ Result<Plan> make_plan(const Timeline& timeline, CommitLog& log, int64_t retain)
       continue;
     }
     // The newest version that is not younger than the oldest retained commit is still read by it.
-    const auto younger = std::ranges::upper_bound(group.files, plan.earliest.time, {},
-                                                  &DataFile::instant);
+    const auto younger =
+        std::ranges::upper_bound(group.files, plan.earliest.time, {}, &DataFile::instant);
     if (younger == group.files.begin()) continue;
     plan.files.insert(plan.files.end(), group.files.begin(), younger - 1);
   }
@@ -175,10 +175,10 @@ Result<Cleaned> clean(const TableContext& context, HudiTable& table, const Clean
   WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
   for (const auto& instant : timeline.instants()) {
     if (instant.action == "savepoint")
-      return fail_with_hint(ErrorCode::kUnsupported,
-                            fmt::format("the table has a savepoint ({}), whose files must stay",
-                                        instant.time),
-                            "clean it with the engine that made the savepoint, or delete that");
+      return fail_with_hint(
+          ErrorCode::kUnsupported,
+          fmt::format("the table has a savepoint ({}), whose files must stay", instant.time),
+          "clean it with the engine that made the savepoint, or delete that");
   }
   if (property_or(table.properties(), kOwnerProperty, "") == kOwnerName)
     WEIR_TRY(drop_unfinished(store, timeline));

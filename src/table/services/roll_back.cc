@@ -44,18 +44,18 @@ Result<std::string> roll_back(const TableContext& context, HudiTable& /*table*/,
                                     : fmt::format(": that is {}", commits.back().time)),
         "only the newest can be taken back, one after the other");
   if (!timeline.pending_commits().empty())
-    return fail(ErrorCode::kConflict, "commit {} is under way: nothing can be taken back before it ends",
+    return fail(ErrorCode::kConflict,
+                "commit {} is under way: nothing can be taken back before it ends",
                 timeline.pending_commits().front().time);
   const Instant newest = commits.back();
   CommitLog log(store);
   WEIR_ASSIGN(const auto metadata, log.read(newest));
   WEIR_TRY(check_previous(store, newest, *metadata));
   for (const auto& stat : metadata->stats)
-    WEIR_TRY(storage::put(store, marker_file(newest.time, stat.path, stat.previous_file.empty()), "",
-                          storage::Put::kReplace));
+    WEIR_TRY(storage::put(store, marker_file(newest.time, stat.path, stat.previous_file.empty()),
+                          "", storage::Put::kReplace));
   // Spark may have archived or never written it; without it nobody would know of the leftover.
-  const std::string inflight =
-      instant_file(newest.time, newest.action, Instant::State::kInflight);
+  const std::string inflight = instant_file(newest.time, newest.action, Instant::State::kInflight);
   const auto put = storage::put(store, inflight, "", storage::Put::kIfAbsent);
   if (!put && put.error().code != ErrorCode::kAlreadyExists) return std::unexpected(put.error());
   if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());

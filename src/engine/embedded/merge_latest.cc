@@ -1,0 +1,343 @@
+// Rows of raw objects become the newest row of each key. Rows of one key are ordered by `order_by`,
+// and where that does not tell (or there is none) by their place: objects in the order of their
+// hop (by name), rows as they stand in them. A row with NULL in its key goes to quarantine. Custody:
+// in = inserted + updated + rejected + deduplicated + unchanged (older than the table's row) +
+// filtered (rows that delete a key), and the table's rows are counted again in what was written.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/instant.h"
+#include "engine/embedded/commit_extra.h"
+#include "engine/embedded/executors.h"
+#include "engine/embedded/guard.h"
+#include "engine/embedded/pinned.h"
+#include "engine/embedded/raw_inputs.h"
+#include "table/shared/rejected_rows.h"
+#include "table/shared/relations.h"
+#include "table/write_rows.h"
+
+namespace weir::engine::embedded {
+namespace {
+
+using model::Column;
+using model::Operation;
+using model::quote_name;
+using model::quote_text;
+using model::Schema;
+using model::TypeKind;
+
+constexpr const char* kGoesFlag = "_weir_delete";
+
+/// Columns that tell where a row comes from, behind the business columns.
+const Schema& load_columns() {
+  static const Schema kColumns = {{"_run_id", {TypeKind::kVarchar, 0, 0, {}}, true},
+                                  {"_source_file", {TypeKind::kVarchar, 0, 0, {}}, true},
+                                  {"_source_row", {TypeKind::kBigint, 0, 0, {}}, true},
+                                  {"_loaded_at", {TypeKind::kTimestamp, 0, 0, {}}, true}};
+  return kColumns;
+}
+
+struct Options {
+  std::vector<std::string> key;
+  std::vector<std::string> partition_by;
+  std::string order_by;
+  std::string delete_column;
+  std::vector<std::string> delete_values;
+};
+
+Result<Options> options_of(const Operation& operation) {
+  const Json& params = operation.params;
+  using Names = std::vector<std::string>;
+  Options options;
+  WEIR_ASSIGN(options.key, json_field_or<Names>(params, "key", operation.target.key));
+  if (options.key.empty()) options.key = operation.target.key;
+  WEIR_ASSIGN(options.partition_by, json_field_or<Names>(params, "partition_by", {}));
+  WEIR_ASSIGN(options.order_by, json_field_or<std::string>(params, "order_by", ""));
+  WEIR_ASSIGN(options.delete_column, json_field_or<std::string>(params, "delete_column", ""));
+  WEIR_ASSIGN(options.delete_values, json_field_or<Names>(params, "delete_values", {}));
+  if (options.key.empty())
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("dataset '{}' has no key", operation.target.dataset.text()),
+        "give the dataset `key: [column, …]`, or the task `key`");
+  return options;
+}
+
+Status check_columns(const Options& options, const Schema& rows, const std::string& source) {
+  std::vector<std::pair<std::string, const char*>> named;
+  for (const auto& name : options.key) named.emplace_back(name, "key");
+  for (const auto& name : options.partition_by) named.emplace_back(name, "partition_by");
+  if (!options.order_by.empty()) named.emplace_back(options.order_by, "order_by");
+  if (!options.delete_column.empty()) named.emplace_back(options.delete_column, "delete_column");
+  for (const auto& [name, what] : named) {
+    if (model::find_column(rows, name) == nullptr)
+      return fail_with_hint(ErrorCode::kSchemaDrift,
+                            fmt::format("{} '{}' is no column of {}", what, name, source),
+                            "it may be missing in the newest files");
+  }
+  for (const auto& column : load_columns()) {
+    if (model::find_column(rows, column.name) != nullptr)
+      return fail(ErrorCode::kInvalidConfig, "{} has a column '{}', which weir uses itself", source,
+                  column.name);
+  }
+  return {};
+}
+
+/// One merge over rows that lie in the session as `source`.
+class Latest {
+ public:
+  Latest(const Operation& operation, const Context& context, const Options& options,
+         const RawInputs& inputs, sql::Session& session)
+      : operation_(operation),
+        context_(context),
+        options_(options),
+        inputs_(inputs),
+        session_(session) {}
+
+  Result<model::Outcome> run(const table::TableContext& target, table::HudiTable* there) {
+    WEIR_TRY(read_source());
+    WEIR_ASSIGN(rejected_, quarantine());
+    WEIR_TRY(pick_newest());
+    std::unique_ptr<table::HudiTable> made;
+    if (there == nullptr) {
+      WEIR_ASSIGN(made, table::create_table(target, table_options()));
+      there = made.get();
+    }
+    WEIR_TRY(check_table(*there));
+    WEIR_ASSIGN([[maybe_unused]] const int64_t leftovers, there->roll_back_leftovers());
+    WEIR_ASSIGN(const auto before, rows_of(*there));
+    WEIR_ASSIGN(const auto written,
+                table::write_rows(session_, *there, row_write(before), *context_.cancel));
+    return outcome_of(operation_.target.dataset, written.commit);
+  }
+
+ private:
+  Schema stored_columns() const {
+    Schema columns;
+    for (const Column& column : inputs_.schema) {
+      if (column.name != options_.delete_column) columns.push_back(column);
+    }
+    columns.insert(columns.end(), load_columns().begin(), load_columns().end());
+    return columns;
+  }
+
+  /// Every row once, with its place of arrival.
+  Status read_source() {
+    Schema columns = inputs_.schema;
+    for (const char* name : {"_source_file", "_source_row"})
+      columns.push_back(*model::find_column(load_columns(), name));
+    WEIR_TRY(session_.run(fmt::format("CREATE TEMP VIEW source AS SELECT * FROM {}",
+                                      table::relation(inputs_.files, columns))));
+    WEIR_ASSIGN(counts_.in, session_.query_number("SELECT count(*) FROM source"));
+    if (counts_.in == inputs_.rows) return {};
+    return fail(ErrorCode::kCheckFailed, "the files of '{}' hold {} rows, their footers say {}",
+                operation_.inputs[0].dataset.text(), counts_.in, inputs_.rows);
+  }
+
+  std::string null_key() const { return table::any_of(options_.key, "s", "IS NULL"); }
+
+  Result<table::Quarantined> quarantine() {
+    WEIR_ASSIGN(counts_.rejected,
+                session_.query_number(
+                    fmt::format("SELECT count(*) FROM source s WHERE {}", null_key())));
+    std::vector<std::string> fields;
+    for (const Column& column : inputs_.schema)
+      fields.push_back(fmt::format("{0} := CAST(s.{0} AS VARCHAR)", quote_name(column.name)));
+    std::string which = "CASE";
+    for (const auto& name : options_.key)
+      which += fmt::format(" WHEN s.{} IS NULL THEN {}", quote_name(name), quote_text(name));
+    const std::string query = fmt::format(
+        "SELECT 'null_key' AS reason, {} END AS \"column\", 'the key is NULL' AS message, "
+        "coalesce(s._source_row, s.{} + 1) AS line, NULL::BIGINT AS byte_offset, NULL::BIGINT AS "
+        "byte_length, NULL::BLOB AS raw, to_json(struct_pack({}))::VARCHAR AS \"values\", "
+        "s._source_file AS source_file, NULL::VARCHAR AS source_sha256, {} AS as_of, {}::VARCHAR AS "
+        "_run_id, {} AS _loaded_at FROM source s WHERE {} ORDER BY s.{}, s.{}",
+        which, table::kRowColumn, fmt::join(fields, ", "), as_of_sql(),
+        quote_text(operation_.origin.run_id),
+        table::instant_literal(operation_.origin.logical_time_us), null_key(), table::kFileColumn,
+        table::kRowColumn);
+    storage::Storage* store = nullptr;
+    if (!operation_.target.rejected_uri.empty()) {
+      WEIR_ASSIGN(store, context_.stores->open(operation_.target.rejected_uri));
+    }
+    WEIR_ASSIGN(auto rejected, table::write_rejected(session_, store, counts_.rejected, query,
+                                                     operation_));
+    if (counts_.rejected > 0)
+      rejected.reasons.push_back(
+          {"null_key", fmt::format("{}", fmt::join(options_.key, ", ")), counts_.rejected});
+    return rejected;
+  }
+
+  std::string as_of_sql() const {
+    return operation_.as_of_us ? table::instant_literal(*operation_.as_of_us)
+                               : std::string("NULL::TIMESTAMPTZ");
+  }
+
+  /// `newest`: one row for each key.
+  Status pick_newest() {
+    const std::string order = options_.order_by.empty()
+                                  ? std::string()
+                                  : fmt::format("s.{} DESC NULLS LAST, ", quote_name(options_.order_by));
+    std::string columns;
+    for (const Column& column : stored_columns()) {
+      if (model::find_column(load_columns(), column.name) == nullptr)
+        columns += fmt::format("s.{}, ", quote_name(column.name));
+    }
+    std::string goes = "false";
+    if (!options_.delete_column.empty()) {
+      std::vector<std::string> values;
+      for (const auto& value : options_.delete_values) values.push_back(quote_text(value));
+      goes = values.empty() ? "false"
+                            : fmt::format("coalesce(CAST(s.{} AS VARCHAR) IN ({}), false)",
+                                          quote_name(options_.delete_column), fmt::join(values, ", "));
+    }
+    WEIR_TRY(session_.run(fmt::format(
+        "CREATE TEMP TABLE newest AS SELECT {}{}::VARCHAR AS _run_id, s._source_file, "
+        "coalesce(s._source_row, s.{} + 1) AS _source_row, {} AS _loaded_at, {} AS {} FROM source s "
+        "WHERE NOT {} QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} DESC) = 1",
+        columns, quote_text(operation_.origin.run_id), table::kRowColumn,
+        table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag, null_key(),
+        table::columns_of(options_.key, "s"), order, table::kFileColumn, table::kRowColumn)));
+    WEIR_ASSIGN(const int64_t rows, session_.query_number("SELECT count(*) FROM newest"));
+    counts_.deduplicated = counts_.in - counts_.rejected - rows;
+    return {};
+  }
+
+  std::string ordering_field() const {
+    return options_.order_by.empty() ? "_loaded_at" : options_.order_by;
+  }
+
+  table::TableOptions table_options() const {
+    table::TableOptions options;
+    options.name = operation_.target.dataset.name;
+    options.record_key = options_.key;
+    options.partition_by = options_.partition_by;
+    options.ordering_field = ordering_field();
+    options.schema = stored_columns();
+    return options;
+  }
+
+  /// A table keeps the key, the partitions and the order that it was made with.
+  Status check_table(const table::HudiTable& table) const {
+    for (const auto& [property, what, wanted] :
+         {std::tuple{"hoodie.table.recordkey.fields", "key",
+                     fmt::format("{}", fmt::join(options_.key, ","))},
+          std::tuple{"hoodie.table.partition.fields", "partition_by",
+                     fmt::format("{}", fmt::join(options_.partition_by, ","))},
+          std::tuple{"hoodie.table.precombine.field", "order_by", ordering_field()}}) {
+      const auto found = table.properties().find(property);
+      const std::string has = found == table.properties().end() ? "" : found->second;
+      if (has == wanted) continue;
+      return fail_with_hint(
+          ErrorCode::kConflict,
+          fmt::format("table {} was made with {} '{}', the task says '{}'",
+                      operation_.target.dataset.text(), what, has, wanted),
+          "a table keeps them for ever: write to a dataset of another name");
+    }
+    return {};
+  }
+
+  static Result<int64_t> rows_of(table::HudiTable& table) {
+    WEIR_ASSIGN(const auto snapshot, table.snapshot());
+    int64_t rows = 0;
+    for (const auto& slice : snapshot.slices) {
+      WEIR_ASSIGN(const auto reader, table.open(slice));
+      rows += reader->info().rows;
+    }
+    return rows;
+  }
+
+  table::RowWrite row_write(int64_t rows_before) {
+    table::RowWrite write;
+    write.rows = "newest";
+    write.schema = stored_columns();
+    write.schema.push_back({kGoesFlag, {TypeKind::kBoolean, 0, 0, {}}, true});
+    write.delete_flag = kGoesFlag;
+    write.token = operation_.token;
+    write.write_token =
+        fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
+    write.temp_folder = operation_.limits.temp_folder;
+    write.extra = [this, rows_before](const table::RowsWritten& written)
+        -> Result<std::map<std::string, std::string>> {
+      counts_.inserted = written.inserted;
+      counts_.updated_in_place = written.updated;
+      counts_.unchanged = written.stale;
+      counts_.filtered = written.flagged + written.passed_over;
+      counts_.out = written.rows;
+      if (!counts_.is_closed() ||
+          written.rows != rows_before + written.inserted - written.deleted)
+        return fail(ErrorCode::kCheckFailed,
+                    "{} rows came, {}; the table had {} rows and would have {}: nothing was "
+                    "published",
+                    counts_.in, dump_json(model::to_json(counts_)), rows_before, written.rows);
+      return extra(written);
+    };
+    return write;
+  }
+
+  std::map<std::string, std::string> extra(const table::RowsWritten& written) const {
+    Json rejects = Json::array();
+    for (const auto& reason : rejected_.reasons)
+      rejects.push_back(
+          {{"reason", reason.reason}, {"column", reason.column}, {"rows", reason.rows}});
+    const Json details = {{"deleted", written.deleted},
+                          {"stale", written.stale},
+                          {"deletes_without_row", written.passed_over},
+                          {"rejects", rejects}};
+    auto extra = extra_of(operation_, counts_, stored_columns(), details);
+    extra["weir.identities"] = dump_json(inputs_.identities);
+    if (!rejected_.name.empty())
+      extra["weir.rejected"] = dump_json({{"name", rejected_.name},
+                                          {"rows", rejected_.rows},
+                                          {"size_bytes", rejected_.size_bytes},
+                                          {"sha256", rejected_.sha256}});
+    return extra;
+  }
+
+  const Operation& operation_;
+  const Context& context_;
+  const Options& options_;
+  const RawInputs& inputs_;
+  sql::Session& session_;
+  model::Counts counts_;
+  table::Quarantined rejected_;
+};
+
+}  // namespace
+
+Result<Outcome> merge_latest(const Operation& operation, const Context& context) {
+  WEIR_ASSIGN(const Options options, options_of(operation));
+  WEIR_ASSIGN(storage::Storage* const store, context.stores->open(operation.target.uri));
+  const auto guard = make_guard(operation.guard, *context.stores);
+  table::TableContext target;
+  target.store = store;
+  target.clock = context.clock;
+  target.random = context.random;
+  target.guard = guard.get();
+  target.threads = std::max<int64_t>(operation.limits.threads, 1);
+  auto there = table::open_table(target);
+  if (!there && there.error().code != ErrorCode::kNotFound)
+    return std::unexpected(there.error());
+  if (there) {
+    WEIR_ASSIGN(const auto done, (*there)->find_token(operation.token));
+    if (done) {
+      WEIR_ASSIGN(Outcome outcome, outcome_of(operation.target.dataset, *done));
+      outcome.was_already_done = true;
+      return outcome;
+    }
+  }
+  if (operation.inputs.empty())
+    return fail(ErrorCode::kInvalidConfig, "merge_latest has no input");
+  RawInputs inputs;
+  WEIR_TRY(read_raw_inputs(operation, context, inputs));
+  WEIR_TRY(check_columns(options, inputs.schema, operation.inputs[0].dataset.text()));
+  sql::SessionOptions session_of = session_options(operation.limits);
+  session_of.preserves_order = false;
+  WEIR_ASSIGN(const auto session, sql::open_session(session_of, *context.cancel));
+  return while_doing(Latest(operation, context, options, inputs, *session)
+                         .run(target, there ? there->get() : nullptr),
+                     fmt::format("merging into '{}'", operation.target.dataset.text()));
+}
+
+}  // namespace weir::engine::embedded
