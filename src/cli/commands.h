@@ -22,6 +22,8 @@ struct Chosen {
 void add_configuration_commands(CLI::App& app, Chosen& chosen);
 void add_run_commands(CLI::App& app, Chosen& chosen);
 void add_table_commands(CLI::App& app, Chosen& chosen);
+/// Below `table`.
+void add_maintenance_commands(CLI::App& table, Chosen& chosen);
 void add_template_commands(CLI::App& app, Chosen& chosen);
 void add_doctor_command(CLI::App& app, Chosen& chosen);
 void add_connection_commands(CLI::App& app, Chosen& chosen);

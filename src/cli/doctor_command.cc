@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
+#include "cli/open_lake.h"
 #include "cli/project.h"
 #include "cli/table_text.h"
 #include "inputs/locations.h"
@@ -52,21 +53,13 @@ Result<int> doctor(Session& session, bool heals) {
                         fmt::format("{} faults; `weir validate` shows them", faults->size())});
   else
     findings.push_back({"configuration", true, "good"});
-  auto configuration = resolved_configuration(session);
-  if (configuration) {
-    for (const auto& layer : configuration->layers)
+  const auto open = open_lake(session);
+  if (open) {
+    for (const auto& layer : (*open)->configuration.layers)
       findings.push_back(look_at_layer(session, layer));
   }
-  if (heals && opened && configuration) {
-    const Wiring& wiring = session.wiring();
-    const lake::Lake lake{&*configuration,
-                          &session.stores(),
-                          wiring.clock,
-                          wiring.random,
-                          wiring.cancel,
-                          session.folder(),
-                          wiring.environment->get("TMPDIR").value_or("/tmp")};
-    WEIR_ASSIGN(const auto healed, lake::heal_catalog(lake, **opened));
+  if (heals && opened && open) {
+    WEIR_ASSIGN(const auto healed, lake::heal_catalog((*open)->lake, **opened));
     std::string says =
         fmt::format("{} publications of the lake are in the catalog", healed.publications);
     if (healed.forgotten > 0)

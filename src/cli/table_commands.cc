@@ -3,7 +3,7 @@
 #include "base/instant.h"
 #include "base/nearest.h"
 #include "cli/commands.h"
-#include "cli/project.h"
+#include "cli/open_lake.h"
 #include "cli/result_view.h"
 #include "cli/run_view.h"
 #include "cli/table_text.h"
@@ -12,26 +12,6 @@
 
 namespace weir::cli {
 namespace {
-
-/// The lake of a project, with its configuration kept alive.
-struct OpenLake {
-  model::Configuration configuration;
-  lake::Lake lake;
-};
-
-Result<std::unique_ptr<OpenLake>> open_lake(Session& session) {
-  auto open = std::make_unique<OpenLake>();
-  WEIR_ASSIGN(open->configuration, resolved_configuration(session));
-  const Wiring& wiring = session.wiring();
-  open->lake = {&open->configuration,
-                &session.stores(),
-                wiring.clock,
-                wiring.random,
-                wiring.cancel,
-                session.folder(),
-                wiring.environment->get("TMPDIR").value_or("/tmp")};
-  return open;
-}
 
 Result<model::DatasetName> dataset_of(const OpenLake& open, const std::string& word) {
   WEIR_ASSIGN(auto name, model::parse_dataset_name(word));
@@ -43,10 +23,6 @@ Result<model::DatasetName> dataset_of(const OpenLake& open, const std::string& w
   const std::string guess = did_you_mean(word, known);
   return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no dataset '{}'", word),
                         guess.empty() ? "`weir table list` shows them" : guess);
-}
-
-std::string megabytes(int64_t bytes) {
-  return fmt::format("{}.{} MB", bytes / 1'000'000, bytes / 100'000 % 10);
 }
 
 Result<int> list_tables(Session& session) {
@@ -244,6 +220,8 @@ void add_table_commands(CLI::App& app, Chosen& chosen) {
   verify_command->callback([&chosen, flags, wants_digest] {
     chosen.action = [=](Session& session) { return verify(session, *flags); };
   });
+
+  add_maintenance_commands(*table, chosen);
 
   auto* quarantine = app.add_subcommand("quarantine", "Rows that were rejected");
   quarantine->require_subcommand(1);

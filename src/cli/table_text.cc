@@ -64,4 +64,8 @@ std::string with_commas(int64_t number) {
   return text;
 }
 
+std::string megabytes(int64_t bytes) {
+  return fmt::format("{}.{} MB", bytes / 1'000'000, bytes / 100'000 % 10);
+}
+
 }  // namespace weir::cli

@@ -14,5 +14,7 @@ std::string table_text(const std::vector<std::string>& header,
 
 /// `12,345`
 std::string with_commas(int64_t number);
+/// `12.3 MB`, of a million bytes each.
+std::string megabytes(int64_t bytes);
 
 }  // namespace weir::cli

@@ -54,6 +54,35 @@ struct Compacted {
 Result<Compacted> compact(const TableContext& context, HudiTable& table,
                           const CompactOptions& options, const Cancel& cancel);
 
+/// Something of the table that is not as it should be.
+struct Finding {
+  enum class Kind {
+    kUnfinished,  ///< A commit that never completed, or is under way.
+    kOrphan,      ///< A data file of no commit, or markers of none: unseen, until it is not.
+    kMissing,     ///< A data file that a commit wrote and no snapshot finds.
+    kDamaged,     ///< A data file that does not read, or is not what its commit wrote.
+    kStale,       ///< A metadata table, which weir's commits do not keep.
+  };
+  Kind kind = Kind::kUnfinished;
+  std::string object;
+  std::string says;
+  bool is_repaired = false;  ///< repair() mends it.
+};
+std::string_view to_text(Finding::Kind kind);
+
+struct CheckOptions {
+  bool reads_contents = false;  ///< Compares every live file's SHA-256 too, where one is known.
+};
+
+/// Looks at the table without changing it. Sizes, footers and row counts of live files are always
+/// compared with what their commits say.
+Result<std::vector<Finding>> check(const TableContext& context, HudiTable& table,
+                                   const CheckOptions& options, const Cancel& cancel);
+
+/// Undoes weir's own leftovers, and drops a metadata table. What was found and mended.
+Result<std::vector<Finding>> repair(const TableContext& context, HudiTable& table,
+                                    const Cancel& cancel);
+
 /// Removes Hudi's metadata table, which a commit of weir would leave stale: first the property that
 /// makes readers trust it, then its files. Nothing where there is none.
 Status drop_metadata_table(const TableContext& context);

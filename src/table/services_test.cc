@@ -15,6 +15,7 @@ using storage::Fault;
 using storage::FaultKind;
 using storage::FaultPlan;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -200,6 +201,66 @@ TEST(MetadataTable, GoesWithThePropertyThatTrustsIt) {
   EXPECT_THAT(storage::list_all(*lake.store, ".hoodie/metadata").value(), IsEmpty());
   EXPECT_FALSE(lake.store->stat(".hoodie/.hoodie.properties.crc"));
   EXPECT_TRUE(lake.table->begin(begin_with("third")));
+}
+
+// ---- check and repair ----------------------------------------------------------------------
+
+std::vector<std::string> kinds_of(const Result<std::vector<Finding>>& findings) {
+  EXPECT_TRUE(findings) << to_line(findings.error());
+  std::vector<std::string> kinds;
+  for (const auto& finding : findings.value_or(std::vector<Finding>{}))
+    kinds.emplace_back(to_text(finding.kind));
+  return kinds;
+}
+
+TEST(Check, FindsNothingInATableThatIsWell) {
+  TwoCommits lake;
+  EXPECT_THAT(
+      kinds_of(check(lake.test.context, *lake.table, {.reads_contents = true}, lake.cancel)),
+      IsEmpty());
+}
+
+TEST(Check, NamesEachFault) {
+  TwoCommits lake;
+  const auto live = lake.table->snapshot().value().slices;
+  const auto put = [&](const std::string& name, const std::string& bytes) {
+    ASSERT_TRUE(storage::put(*lake.store, name, bytes, storage::Put::kReplace));
+  };
+  // Other bytes of the same size, in the middle of the data: only the hash tells.
+  std::string bytes = lake.store->read(live[0].name, storage::Range::all()).value();
+  bytes[10] = static_cast<char>(bytes[10] ^ 1);
+  put(live[0].name, bytes);
+  const auto run = [&](bool reads_contents) {
+    const auto table = open_table(lake.test.context).value();
+    return kinds_of(
+        check(lake.test.context, *table, {.reads_contents = reads_contents}, lake.cancel));
+  };
+  EXPECT_THAT(run(false), IsEmpty());
+  EXPECT_THAT(run(true), ElementsAre("damaged"));
+  put(live[0].name, bytes.substr(0, bytes.size() / 2));
+  EXPECT_THAT(run(false), ElementsAre("damaged"));
+  ASSERT_TRUE(lake.store->remove(live[1].name));
+  EXPECT_THAT(run(false), ElementsAre("missing", "damaged"));
+  put(".hoodie/20990101000000000.inflight", "");
+  put("9f9f-0_0-0-0_20990102000000000.parquet", "x");
+  EXPECT_THAT(run(false), ElementsAre("unfinished", "orphan", "missing", "damaged"));
+}
+
+TEST(Repair, MendsLeftoversAndSaysWhatItCannotMend) {
+  TwoCommits lake;
+  const auto put = [&](const std::string& name, const std::string& bytes) {
+    ASSERT_TRUE(storage::put(*lake.store, name, bytes, storage::Put::kReplace));
+  };
+  put(".hoodie/20990101000000000.commit.requested", "");
+  put("9f9f-0_0-0-0_20990102000000000.parquet", "x");
+  put(".hoodie/.temp/20200101000000000/x.parquet.marker.CREATE", "");
+  const auto live = lake.table->snapshot().value().slices;
+  ASSERT_TRUE(lake.store->remove(live[0].name));
+  const auto findings = repair(lake.test.context, *lake.table, lake.cancel);
+  ASSERT_TRUE(findings) << to_line(findings.error());
+  for (const auto& finding : *findings)
+    EXPECT_EQ(finding.is_repaired, finding.kind != Finding::Kind::kMissing) << finding.object;
+  EXPECT_THAT(*findings, SizeIs(4));
 }
 
 // ---- cut off anywhere ----------------------------------------------------------------------

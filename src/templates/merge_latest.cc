@@ -56,9 +56,10 @@ task::Template merge_latest() {
       .consumes("from", &Params::from, "Dataset of rows that are new or changed.")
       .produces("to", &Params::to, "Hudi table with one row a key.")
       .optional("key", &Params::key, "Key of a row; the key of the target dataset by default.")
-      .optional("order_by", &Params::order_by,
-                "Column whose greatest value is the newest row of a key; without it the last row of "
-                "the last file, by as-of and name.")
+      .optional(
+          "order_by", &Params::order_by,
+          "Column whose greatest value is the newest row of a key; without it the last row of "
+          "the last file, by as-of and name.")
       .optional("partition_by", &Params::partition_by,
                 "Columns whose values name the folders of the table; a row may move.")
       .optional("delete_column", &Params::delete_column,
@@ -67,11 +68,10 @@ task::Template merge_latest() {
                 "Values of delete_column, as text, that delete.")
       .example("Orders as they stand, by the time of their last change.",
                {{"from", "raw.orders"}, {"to", "stage.orders"}, {"order_by", "changed_at"}})
-      .example("Changes of a database, deletes among them.",
-               {{"from", "raw.changes"},
-                {"to", "stage.customers"},
-                {"delete_column", "op"},
-                {"delete_values", {"D"}}})
+      .example("Changes of a database, deletes among them.", {{"from", "raw.changes"},
+                                                              {"to", "stage.customers"},
+                                                              {"delete_column", "op"},
+                                                              {"delete_values", {"D"}}})
       .plan(model::OperationKind::kMergeLatest, task::Batching::kNewRows, plan);
 }
 

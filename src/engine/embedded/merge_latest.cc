@@ -1,8 +1,9 @@
 // Rows of raw objects become the newest row of each key. Rows of one key are ordered by `order_by`,
 // and where that does not tell (or there is none) by their place: objects in the order of their
-// hop (by name), rows as they stand in them. A row with NULL in its key goes to quarantine. Custody:
-// in = inserted + updated + rejected + deduplicated + unchanged (older than the table's row) +
-// filtered (rows that delete a key), and the table's rows are counted again in what was written.
+// hop (by name), rows as they stand in them. A row with NULL in its key goes to quarantine.
+// Custody: in = inserted + updated + rejected + deduplicated + unchanged (older than the table's
+// row) + filtered (rows that delete a key), and the table's rows are counted again in what was
+// written.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -57,10 +58,9 @@ Result<Options> options_of(const Operation& operation) {
   WEIR_ASSIGN(options.delete_column, json_field_or<std::string>(params, "delete_column", ""));
   WEIR_ASSIGN(options.delete_values, json_field_or<Names>(params, "delete_values", {}));
   if (options.key.empty())
-    return fail_with_hint(
-        ErrorCode::kInvalidConfig,
-        fmt::format("dataset '{}' has no key", operation.target.dataset.text()),
-        "give the dataset `key: [column, …]`, or the task `key`");
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("dataset '{}' has no key", operation.target.dataset.text()),
+                          "give the dataset `key: [column, …]`, or the task `key`");
   return options;
 }
 
@@ -138,9 +138,8 @@ class Latest {
   std::string null_key() const { return table::any_of(options_.key, "s", "IS NULL"); }
 
   Result<table::Quarantined> quarantine() {
-    WEIR_ASSIGN(counts_.rejected,
-                session_.query_number(
-                    fmt::format("SELECT count(*) FROM source s WHERE {}", null_key())));
+    WEIR_ASSIGN(counts_.rejected, session_.query_number(fmt::format(
+                                      "SELECT count(*) FROM source s WHERE {}", null_key())));
     std::vector<std::string> fields;
     for (const Column& column : inputs_.schema)
       fields.push_back(fmt::format("{0} := CAST(s.{0} AS VARCHAR)", quote_name(column.name)));
@@ -151,7 +150,8 @@ class Latest {
         "SELECT 'null_key' AS reason, {} END AS \"column\", 'the key is NULL' AS message, "
         "coalesce(s._source_row, s.{} + 1) AS line, NULL::BIGINT AS byte_offset, NULL::BIGINT AS "
         "byte_length, NULL::BLOB AS raw, to_json(struct_pack({}))::VARCHAR AS \"values\", "
-        "s._source_file AS source_file, NULL::VARCHAR AS source_sha256, {} AS as_of, {}::VARCHAR AS "
+        "s._source_file AS source_file, NULL::VARCHAR AS source_sha256, {} AS as_of, {}::VARCHAR "
+        "AS "
         "_run_id, {} AS _loaded_at FROM source s WHERE {} ORDER BY s.{}, s.{}",
         which, table::kRowColumn, fmt::join(fields, ", "), as_of_sql(),
         quote_text(operation_.origin.run_id),
@@ -161,8 +161,8 @@ class Latest {
     if (!operation_.target.rejected_uri.empty()) {
       WEIR_ASSIGN(store, context_.stores->open(operation_.target.rejected_uri));
     }
-    WEIR_ASSIGN(auto rejected, table::write_rejected(session_, store, counts_.rejected, query,
-                                                     operation_));
+    WEIR_ASSIGN(auto rejected,
+                table::write_rejected(session_, store, counts_.rejected, query, operation_));
     if (counts_.rejected > 0)
       rejected.reasons.push_back(
           {"null_key", fmt::format("{}", fmt::join(options_.key, ", ")), counts_.rejected});
@@ -176,9 +176,10 @@ class Latest {
 
   /// `newest`: one row for each key.
   Status pick_newest() {
-    const std::string order = options_.order_by.empty()
-                                  ? std::string()
-                                  : fmt::format("s.{} DESC NULLS LAST, ", quote_name(options_.order_by));
+    const std::string order =
+        options_.order_by.empty()
+            ? std::string()
+            : fmt::format("s.{} DESC NULLS LAST, ", quote_name(options_.order_by));
     std::string columns;
     for (const Column& column : stored_columns()) {
       if (model::find_column(load_columns(), column.name) == nullptr)
@@ -188,14 +189,17 @@ class Latest {
     if (!options_.delete_column.empty()) {
       std::vector<std::string> values;
       for (const auto& value : options_.delete_values) values.push_back(quote_text(value));
-      goes = values.empty() ? "false"
-                            : fmt::format("coalesce(CAST(s.{} AS VARCHAR) IN ({}), false)",
-                                          quote_name(options_.delete_column), fmt::join(values, ", "));
+      goes = values.empty()
+                 ? "false"
+                 : fmt::format("coalesce(CAST(s.{} AS VARCHAR) IN ({}), false)",
+                               quote_name(options_.delete_column), fmt::join(values, ", "));
     }
     WEIR_TRY(session_.run(fmt::format(
         "CREATE TEMP TABLE newest AS SELECT {}{}::VARCHAR AS _run_id, s._source_file, "
-        "coalesce(s._source_row, s.{} + 1) AS _source_row, {} AS _loaded_at, {} AS {} FROM source s "
-        "WHERE NOT {} QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} DESC) = 1",
+        "coalesce(s._source_row, s.{} + 1) AS _source_row, {} AS _loaded_at, {} AS {} FROM source "
+        "s "
+        "WHERE NOT {} QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} DESC) "
+        "= 1",
         columns, quote_text(operation_.origin.run_id), table::kRowColumn,
         table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag, null_key(),
         table::columns_of(options_.key, "s"), order, table::kFileColumn, table::kRowColumn)));
@@ -229,11 +233,10 @@ class Latest {
       const auto found = table.properties().find(property);
       const std::string has = found == table.properties().end() ? "" : found->second;
       if (has == wanted) continue;
-      return fail_with_hint(
-          ErrorCode::kConflict,
-          fmt::format("table {} was made with {} '{}', the task says '{}'",
-                      operation_.target.dataset.text(), what, has, wanted),
-          "a table keeps them for ever: write to a dataset of another name");
+      return fail_with_hint(ErrorCode::kConflict,
+                            fmt::format("table {} was made with {} '{}', the task says '{}'",
+                                        operation_.target.dataset.text(), what, has, wanted),
+                            "a table keeps them for ever: write to a dataset of another name");
     }
     return {};
   }
@@ -255,18 +258,17 @@ class Latest {
     write.schema.push_back({kGoesFlag, {TypeKind::kBoolean, 0, 0, {}}, true});
     write.delete_flag = kGoesFlag;
     write.token = operation_.token;
-    write.write_token =
-        fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
+    write.write_token = fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
     write.temp_folder = operation_.limits.temp_folder;
-    write.extra = [this, rows_before](const table::RowsWritten& written)
-        -> Result<std::map<std::string, std::string>> {
+    write.extra =
+        [this, rows_before](
+            const table::RowsWritten& written) -> Result<std::map<std::string, std::string>> {
       counts_.inserted = written.inserted;
       counts_.updated_in_place = written.updated;
       counts_.unchanged = written.stale;
       counts_.filtered = written.flagged + written.passed_over;
       counts_.out = written.rows;
-      if (!counts_.is_closed() ||
-          written.rows != rows_before + written.inserted - written.deleted)
+      if (!counts_.is_closed() || written.rows != rows_before + written.inserted - written.deleted)
         return fail(ErrorCode::kCheckFailed,
                     "{} rows came, {}; the table had {} rows and would have {}: nothing was "
                     "published",
@@ -317,8 +319,7 @@ Result<Outcome> merge_latest(const Operation& operation, const Context& context)
   target.guard = guard.get();
   target.threads = std::max<int64_t>(operation.limits.threads, 1);
   auto there = table::open_table(target);
-  if (!there && there.error().code != ErrorCode::kNotFound)
-    return std::unexpected(there.error());
+  if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
   if (there) {
     WEIR_ASSIGN(const auto done, (*there)->find_token(operation.token));
     if (done) {
@@ -327,8 +328,7 @@ Result<Outcome> merge_latest(const Operation& operation, const Context& context)
       return outcome;
     }
   }
-  if (operation.inputs.empty())
-    return fail(ErrorCode::kInvalidConfig, "merge_latest has no input");
+  if (operation.inputs.empty()) return fail(ErrorCode::kInvalidConfig, "merge_latest has no input");
   RawInputs inputs;
   WEIR_TRY(read_raw_inputs(operation, context, inputs));
   WEIR_TRY(check_columns(options, inputs.schema, operation.inputs[0].dataset.text()));

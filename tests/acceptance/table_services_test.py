@@ -1,0 +1,130 @@
+"""Tables kept in shape by hand while flows go on: optimize, clean, rollback, check, repair; by dataset and
+by the root of a table that no project knows."""
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[0]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
+import lake_view  # noqa: E402
+from weir_project import A, B, FLOW, Project  # noqa: E402
+
+TABLE = "stage.customers"
+NEVER = 99999999999999999
+
+
+class TableServices(unittest.TestCase):
+    def setUp(self):
+        self.project = Project()
+        self.addCleanup(self.project.close)
+        self.root = self.project.folder / "data/stage/customers"
+
+    def land(self, day, content):
+        self.project.land(f"customers-2026010{day}.csv", content)
+        self.project.run()
+
+    def service(self, word, *words, expect=0, of=TABLE):
+        """What a service says, as JSON."""
+        run = self.project.weir("--output", "json", "table", word, str(of), *words, expect=expect)
+        return json.loads(run.stdout.splitlines()[-1]) if run.stdout else run.stderr
+
+    def instants(self):
+        return sorted(name.split(".")[0] for name in self.project.commits(TABLE))
+
+    def other_reader(self):
+        return lake_view.hudi_rows(self.root)
+
+    def test_optimize_joins_small_files_and_changes_no_row(self):
+        for day in (1, 2, 3):
+            self.land(day, (A, B, A)[day - 1])
+        # Groups of their own: what an older weir, or Spark, leaves behind.
+        before = self.project.digest(), self.other_reader()
+        done = self.service("optimize")
+        after = self.project.digest(), self.other_reader()
+        self.assertEqual(before, after)
+        self.assertEqual(self.service("check", "--contents")["findings"], [])
+        self.project.weir("reconcile")
+        if done["instant"]:
+            self.assertLess(done["groups_after"], done["groups_before"])
+        # What follows goes on from the joined files.
+        self.land(4, B)
+        self.project.weir("reconcile")
+        rows = self.project.rows("SELECT id, count(*) AS n FROM stage.customers WHERE is_current GROUP BY id HAVING count(*) > 1")
+        self.assertEqual(rows, [])
+
+    def test_clean_keeps_what_is_retained_and_refuses_the_rest(self):
+        for day in (1, 2, 3):
+            self.land(day, (A, B, A)[day - 1])
+        oldest, *_, newest = self.instants()
+        now = self.other_reader()
+        as_of_newest = self.project.weir("table", "query", "SELECT count(*) FROM stage.customers", "--at", newest).stdout
+        done = self.service("clean", "--retain-commits", "1")
+        self.assertGreater(done["files"], 0)
+        self.assertEqual(self.other_reader(), now)
+        self.assertEqual(as_of_newest, self.project.weir("table", "query", "SELECT count(*) FROM stage.customers", "--at", newest).stdout)
+        refused = self.project.weir("table", "query", "SELECT count(*) FROM stage.customers", "--at", oldest, expect=None)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("cleaned", refused.stderr)
+        self.assertEqual(self.service("clean", "--retain-commits", "1")["files"], 0)
+        self.project.weir("reconcile")
+        self.land(4, B)
+        self.assertEqual(self.service("check", "--contents")["findings"], [])
+
+    def test_rollback_takes_the_newest_commit_back_and_a_run_makes_it_anew(self):
+        self.land(1, A)
+        first = self.project.digest()
+        self.land(2, B)
+        second = self.project.digest()
+        oldest, newest = self.instants()
+        refused = self.project.weir("table", "rollback", TABLE, oldest, expect=None)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(newest, refused.stderr)
+        self.assertEqual(self.service("rollback", newest)["newest"], oldest)
+        self.assertEqual(self.project.digest(), first)
+        self.project.weir("doctor", "--heal")
+        self.project.run()
+        self.assertEqual(self.project.digest(), second)
+        self.project.weir("reconcile")
+
+    def test_a_table_that_somebody_works_on_is_left_alone(self):
+        self.land(1, A)
+        self.project.sqlite("INSERT INTO lease (name, holder, host, epoch, expires_at_us) VALUES ('dataset:stage.customers', "
+                            f"'the night run', 'elsewhere', 7, {NEVER}) ON CONFLICT (name) DO UPDATE SET holder = 'the night run', "
+                            f"host = 'elsewhere', expires_at_us = {NEVER}")
+        before = self.project.objects()
+        for words in (("optimize",), ("clean",), ("repair",), ("rollback", self.instants()[0])):
+            refused = self.project.weir("table", words[0], TABLE, *words[1:], expect=None)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("the night run", refused.stderr)
+        self.assertEqual(self.project.objects(), before)
+
+    def test_check_names_faults_and_repair_mends_what_can_be(self):
+        self.land(1, A)
+        (self.root / ".hoodie/20250101000000000.commit.requested").touch()
+        live = next(self.root.glob("*.parquet"))
+        live.write_bytes(live.read_bytes()[:-20])
+        found = self.service("check", expect=1)["findings"]
+        self.assertEqual({finding["kind"] for finding in found}, {"unfinished", "damaged"})
+        mended = self.service("repair", expect=1)["findings"]
+        self.assertEqual({(finding["kind"], finding["repaired"]) for finding in mended}, {("unfinished", True), ("damaged", False)})
+
+    def test_a_table_that_no_project_knows_is_named_by_its_root(self):
+        for day in (1, 2):
+            self.land(day, (A, B)[day - 1])
+        elsewhere = pathlib.Path(tempfile.mkdtemp(prefix="weir table "))
+        self.addCleanup(shutil.rmtree, elsewhere)
+        shutil.copytree(self.root, elsewhere / "t")
+        nowhere = Project.at(elsewhere)
+        run = nowhere.weir("table", "clean", str(elsewhere / "t"), "--retain-commits", "1")
+        self.assertIn("gone", run.stdout)
+        nowhere.weir("table", "check", str(elsewhere / "t"), "--contents")
+        self.assertEqual(lake_view.hudi_rows(elsewhere / "t"), self.other_reader())
+        missing = nowhere.weir("table", "check", str(elsewhere / "none"), expect=None)
+        self.assertIn("no Hudi table", missing.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
