@@ -18,7 +18,8 @@ struct MaintenanceFlags {
   bool reads_contents = false;
 };
 
-/// The lake that the words are about: the project's, or, where there is none, tables by their roots.
+/// The lake that the words are about: the project's, or, where there is none, tables by their
+/// roots.
 Result<std::unique_ptr<OpenLake>> lake_of(Session& session, const MaintenanceFlags& flags) {
   const bool is_path = flags.table.find('/') != std::string::npos;
   auto open = open_lake(session);
@@ -61,8 +62,8 @@ Result<int> optimize(Session& session, const MaintenanceFlags& flags) {
   options.small_file_bytes = flags.small_file_mb << 20;
   options.target_file_bytes = flags.target_file_mb << 20;
   options.write_token = held->write_token();
-  WEIR_ASSIGN(const auto compacted, table::compact(held->context(), held->table(), options,
-                                                   *session.wiring().cancel));
+  WEIR_ASSIGN(const auto compacted,
+              table::compact(held->context(), held->table(), options, *session.wiring().cancel));
   session.give({{"instant", compacted.instant},
                 {"groups_before", compacted.groups_before},
                 {"groups_after", compacted.groups_after},
@@ -79,13 +80,12 @@ Result<int> optimize(Session& session, const MaintenanceFlags& flags) {
 Result<int> roll_back(Session& session, const MaintenanceFlags& flags) {
   WEIR_ASSIGN(const auto open, lake_of(session, flags));
   WEIR_ASSIGN(const auto held, hold(session, *open, flags));
-  WEIR_ASSIGN(const auto newest,
-              table::roll_back(held->context(), held->table(), flags.instant));
+  WEIR_ASSIGN(const auto newest, table::roll_back(held->context(), held->table(), flags.instant));
   session.give({{"rolled_back", flags.instant}, {"newest", newest}});
-  session.say(newest.empty() ? fmt::format("{} is taken back; the table has no commit now",
-                                           flags.instant)
-                             : fmt::format("{} is taken back; the newest commit is {}",
-                                           flags.instant, newest));
+  session.say(
+      newest.empty()
+          ? fmt::format("{} is taken back; the table has no commit now", flags.instant)
+          : fmt::format("{} is taken back; the newest commit is {}", flags.instant, newest));
   return 0;
 }
 
@@ -147,7 +147,8 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
       add(table, chosen, flags, "clean", "Remove files that no retained version needs", clean);
   cleaning->add_option("--retain-commits", flags->retain_commits, "Versions that stay readable")
       ->check(CLI::Range(1, 1'000'000));
-  auto* joining = add(table, chosen, flags, "optimize", "Join small files into larger ones", optimize);
+  auto* joining =
+      add(table, chosen, flags, "optimize", "Join small files into larger ones", optimize);
   joining->add_option("--small-file-mb", flags->small_file_mb, "Files below it are joined")
       ->check(CLI::Range(1, 100'000));
   joining->add_option("--target-file-mb", flags->target_file_mb, "Into files of about this size")
@@ -157,7 +158,8 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
   taking_back->add_option("instant", flags->instant, "The newest commit's instant")->required();
   auto* checking = add(table, chosen, flags, "check",
                        "Is the table what its commits say, without leftovers?", check);
-  checking->add_flag("--contents", flags->reads_contents, "Read every live file and compare hashes");
+  checking->add_flag("--contents", flags->reads_contents,
+                     "Read every live file and compare hashes");
   add(table, chosen, flags, "repair", "Undo leftovers of writers that died", repair);
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-/// Keeping Hudi tables in shape, by hand: those of the project's datasets, and any other by the root
-/// that it lies in. Whoever does it holds the table as a task would, so that nobody writes to it
-/// meanwhile.
+/// Keeping Hudi tables in shape, by hand: those of the project's datasets, and any other by the
+/// root that it lies in. Whoever does it holds the table as a task would, so that nobody writes to
+/// it meanwhile.
 
 #include <memory>
 #include <string>

@@ -24,6 +24,7 @@
 #include "table/engine_files.h"
 #include "table/history.h"
 #include "table/hudi/test_table.h"
+#include "table/services.h"
 #include "table/shared/relations.h"
 
 namespace weir::table {
@@ -159,6 +160,20 @@ class TestLake {
     return merge(raw(as_of_us, picture));
   }
 
+  /// What people do to a table between two merges: joins its small files, removes old versions.
+  Status tidy() {
+    TestContext context(*store_);
+    context.context.random = &random_;
+    context.clock.now += merges_ * kDay + kDay / 2;
+    WEIR_ASSIGN(auto table, open_table(context.context));
+    WEIR_ASSIGN(const auto compacted, compact(context.context, *table, {}, cancel));
+    groups_joined_ += compacted.groups_before;
+    WEIR_ASSIGN([[maybe_unused]] const auto cleaned,
+                clean(context.context, *table, {.retain_commits = 1}));
+    return {};
+  }
+  int64_t groups_joined() const { return groups_joined_; }
+
   std::unique_ptr<HudiTable> table() {
     reader_ = std::make_unique<TestContext>(*store_);
     auto opened = open_table(reader_->context);
@@ -221,6 +236,7 @@ class TestLake {
   std::unique_ptr<TestContext> reader_;
   int64_t files_ = 0;
   int64_t merges_ = 0;
+  int64_t groups_joined_ = 0;
 };
 
 }  // namespace weir::table
