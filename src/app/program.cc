@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 #include <thread>
 
 #include <pthread.h>
@@ -42,6 +43,26 @@ class SignalWatch {
   }
 };
 
+/// WEIR_SPARK_SUBMIT: the program and its options, separated by blanks. WEIR_SPARK_SCRIPTS: where
+/// weir's scripts are.
+engine::SparkOptions spark_options(const Environment& environment) {
+  engine::SparkOptions options;
+  std::istringstream words(environment.get("WEIR_SPARK_SUBMIT").value_or(""));
+  std::vector<std::string> submit;
+  for (std::string word; words >> word;) submit.push_back(word);
+  if (!submit.empty()) options.submit = submit;
+  // A distribution has them beside `bin`, a checkout at its top, above `build/release`.
+  const auto folder = std::filesystem::path(this_program()).parent_path();
+  std::error_code ignored;
+  for (const auto& place :
+       {folder.parent_path() / "spark", folder.parent_path().parent_path() / "spark"}) {
+    if (options.scripts.empty() && std::filesystem::is_directory(place, ignored))
+      options.scripts = place.string();
+  }
+  options.scripts = environment.get("WEIR_SPARK_SCRIPTS").value_or(options.scripts);
+  return options;
+}
+
 }  // namespace
 
 int run_program(int argc, char** argv, std::span<const task::Template> own) {
@@ -61,6 +82,7 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   const auto random = make_system_random();
   const auto embedded = engine::make_embedded_engine();
   const auto subprocess = engine::make_subprocess_engine(this_program());
+  const auto spark = engine::make_spark_engine(spark_options(*environment));
 
   cli::Wiring wiring;
   wiring.environment = environment.get();
@@ -70,11 +92,11 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.templates = *all_templates;
   wiring.make_stores = [](const std::string& base) { return storage::make_local_stores(base); };
   wiring.engine = [&](const std::string& name) -> Result<engine::Engine*> {
-    for (auto* each : {embedded.get(), subprocess.get()}) {
+    for (auto* each : {embedded.get(), subprocess.get(), spark.get()}) {
       if (each->name() == name) return each;
     }
     return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no engine '{}'", name),
-                          "engines are: embedded, subprocess");
+                          "engines are: embedded, subprocess, spark");
   };
   wiring.program = this_program();
   wiring.version = WEIR_VERSION;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -59,5 +60,14 @@ std::unique_ptr<Engine> make_embedded_engine();
 /// `weir op run` as a child: operation on standard input, outcome on standard output, the error as
 /// JSON on the last line of standard error.
 std::unique_ptr<Engine> make_subprocess_engine(std::string program);
+
+/// How weir reaches Spark.
+struct SparkOptions {
+  std::vector<std::string> submit = {"spark-submit"};  ///< The program and its options.
+  std::string scripts;                                 ///< Folder of `<operation>.py`.
+};
+/// `spark-submit … <operation>.py --operation FILE --outcome FILE`: merge_latest for now.
+/// kUnavailable where the job gave no outcome.
+std::unique_ptr<Engine> make_spark_engine(SparkOptions options);
 
 }  // namespace weir::engine

@@ -89,7 +89,7 @@ class Yaml(unittest.TestCase):
         self.project.weir("--var", "NOWHERE=sales", "validate")
 
     def test_an_engine_that_nobody_serves_and_resources_that_do_not_read(self):
-        self.refuse("there is no engine 'sparkk'", "embedded, subprocess", flow=FLOW.replace("template: check", "template: check\n    engine: sparkk"))
+        self.refuse("there is no engine 'sparkk'", "embedded, subprocess, spark", flow=FLOW.replace("template: check", "template: check\n    engine: sparkk"))
         self.refuse("'lots' is no size", "512MB", "task 'rules'", flow=FLOW.replace("template: check", "template: check\n    resources: {memory_limit: lots}"))
 
     def test_a_connection_of_another_kind(self):

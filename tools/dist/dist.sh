@@ -34,5 +34,6 @@ python3 tools/dist/glibc.py check "$glibc" "$out/bin/$name" "$out"/lib/* || {
   exit 1
 }
 cp LICENSE README.md "$out/"
+cp -r spark "$out/"
 env -i "$out/bin/$name" --version
 echo "dist: $out, $(du -sh "$out" | cut -f1), needs glibc $glibc or newer"

@@ -1,0 +1,288 @@
+"""merge_latest on Spark: the operation that weir's own engine executes, with the same rows and the same
+commit.
+
+    spark-submit … spark/merge_latest.py --operation op.json --outcome outcome.json
+
+The operation is weir's JSON (docs/format/operation.md); the outcome, or {"error": …}, is written to
+the file. It runs wherever PySpark with a Hudi bundle runs and imports nothing else.
+"""
+import argparse
+import json
+import sys
+import traceback
+
+from pyspark.sql import SparkSession, Window
+from pyspark.sql import functions as F
+
+LOAD_COLUMNS = ["_run_id", "_source_file", "_source_row", "_loaded_at"]
+PREFIX = "weir."
+
+
+class Fault(Exception):
+    """What weir shall say: a code of its own, a message, a way out."""
+
+    def __init__(self, code, message, hint=""):
+        super().__init__(message)
+        self.code, self.hint = code, hint
+
+
+class Storage:
+    """Hadoop's file systems: the table's and the inputs' own, local or not."""
+
+    def __init__(self, spark):
+        self.jvm = spark._jvm
+        self.configuration = spark._jsc.hadoopConfiguration()
+
+    def path(self, text):
+        return self.jvm.org.apache.hadoop.fs.Path(text)
+
+    def system(self, path):
+        return path.getFileSystem(self.configuration)
+
+    def size(self, text):
+        path = self.path(text)
+        system = self.system(path)
+        return system.getFileStatus(path).getLen() if system.exists(path) else None
+
+    def footer(self, text):
+        """What a Parquet file says of itself."""
+        jvm = self.jvm.org.apache.parquet.hadoop
+        reader = jvm.ParquetFileReader.open(jvm.util.HadoopInputFile.fromPath(self.path(text), self.configuration))
+        try:
+            return dict(reader.getFooter().getFileMetaData().getKeyValueMetaData())
+        finally:
+            reader.close()
+
+    def names(self, text):
+        path = self.path(text)
+        system = self.system(path)
+        return [status.getPath().getName() for status in system.listStatus(path)] if system.exists(path) else []
+
+    def read(self, text):
+        path = self.path(text)
+        stream = self.system(path).open(path)
+        try:
+            return bytes(self.jvm.org.apache.commons.io.IOUtils.toByteArray(stream)).decode()
+        finally:
+            stream.close()
+
+
+def uri(text):
+    """As Hadoop names it."""
+    return f"file:{text}" if text.startswith("/") else text.replace("s3://", "s3a://", 1)
+
+
+def completed_commits(storage, table):
+    """Instant and metadata of every commit, newest first."""
+    names = [name for name in storage.names(f"{table}/.hoodie") if name.endswith((".commit", ".replacecommit"))]
+    for name in sorted(names, reverse=True):
+        yield name.split(".")[0], json.loads(storage.read(f"{table}/.hoodie/{name}") or "{}")
+
+
+def publication(operation, instant, extra, size):
+    """The commit as a part of its dataset: the same for whoever made it and whoever finds it."""
+    told = {key: json.loads(extra[PREFIX + key]) for key in ("counts", "identities", "schema")}
+    return {"dataset": operation["target"]["dataset"], "token": operation["token"], "instant": instant, "rows": told["counts"]["out"],
+            "size_bytes": size, "as_of": operation.get("as_of"), "input_identities": told["identities"], "counts": told["counts"],
+            "schema": told["schema"], "run_id": extra[PREFIX + "run"]}
+
+
+def lineage_of(inputs):
+    """As weir's own engine writes it into a commit."""
+    lineage = []
+    for item in inputs:
+        for pinned in item["objects"]:
+            entry = {"dataset": item["dataset"], "name": pinned["name"], "size_bytes": pinned["size_bytes"]}
+            if pinned.get("sha256"):
+                entry["sha256"] = pinned["sha256"]
+            if pinned.get("rows", -1) >= 0:
+                entry["rows"] = pinned["rows"]
+            if pinned.get("as_of"):
+                entry["as_of"] = pinned["as_of"]
+            lineage.append(entry)
+    return lineage
+
+
+def outcome_of(operation, instant, metadata, was_already_done):
+    size = sum(stat.get("fileSizeInBytes", 0) for stats in metadata.get("partitionToWriteStats", {}).values() for stat in stats)
+    extra = metadata["extraMetadata"]
+    return {"format": 1, "counts": json.loads(extra[PREFIX + "counts"]), "details": json.loads(extra[PREFIX + "details"]),
+            "publications": [publication(operation, instant, extra, size)], "rejects": [], "held": None, "warnings": [],
+            "was_already_done": was_already_done}
+
+
+class MergeLatest:
+    def __init__(self, spark, operation):
+        self.spark, self.operation = spark, operation
+        self.storage = Storage(spark)
+        self.target = uri(operation["target"]["uri"])
+        params = operation["params"]
+        self.key = params.get("key") or operation["target"].get("key") or []
+        self.partition_by = params.get("partition_by") or []
+        self.order_by = params.get("order_by") or ""
+        self.identities, self.columns = [], []
+        self.exists = self.storage.size(f"{self.target}/.hoodie/hoodie.properties") is not None
+        if not self.key:
+            raise Fault("invalid_config", f"dataset '{operation['target']['dataset']}' has no key",
+                        "give the dataset `key: [column, …]`, or the task `key`")
+        if params.get("delete_column"):
+            raise Fault("unsupported", "delete_column on engine spark: Hudi would keep the column that marks deletes",
+                        "run this task with engine: embedded")
+
+    def run(self):
+        if self.exists:
+            for instant, metadata in completed_commits(self.storage, self.target):
+                if metadata.get("extraMetadata", {}).get(PREFIX + "token") == self.operation["token"]:
+                    return outcome_of(self.operation, instant, metadata, True)
+        source, rows_in = self.source()
+        newest = self.newest(source).persist()
+        fresh, counts = self.compare(newest, rows_in)
+        self.check_guard()
+        self.write(fresh, counts)
+        for instant, metadata in completed_commits(self.storage, self.target):
+            if metadata.get("extraMetadata", {}).get(PREFIX + "token") == self.operation["token"]:
+                self.check_rows(counts)
+                return outcome_of(self.operation, instant, metadata, False)
+        raise Fault("internal", "Spark's commit does not carry the token of this operation")
+
+    def source(self):
+        """Every row of the pinned objects, with its place; and how many there are."""
+        frames = []
+        for number, pinned in enumerate(self.operation["inputs"][0]["objects"]):
+            path = f"{uri(pinned['uri'])}/{pinned['name']}"
+            size = self.storage.size(path)
+            if size is None:
+                raise Fault("not_found", f"'{pinned['name']}' in '{pinned['uri']}' is gone")
+            if pinned.get("size_bytes") and size != pinned["size_bytes"]:
+                raise Fault("corrupt", f"'{pinned['name']}' in '{pinned['uri']}' has {size} bytes, pinned were {pinned['size_bytes']}")
+            self.take_footer(path, pinned)
+            frames.append(self.spark.read.parquet(path).withColumn("_weir_file", F.lit(number)))
+        if not frames:
+            raise Fault("invalid_config", "merge_latest has no input")
+        source = frames[0]
+        for frame in frames[1:]:
+            source = source.unionByName(frame, allowMissingColumns=True)
+        for name in [*self.key, *self.partition_by, *([self.order_by] if self.order_by else [])]:
+            if name not in source.columns:
+                raise Fault("schema_drift", f"'{name}' is no column of {self.operation['inputs'][0]['dataset']}")
+        rows = source.count()
+        null_keys = source.where(" OR ".join(f"`{name}` IS NULL" for name in self.key)).count()
+        if null_keys:
+            raise Fault("invalid_data", f"{null_keys} rows have NULL in their key", "engine embedded puts them into quarantine")
+        return source, rows
+
+    def take_footer(self, path, pinned):
+        """The identity by which a run knows that the object was taken in, and its business columns."""
+        footer = self.storage.footer(path)
+        self.identities.append(footer.get(PREFIX + "identity") or pinned["sha256"])
+        known = {column["name"] for column in self.columns}
+        self.columns += [column for column in json.loads(footer.get(PREFIX + "schema", "[]")) if column["name"] not in known]
+
+    def newest(self, source):
+        """One row for each key; the load columns say which run took it in."""
+        order = [F.col(self.order_by).desc_nulls_last()] if self.order_by else []
+        window = Window.partitionBy(*self.key).orderBy(*order, F.col("_weir_file").desc(), F.col("_source_row").desc())
+        ranked = source.withColumn("_weir_nth", F.row_number().over(window)).where("_weir_nth = 1")
+        business = [name for name in source.columns if name not in LOAD_COLUMNS and not name.startswith(("_weir_", "_hoodie_"))]
+        at = F.lit(self.operation["origin"]["logical_time"]).cast("timestamp")
+        return ranked.select(*[f"`{name}`" for name in business], F.lit(self.operation["origin"]["run_id"]).alias("_run_id"),
+                             "_source_file", "_source_row", at.alias("_loaded_at"))
+
+    def ordering_field(self):
+        return self.order_by or "_loaded_at"
+
+    def compare(self, newest, rows_in):
+        """The rows that are to be written, and what becomes of all."""
+        rows = newest.count()
+        counts = {"in": rows_in, "inserted": rows, "updated_in_place": 0, "rejected": 0, "deduplicated": rows_in - rows,
+                  "unchanged": 0, "filtered": 0, "closed_by_change": 0, "closed_by_absence": 0, "out": rows}
+        if not self.exists:
+            return newest, counts
+        there = self.spark.read.format("hudi").load(self.target).select(
+            *[F.col(name).alias(f"_weir_key_{name}") for name in self.key], F.col(self.ordering_field()).alias("_weir_order"))
+        same = [F.col(f"_weir_key_{name}").eqNullSafe(F.col(name)) for name in self.key]
+        joined = newest.join(there, same, "left").persist()
+        is_there = " AND ".join(f"_weir_key_{name} IS NOT NULL" for name in self.key)
+        is_stale = f"({is_there}) AND _weir_order > `{self.ordering_field()}`"
+        counts["unchanged"] = joined.where(is_stale).count()
+        counts["updated_in_place"] = joined.where(f"({is_there}) AND NOT coalesce(_weir_order > `{self.ordering_field()}`, false)").count()
+        counts["inserted"] = rows - counts["unchanged"] - counts["updated_in_place"]
+        counts["out"] = there.count() + counts["inserted"]
+        return joined.where(f"NOT coalesce({is_stale}, false)").select(*[f"`{name}`" for name in newest.columns]), counts
+
+    def check_guard(self):
+        """The lock object still carries our epoch: asked again just before the commit."""
+        guard = self.operation.get("guard") or {}
+        if not guard.get("lock_uri"):
+            return
+        text = self.storage.read(f"{uri(guard['lock_uri'])}/{guard['lock_name']}")
+        epoch = json.loads(text)["epoch"]
+        if epoch != guard["epoch"]:
+            raise Fault("conflict", f"{guard['lock_uri']} was taken over: epoch {epoch} holds it now, ours was {guard['epoch']}")
+
+    def extra(self, counts):
+        """What weir finds again in the commit: the keys of docs/format/hudi.md."""
+        operation = self.operation
+        types = {"_source_row": "bigint", "_loaded_at": "timestamp"}
+        schema = self.columns + [{"name": name, "type": types.get(name, "varchar")} for name in LOAD_COLUMNS]
+        extra = {"token": operation["token"], "op": operation["op"], "counts": json.dumps(counts), "run": operation["origin"]["run_id"],
+                 "identities": json.dumps(self.identities), "details": json.dumps({"engine": "spark"}),
+                 "inputs": json.dumps(lineage_of(operation["inputs"])), "schema": json.dumps(schema)}
+        if operation.get("as_of"):
+            extra["as_of"] = operation["as_of"]
+        return {PREFIX + key: value for key, value in extra.items()}
+
+    def write(self, fresh, counts):
+        is_simple = len(self.key) == 1 and len(self.partition_by) == 1
+        generator = "Simple" if is_simple else "Complex" if self.partition_by else "Nonpartitioned"
+        options = {
+            "hoodie.table.name": self.operation["target"]["dataset"].split(".")[-1],
+            "hoodie.datasource.write.operation": "upsert",
+            "hoodie.datasource.write.recordkey.field": ",".join(self.key),
+            "hoodie.datasource.write.partitionpath.field": ",".join(self.partition_by),
+            "hoodie.datasource.write.precombine.field": self.ordering_field(),
+            "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{generator}KeyGenerator",
+            "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+            "hoodie.datasource.write.hive_style_partitioning": "true",
+            "hoodie.datasource.write.partitionpath.urlencode": "true" if self.partition_by else "false",
+            "hoodie.table.timeline.timezone": "UTC",
+            # A key stands for one row of the whole table, wherever it lies.
+            "hoodie.index.type": "GLOBAL_SIMPLE", "hoodie.simple.index.update.partition.path": "true",
+            # What other readers of the lake understand; weir's own writer goes on from it.
+            "hoodie.write.table.version": "6", "hoodie.write.auto.upgrade": "false", "hoodie.metadata.enable": "false",
+            "hoodie.datasource.write.commitmeta.key.prefix": PREFIX,
+        }
+        writer = fresh.write.format("hudi").options(**options).options(**self.extra(counts))
+        writer.mode("append").save(self.target)
+
+    def check_rows(self, counts):
+        rows = self.spark.read.format("hudi").load(self.target).count()
+        if rows != counts["out"]:
+            raise Fault("check_failed", f"the table has {rows} rows, {counts['out']} were to be there")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--operation", required=True)
+    parser.add_argument("--outcome", required=True)
+    asked = parser.parse_args()
+    with open(asked.operation, encoding="utf-8") as file:
+        operation = json.load(file)
+    try:
+        spark = SparkSession.builder.appName(f"weir {operation['op']} {operation['target']['dataset']}").getOrCreate()
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+        answer = MergeLatest(spark, operation).run()
+    except Fault as fault:
+        answer = {"error": {"code": fault.code, "message": str(fault), "hint": fault.hint, "trail": []}}
+    except Exception as problem:  # pylint: disable=broad-except  # The JVM's come as any kind.
+        lines = [line for line in traceback.format_exc().splitlines() if line.strip()]
+        answer = {"error": {"code": "unavailable", "message": f"Spark failed: {str(problem).splitlines()[0][:400]}",
+                            "hint": "the log of spark-submit tells the rest", "trail": []}}
+        print("\n".join(lines), file=sys.stderr)
+    with open(asked.outcome, "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+    return 1 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
