@@ -8,8 +8,10 @@ the file. It runs wherever PySpark with a Hudi bundle runs and imports nothing e
 """
 import argparse
 import json
+import re
 import sys
 import traceback
+import zlib
 
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
@@ -43,6 +45,12 @@ class Storage:
         path = self.path(text)
         system = self.system(path)
         return system.getFileStatus(path).getLen() if system.exists(path) else None
+
+    def write(self, text, content):
+        path = self.path(text)
+        stream = self.system(path).create(path, False)
+        stream.write(bytearray(content.encode()))
+        stream.close()
 
     def footer(self, text):
         """What a Parquet file says of itself."""
@@ -232,16 +240,44 @@ class MergeLatest:
             extra["as_of"] = operation["as_of"]
         return {PREFIX + key: value for key, value in extra.items()}
 
-    def write(self, fresh, counts):
+    def table_name(self):
+        name = re.sub("[^A-Za-z0-9_]", "_", self.operation["target"]["dataset"].split(".")[-1])
+        return f"_{name}" if name[:1].isdigit() else name
+
+    def key_generator(self):
         is_simple = len(self.key) == 1 and len(self.partition_by) == 1
-        generator = "Simple" if is_simple else "Complex" if self.partition_by else "Nonpartitioned"
+        return f"org.apache.hudi.keygen.{'Simple' if is_simple else 'Complex' if self.partition_by else 'Nonpartitioned'}KeyGenerator"
+
+    def create_table(self):
+        """The properties that weir's own engine gives a table. Not Hudi's own way to make one: it takes the
+        lock object, which is there already, for a table that lost its properties."""
+        name = self.table_name()
+        properties = {
+            "hoodie.table.name": name, "hoodie.table.type": "COPY_ON_WRITE", "hoodie.table.version": "6",
+            "hoodie.timeline.layout.version": "1", "hoodie.table.base.file.format": "PARQUET",
+            "hoodie.table.recordkey.fields": ",".join(self.key), "hoodie.table.partition.fields": ",".join(self.partition_by),
+            "hoodie.table.precombine.field": self.ordering_field(), "hoodie.table.timeline.timezone": "UTC",
+            "hoodie.table.keygenerator.class": self.key_generator(), "hoodie.table.cdc.enabled": "false",
+            "hoodie.archivelog.folder": "archived", "hoodie.datasource.write.hive_style_partitioning": "true",
+            "hoodie.datasource.write.partitionpath.urlencode": "true" if self.partition_by else "false",
+            "hoodie.datasource.write.drop.partition.columns": "false", "hoodie.partition.metafile.use.base.format": "false",
+            "hoodie.populate.meta.fields": "true",
+            "hoodie.compaction.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+            "hoodie.write.table.version": "6", "hoodie.write.auto.upgrade": "false", "hoodie.metadata.enable": "false",
+            "weir.owner": "weir", "hoodie.table.checksum": str(zlib.crc32(f".{name}".encode()))}
+        escaped = {key: re.sub(r"([\\:=#!])", r"\\\1", value) for key, value in properties.items()}
+        self.storage.write(f"{self.target}/.hoodie/hoodie.properties", "".join(f"{key}={value}\n" for key, value in sorted(escaped.items())))
+
+    def write(self, fresh, counts):
+        if not self.exists:
+            self.create_table()
         options = {
-            "hoodie.table.name": self.operation["target"]["dataset"].split(".")[-1],
+            "hoodie.table.name": self.table_name(),
             "hoodie.datasource.write.operation": "upsert",
             "hoodie.datasource.write.recordkey.field": ",".join(self.key),
             "hoodie.datasource.write.partitionpath.field": ",".join(self.partition_by),
             "hoodie.datasource.write.precombine.field": self.ordering_field(),
-            "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{generator}KeyGenerator",
+            "hoodie.datasource.write.keygenerator.class": self.key_generator(),
             "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
             "hoodie.datasource.write.hive_style_partitioning": "true",
             "hoodie.datasource.write.partitionpath.urlencode": "true" if self.partition_by else "false",
@@ -261,6 +297,13 @@ class MergeLatest:
             raise Fault("check_failed", f"the table has {rows} rows, {counts['out']} were to be there")
 
 
+def cause_of(problem):
+    """The innermost cause that the JVM names, else the first line."""
+    lines = str(problem).splitlines() or [type(problem).__name__]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return causes[-1] if causes else lines[0]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--operation", required=True)
@@ -275,10 +318,9 @@ def main():
     except Fault as fault:
         answer = {"error": {"code": fault.code, "message": str(fault), "hint": fault.hint, "trail": []}}
     except Exception as problem:  # pylint: disable=broad-except  # The JVM's come as any kind.
-        lines = [line for line in traceback.format_exc().splitlines() if line.strip()]
-        answer = {"error": {"code": "unavailable", "message": f"Spark failed: {str(problem).splitlines()[0][:400]}",
+        answer = {"error": {"code": "unavailable", "message": f"Spark failed: {cause_of(problem)[:600]}",
                             "hint": "the log of spark-submit tells the rest", "trail": []}}
-        print("\n".join(lines), file=sys.stderr)
+        traceback.print_exc()
     with open(asked.outcome, "w", encoding="utf-8") as file:
         json.dump(answer, file)
     return 1 if "error" in answer else 0
