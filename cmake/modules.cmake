@@ -10,6 +10,10 @@ if(WEIR_SANITIZE)
   # Undefined behaviour ends the program too: a line that scrolls by fails no test.
   target_compile_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(WEIR_SANITIZE MATCHES "undefined")
+    # Asks for the type information of classes that SOCI keeps to itself.
+    target_compile_options(weir_options INTERFACE -fno-sanitize=vptr)
+  endif()
   target_link_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE})
 endif()
 find_program(mold_program mold)
