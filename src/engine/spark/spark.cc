@@ -1,6 +1,6 @@
 // An operation goes to spark-submit as the JSON that every engine takes, in a file of a private
-// folder; the outcome, or the error, comes back in another. Spark's own output is its log. The script
-// finds its own token in the table, so a job that died may be started again.
+// folder; the outcome, or the error, comes back in another. Spark's own output is its log. The
+// script finds its own token in the table, so a job that died may be started again.
 
 #include <csignal>
 #include <cstdlib>
@@ -51,10 +51,10 @@ class SparkEngine final : public Engine {
   Result<model::Outcome> execute(const model::Operation& operation,
                                  const Context& context) override {
     if (!capabilities_.kinds.contains(operation.kind))
-      return fail_with_hint(ErrorCode::kUnsupported,
-                            fmt::format("engine spark does not execute {}",
-                                        model::to_text(operation.kind)),
-                            "give the task `engine: embedded`");
+      return fail_with_hint(
+          ErrorCode::kUnsupported,
+          fmt::format("engine spark does not execute {}", model::to_text(operation.kind)),
+          "give the task `engine: embedded`");
     const std::string script =
         fmt::format("{}/{}.py", options_.scripts, model::to_text(operation.kind));
     if (!std::filesystem::exists(script))
@@ -110,8 +110,7 @@ class SparkEngine final : public Engine {
         finished.signal != 0
             ? fmt::format("'{}' was ended by signal {}", options_.submit.front(), finished.signal)
             : fmt::format("'{}' ended with status {} and without an outcome: {}",
-                          options_.submit.front(), finished.exit_status,
-                          tail.substr(begin, 500)),
+                          options_.submit.front(), finished.exit_status, tail.substr(begin, 500)),
         "run the task again: what was not committed is not there");
   }
 

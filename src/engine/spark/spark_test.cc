@@ -57,9 +57,9 @@ TEST_F(Spark, GetsTheOperationAndGivesTheOutcome) {
 }
 
 TEST_F(Spark, GivesTheErrorThatTheScriptWrote) {
-  const auto outcome =
-      run("echo '{\"error\": {\"code\": \"corrupt\", \"message\": \"bad bytes\", \"hint\": \"look\"}}' "
-          "> \"$5\"; exit 1\n");
+  const auto outcome = run(
+      "echo '{\"error\": {\"code\": \"corrupt\", \"message\": \"bad bytes\", \"hint\": \"look\"}}' "
+      "> \"$5\"; exit 1\n");
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kCorrupt);
   EXPECT_THAT(to_line(outcome.error()), AllOf(HasSubstr("bad bytes"), HasSubstr("look")));
@@ -69,7 +69,8 @@ TEST_F(Spark, WithoutAnOutcomeMayBeTriedAgain) {
   const auto outcome = run("echo starting >&2; echo 'no executors left' >&2; exit 3\n");
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kUnavailable);
-  EXPECT_THAT(outcome.error().message, AllOf(HasSubstr("status 3"), HasSubstr("no executors left")));
+  EXPECT_THAT(outcome.error().message,
+              AllOf(HasSubstr("status 3"), HasSubstr("no executors left")));
 }
 
 TEST_F(Spark, HalfAnOutcomeIsNone) {
