@@ -1,6 +1,7 @@
 #include "table/hudi/commit_metadata.h"
 
 #include "base/json.h"
+#include "table/hudi/avro_file.h"
 
 namespace weir::table {
 namespace {
@@ -53,6 +54,23 @@ const Json& object_of(const Json& json, const char* key, const Json& empty) {
   return found != json.end() && found->is_object() ? *found : empty;
 }
 
+/// Layout 1 keeps JSON, layout 2 one Avro record with the same names.
+Result<Json> json_of(std::string_view text, std::string_view file) {
+  if (is_avro_file(text)) {
+    WEIR_ASSIGN(std::vector<Json> records, read_avro_file(text, file));
+    if (records.size() != 1 || !records[0].is_object())
+      return fail(ErrorCode::kCorrupt, "{} is no commit: it has {} Avro records, not one", file,
+                  records.size());
+    return std::move(records[0]);
+  }
+  auto parsed = parse_json(text);
+  if (!parsed)
+    return fail(ErrorCode::kCorrupt, "{} is no commit: {}", file, parsed.error().message);
+  if (!parsed->is_object())
+    return fail(ErrorCode::kCorrupt, "{} is no commit: no JSON object", file);
+  return parsed;
+}
+
 }  // namespace
 
 std::string_view to_text(Role role) {
@@ -101,11 +119,7 @@ std::string to_text(const CommitMetadata& metadata, Action action) {
 Result<CommitMetadata> parse_commit_metadata(std::string_view text, std::string_view file) {
   CommitMetadata metadata;
   if (text.empty()) return metadata;
-  auto parsed = parse_json(text);
-  if (!parsed)
-    return fail(ErrorCode::kCorrupt, "{} is no commit: {}", file, parsed.error().message);
-  const Json& json = *parsed;
-  if (!json.is_object()) return fail(ErrorCode::kCorrupt, "{} is no commit: no JSON object", file);
+  WEIR_ASSIGN(const Json json, json_of(text, file));
   const Json empty = Json::object();
   for (const auto& [partition, stats] : object_of(json, "partitionToWriteStats", empty).items()) {
     for (const auto& stat : stats) {
@@ -133,6 +147,7 @@ CommitInfo info_of(const Instant& instant, const CommitMetadata& metadata) {
   info.operation_type = metadata.operation_type;
   info.extra = metadata.extra;
   info.brings_no_data = metadata.extra.contains(kServiceKey);
+  info.completion = instant.completion;
   for (const auto& stat : metadata.stats) {
     info.inserts += stat.inserts;
     info.updates += stat.updates;

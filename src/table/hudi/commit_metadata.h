@@ -1,7 +1,7 @@
 #pragma once
 
 /// What a completed commit says of itself: the JSON text of `T.commit` and `T.replacecommit` on the
-/// flat timeline. No I/O.
+/// flat timeline, an Avro record of the same fields on the later one. No I/O.
 
 #include <cstdint>
 #include <map>
@@ -38,8 +38,8 @@ struct CommitMetadata {
 
 std::string to_text(const CommitMetadata& metadata, Action action);
 
-/// kCorrupt, naming `file`, where the text is no such JSON. Empty text is an empty commit: Hudi
-/// takes it so.
+/// kCorrupt, naming `file`, where the text is no such JSON or Avro. Empty text is an empty commit:
+/// Hudi takes it so.
 Result<CommitMetadata> parse_commit_metadata(std::string_view text, std::string_view file);
 
 /// What callers see of it.
