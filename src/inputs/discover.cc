@@ -309,6 +309,13 @@ Result<model::PinnedInput> pin_hudi(table::HudiTable& table, const model::Datase
   WEIR_ASSIGN(const auto snapshot, table.snapshot(instant));
   if (snapshot.instant.empty())
     return fail(ErrorCode::kNotFound, "dataset {} has no commit yet", dataset.text());
+  // The engine opens the files by itself, and would find nulls there.
+  if (!snapshot.path_columns.empty())
+    return fail_with_hint(
+        ErrorCode::kUnsupported,
+        fmt::format("dataset {}: the table's files leave out its partition columns ({})",
+                    dataset.text(), fmt::join(snapshot.path_columns, ", ")),
+        "write it with hoodie.datasource.write.drop.partition.columns=false");
   model::PinnedInput input;
   input.dataset = dataset;
   input.format = "hudi";

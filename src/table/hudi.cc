@@ -6,7 +6,9 @@
 #include "table/hudi/file_slices.h"
 #include "table/hudi/properties.h"
 #include "table/hudi/recovery.h"
-#include "table/hudi/timeline.h"
+#include "table/hudi/row_reader.h"
+#include "table/hudi/snapshots.h"
+#include "table/hudi/table_schema.h"
 
 namespace weir::table {
 namespace {
@@ -18,7 +20,7 @@ Result<TableProperties> read_properties(storage::Storage& store) {
                 kPropertiesFile);
   if (!text) return std::unexpected(text.error());
   WEIR_ASSIGN(TableProperties properties, parse_properties(*text));
-  WEIR_TRY(while_doing(check_properties(properties), "opening the table at " + store.uri()));
+  WEIR_TRY(while_doing(check_readable(properties), "opening the table at " + store.uri()));
   return properties;
 }
 
@@ -45,7 +47,9 @@ Status check_widens(const model::Schema& table, const model::Schema& wanted) {
 class NativeTable final : public HudiTable {
  public:
   NativeTable(const TableContext& context, TableProperties properties)
-      : context_(context), properties_(std::move(properties)), log_(*context.store) {}
+      : context_(context),
+        properties_(std::move(properties)),
+        log_(*context.store, layout_of(properties_)) {}
 
   const std::map<std::string, std::string>& properties() const override { return properties_; }
   storage::Storage& store() override { return *context_.store; }
@@ -53,6 +57,18 @@ class NativeTable final : public HudiTable {
   Result<Snapshot> snapshot(const std::string& at) override {
     return take_snapshot(properties_, log_, at);
   }
+  Result<Changes> changes(const std::string& from, const std::string& to) override {
+    return take_changes(properties_, log_, from, to);
+  }
+  Result<std::unique_ptr<RowReader>> read(const Snapshot& snapshot,
+                                          const ReadOptions& options) override {
+    return make_row_reader(store(), properties_,
+                           {snapshot.schema, snapshot.path_columns, snapshot.slices, nullptr},
+                           options);
+  }
+  Result<std::unique_ptr<RowReader>> read(const Changes& changes,
+                                          const ReadOptions& options) override;
+  Status check_writable() const override { return table::check_writable(properties_); }
   Result<std::vector<std::string>> missing_files() override { return table::missing_files(log_); }
   Result<std::vector<CommitInfo>> commits() override;
   Result<std::optional<CommitInfo>> find_token(const std::string& token) override;
@@ -68,8 +84,23 @@ class NativeTable final : public HudiTable {
   CommitLog log_;
 };
 
+Result<std::unique_ptr<RowReader>> NativeTable::read(const Changes& changes,
+                                                     const ReadOptions& options) {
+  RowSource source{changes.schema, changes.path_columns, changes.slices, nullptr};
+  if (!changes.instants.empty()) {
+    source.is_wanted = [instants = changes.instants](std::string_view time) {
+      return instants.contains(time);
+    };
+  } else if (!changes.from.empty()) {
+    source.is_wanted = [from = changes.from](std::string_view time) {
+      return time.substr(0, from.size()) > from;
+    };
+  }
+  return make_row_reader(store(), properties_, std::move(source), options);
+}
+
 Result<std::vector<CommitInfo>> NativeTable::commits() {
-  WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
+  WEIR_ASSIGN(const Timeline timeline, log_.timeline());
   std::vector<CommitInfo> infos;
   for (const auto& commit : timeline.commits()) {
     WEIR_ASSIGN(const auto metadata, log_.read(commit));
@@ -79,7 +110,7 @@ Result<std::vector<CommitInfo>> NativeTable::commits() {
 }
 
 Result<std::optional<CommitInfo>> NativeTable::find_token(const std::string& token) {
-  WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
+  WEIR_ASSIGN(const Timeline timeline, log_.timeline());
   // The newest first: a retry's token is mostly among the last.
   for (const auto& commit : timeline.commits() | std::views::reverse) {
     WEIR_ASSIGN(const auto metadata, log_.read(commit));
@@ -90,27 +121,15 @@ Result<std::optional<CommitInfo>> NativeTable::find_token(const std::string& tok
 }
 
 Result<int64_t> NativeTable::roll_back_leftovers() {
+  WEIR_TRY(check_writable());
   if (context_.guard != nullptr) WEIR_TRY(context_.guard->still_mine());
   return roll_back_all(store(), property_or(properties_, kOwnerProperty, "") == kOwnerName);
-}
-
-/// What weir reads but does not write.
-Status check_writable(const TableProperties& properties) {
-  const std::string index = property_or(properties, "hoodie.index.type", "");
-  if (index == "BUCKET" || properties.contains("hoodie.bucket.index.num.buckets"))
-    return fail_with_hint(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: hoodie.index.type is '{}'; rows of a bucket table must lie where its hash "
-                    "says, which weir does not do",
-                    kPropertiesFile, index.empty() ? "BUCKET, by its number of buckets" : index),
-        "write this table with Spark, or copy it into a table without that index");
-  return {};
 }
 
 Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
   // Spark may have upgraded the table since it was opened: its files would then go unseen.
   WEIR_ASSIGN(const TableProperties now, read_properties(store()));
-  WEIR_TRY(check_writable(now));
+  WEIR_TRY(table::check_writable(now));
   const std::string partitions = property_or(now, "hoodie.table.metadata.partitions", "");
   if (!partitions.empty())
     return fail_with_hint(
@@ -121,7 +140,7 @@ Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) 
             kPropertiesFile, partitions),
         "empty that property and then delete .hoodie/metadata");
   if (options.action == Action::kCommit) {
-    WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
+    WEIR_ASSIGN(const Timeline timeline, log_.timeline());
     WEIR_ASSIGN(const model::Schema schema, schema_at(now, log_, timeline.commits()));
     WEIR_TRY(check_widens(schema, options.schema));
   }
@@ -144,6 +163,7 @@ Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
                             put.error().code == ErrorCode::kOutcomeUnknown;
   if (!may_be_there) return std::unexpected(put.error());
   WEIR_ASSIGN(TableProperties there, read_properties(*context.store));
+  WEIR_TRY(check_writable(there));
   static constexpr std::string_view kKey = "hoodie.table.recordkey.fields";
   if (property_or(there, kKey, "") != property_or(wanted, kKey, ""))
     return fail_with_hint(

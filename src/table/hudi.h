@@ -1,8 +1,9 @@
 #pragma once
 
-/// Apache Hudi copy-on-write tables, read and written without a JVM: table version 6, flat
-/// timeline, JSON commit metadata (docs/format/hudi.md says which bytes). A commit is one instant
-/// on the timeline; the appearance of its completed file *is* the commit.
+/// Apache Hudi copy-on-write tables, read and written without a JVM (docs/format/hudi.md says which
+/// bytes). Written is table version 6: flat timeline, JSON commit metadata. Read are versions 6, 8
+/// and 9, whoever wrote them. A commit is one instant on the timeline; the appearance of its
+/// completed file *is* the commit.
 ///
 /// It knows nothing of history, of catalogs or of runs: rows come in as Arrow batches, and what a
 /// caller wants to find again goes into a commit's `extra`.
@@ -11,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,8 @@ namespace weir::table {
 inline constexpr std::string_view kMetaColumns[] = {"_hoodie_commit_time", "_hoodie_commit_seqno",
                                                     "_hoodie_record_key", "_hoodie_partition_path",
                                                     "_hoodie_file_name"};
+
+enum class MetaColumns { kLeftOut, kFirst };
 
 struct TableOptions {
   std::string name;                       ///< Sanitised to [A-Za-z0-9_]+ where needed.
@@ -60,7 +64,8 @@ struct Instant {
   std::string time;    ///< yyyyMMddHHmmssSSS
   std::string action;  ///< commit, replacecommit, clean, rollback, …
   enum class State { kRequested, kInflight, kCompleted } state = State::kRequested;
-  std::string file;  ///< Object name.
+  std::string file;             ///< Object name.
+  std::string completion = {};  ///< When it was completed; empty where the table does not say.
 };
 
 /// A completed commit or replacecommit as its metadata tells it.
@@ -74,6 +79,7 @@ struct CommitInfo {
   int64_t deletes = 0;
   int64_t bytes_written = 0;
   bool brings_no_data = false;  ///< Of a table service of weir's: the rows are as they were.
+  std::string completion = {};  ///< When it was completed; empty on version 6, which does not say.
 };
 
 /// The table at one version.
@@ -82,6 +88,45 @@ struct Snapshot {
   model::Schema schema;                      ///< Data columns.
   std::vector<FileSlice> slices;             ///< Sorted by name.
   std::map<std::string, std::string> extra;  ///< Of the newest commit that has any of weir's.
+  /// Columns of `schema` that no file holds: their values stand in the partition's path alone
+  /// (hoodie.datasource.write.drop.partition.columns). read() fills them in; who opens the files by
+  /// other means must not.
+  std::vector<std::string> path_columns = {};
+  /// What changes() takes as `from` to give everything that is not in here.
+  std::string bound = {};
+};
+
+/// What came between two versions of the table. Hudi leaves no trace of a deleted row: whoever must
+/// know of deletes compares snapshots.
+struct Changes {
+  std::string from;      ///< Exclusive, as it was asked for; empty: from the beginning.
+  std::string to;        ///< Inclusive: the bound of the newest commit in it, the next `from`.
+  model::Schema schema;  ///< Data columns at `to`.
+  /// Files of the table at `to` that were written in between: they hold every row that changed, and
+  /// others that were only copied. Sorted by name.
+  std::vector<FileSlice> slices;
+  std::vector<CommitInfo> commits;  ///< In between and still on the timeline, oldest first.
+  /// Whose rows belong to it, on the later timeline; on that of version 6 rows later than `from`
+  /// do.
+  std::set<std::string, std::less<>> instants;
+  std::vector<std::string> path_columns;  ///< As in Snapshot.
+};
+
+struct ReadOptions {
+  std::vector<std::string> columns;  ///< Data columns, in that order; empty: all.
+  MetaColumns meta = MetaColumns::kLeftOut;
+};
+
+/// Rows of many files as one stream of one schema, a row group in memory at a time. Columns are
+/// found by name: one that a file does not have yet is null, a type that has widened since is cast.
+/// It must not outlive its table. Not for several threads at once.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
+  /// The next rows, or null after the last. kCorrupt, naming file and column, where what is stored
+  /// is no value of the table's type; kNotFound where a file was cleaned meanwhile.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> next() = 0;
 };
 
 /// Asked again just before a commit becomes visible (design.md: a lease is not a lock).
@@ -156,8 +201,25 @@ class HudiTable {
   virtual storage::Storage& store() = 0;
 
   /// The table now, or as it was at `at` (an instant: yyyyMMddHHmmssSSS or a prefix, inclusive).
-  /// kNotFound where `at` is before the first commit that can still be read whole.
+  /// It is compared with instants as they stand on the timeline: in the table's own time zone.
+  /// kNotFound, naming the earliest instant that can be read, where a file of that version was
+  /// cleaned or its commits are archived.
   virtual Result<Snapshot> snapshot(const std::string& at = "") = 0;
+
+  /// Rows whose last change up to `to` lies in (from, to], as Hudi's incremental query gives them.
+  /// Bounds are instants on version 6 and completion times on 8 and 9 (Snapshot::bound, Changes::to
+  /// and CommitInfo::completion are such), or prefixes of them; empty: the beginning, now. Same
+  /// errors as snapshot, for the version at `to`.
+  virtual Result<Changes> changes(const std::string& from, const std::string& to) = 0;
+
+  /// kInvalidConfig for a column that is not there.
+  virtual Result<std::unique_ptr<RowReader>> read(const Snapshot& snapshot,
+                                                  const ReadOptions& options) = 0;
+  virtual Result<std::unique_ptr<RowReader>> read(const Changes& changes,
+                                                  const ReadOptions& options) = 0;
+
+  /// kUnsupported, naming the property, where weir reads this table but does not write to it.
+  virtual Status check_writable() const = 0;
 
   /// Data files of the newest version that are not there although its commits wrote them: a
   /// snapshot does not see them, it shows what lies below. Reads every commit.
@@ -171,9 +233,11 @@ class HudiTable {
   /// Undoes weir's own unfinished commits: data files named by markers, inflight, requested,
   /// markers; and removes files and markers that outlived theirs. Cut off, it can be done again.
   /// Call it only while the guard is held (kConflict else). Returns how many commits there were.
+  /// kUnsupported as check_writable().
   virtual Result<int64_t> roll_back_leftovers() = 0;
 
-  /// Takes the next instant: max(now, last + 1 ms), created exclusively.
+  /// Takes the next instant: max(now, last + 1 ms), created exclusively. kUnsupported as
+  /// check_writable(), by the properties as they are now.
   virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
 
   /// Rows of a slice: a plain Parquet file with the meta columns first.
@@ -189,11 +253,12 @@ struct TableContext {
   int64_t threads = 1;
 };
 
-/// kNotFound where there is no table; kUnsupported for merge-on-read, other base formats and table
-/// versions beyond 6 (the message names the property).
+/// Opens it for reading. kNotFound where there is no table; kUnsupported for merge-on-read, other
+/// base formats and table versions other than 6, 8 and 9 (the message names the property).
 Result<std::unique_ptr<HudiTable>> open_table(const TableContext& context);
 /// Writes `.hoodie/hoodie.properties` if absent; a table that is there with the same key is opened.
-/// kConflict where one is there with another key.
+/// kConflict where one is there with another key, kUnsupported where one is there that weir does
+/// not write to.
 Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
                                                 const TableOptions& options);
 

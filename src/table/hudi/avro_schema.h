@@ -7,10 +7,9 @@
 
 #include "base/result.h"
 #include "model/schema.h"
+#include "table/hudi.h"
 
 namespace weir::table {
-
-enum class MetaColumns { kLeftOut, kFirst };
 
 /// The record `<table>_record` in the namespace `hoodie.<table>`. Every column is a union with null
 /// and null by default; decimals are fixed. kInvalidConfig for names that Avro cannot hold and for

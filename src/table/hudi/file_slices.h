@@ -1,6 +1,6 @@
 #pragma once
 
-/// Which data files make the table at one instant: the listing of the store, seen through the
+/// Which data files make the table at one moment: the listing of the store, seen through the
 /// timeline and the commits' metadata.
 
 #include <map>
@@ -43,14 +43,19 @@ Result<std::vector<DataFile>> list_data_files(storage::Storage& store);
 /// Safe to use from many threads at once.
 class CommitLog {
  public:
-  explicit CommitLog(storage::Storage& store) : store_(store) {}
+  explicit CommitLog(storage::Storage& store, TimelineLayout layout = {})
+      : store_(store), layout_(std::move(layout)) {}
 
+  /// The timeline as it stands now.
+  Result<Timeline> timeline() { return Timeline::load(store_, layout_); }
   /// kCorrupt where it is no commit, kNotFound where it is gone.
   Result<std::shared_ptr<const CommitMetadata>> read(const Instant& completed);
   storage::Storage& store() { return store_; }
+  const TimelineLayout& layout() const { return layout_; }
 
  private:
   storage::Storage& store_;
+  TimelineLayout layout_;
   std::mutex mutex_;  // readers of a table may be on several threads
   std::map<std::string, std::shared_ptr<const CommitMetadata>> read_ WEIR_GUARDED_BY(mutex_);
 };
@@ -58,19 +63,35 @@ class CommitLog {
 /// A file group: Hudi counts its id within its partition.
 using GroupKey = std::pair<std::string, std::string>;
 
-/// The newest visible file of each live group among `files` as of `at` (empty: now).
+/// From when a reader looks at the table.
+struct Moment {
+  /// What `at` is compared with. Those that asked for a version name an instant; an increment ends
+  /// with a bound_of().
+  enum class By { kInstant, kBound };
+
+  /// A text alone is an instant.
+  Moment(std::string_view instant) : at(instant) {}  // NOLINT(google-explicit-constructor)
+  Moment(const char* instant) : at(instant) {}       // NOLINT(google-explicit-constructor)
+  Moment(std::string_view text, By what) : at(text), by(what) {}
+
+  bool sees(const Instant& commit) const;
+
+  std::string at;  ///< Or a prefix, which takes its whole time in; empty: now.
+  By by = By::kInstant;
+};
+
+/// Whether a time is in what `at` takes in: at or before it, or within it as a prefix.
+bool is_at_or_before(std::string_view time, std::string_view at);
+
+/// The completed commits that it sees, oldest first.
+std::vector<Instant> commits_seen(const Timeline& timeline, const Moment& moment);
+
+/// The newest visible file of each live group among `files`.
 Result<std::map<GroupKey, DataFile>> live_files(const Timeline& timeline, CommitLog& log,
                                                 const std::vector<DataFile>& files,
-                                                std::string_view at);
+                                                const Moment& moment);
 
-/// HudiTable::snapshot.
-/// Data files of the newest version that its commits wrote and that are not there.
-Result<std::vector<std::string>> missing_files(CommitLog& log);
-Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log,
-                               std::string_view at);
-
-/// The data columns by the newest of these commits that names them; else the table's creation.
-Result<model::Schema> schema_at(const TableProperties& properties, CommitLog& log,
-                                const std::vector<Instant>& commits);
+/// The slice of a live file: what its commit's metadata, or else its footer, says of it.
+Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, CommitLog& log);
 
 }  // namespace weir::table

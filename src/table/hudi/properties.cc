@@ -279,25 +279,86 @@ Result<TableProperties> properties_of_new_table(const TableOptions& options) {
   return properties;
 }
 
-Status check_properties(const TableProperties& properties) {
-  const auto must_be = [&](std::string_view key, std::string_view otherwise,
-                           std::string_view wanted) -> Status {
-    const std::string value = property_or(properties, key, otherwise);
-    if (value == wanted) return {};
-    return fail_with_hint(ErrorCode::kUnsupported,
-                          fmt::format("{}: {} is '{}', weir handles {}", kPropertiesFile, key,
-                                      value.empty() ? "absent" : value, wanted),
-                          "read the table with Spark and export it, or rewrite it as such a table");
-  };
-  WEIR_TRY(must_be("hoodie.table.type", "", "COPY_ON_WRITE"));
-  WEIR_TRY(must_be("hoodie.table.version", "", "6"));
-  WEIR_TRY(must_be("hoodie.timeline.layout.version", "1", "1"));
-  WEIR_TRY(must_be("hoodie.table.base.file.format", "PARQUET", "PARQUET"));
-  WEIR_TRY(must_be("hoodie.populate.meta.fields", "true", "true"));
+namespace {
+
+constexpr std::string_view kReadElsewhere =
+    "read the table with Spark and export it, or rewrite it as such a table";
+
+/// kUnsupported, naming the property, unless its value is among those wanted.
+Status check_one_of(const TableProperties& properties, std::string_view key,
+                    std::string_view otherwise, const std::vector<std::string_view>& wanted,
+                    std::string_view hint = kReadElsewhere) {
+  const std::string value = property_or(properties, key, otherwise);
+  for (const auto each : wanted) {
+    if (value == each) return {};
+  }
+  return fail_with_hint(ErrorCode::kUnsupported,
+                        fmt::format("{}: {} is '{}', weir handles {}", kPropertiesFile, key,
+                                    value.empty() ? "absent" : value, fmt::join(wanted, ", ")),
+                        std::string(hint));
+}
+
+Status check_empty(const TableProperties& properties, std::string_view key, std::string_view hint) {
+  const std::string value = property_or(properties, key, "");
+  if (value.empty()) return {};
+  return fail_with_hint(
+      ErrorCode::kUnsupported,
+      fmt::format("{}: {} is '{}', weir handles none", kPropertiesFile, key, value),
+      std::string(hint));
+}
+
+Status check_timeline(const TableProperties& properties) {
+  const std::string version = property_or(properties, "hoodie.table.version", "");
+  WEIR_TRY(check_one_of(properties, "hoodie.timeline.layout.version", version == "6" ? "1" : "",
+                        {version == "6" ? "1" : "2"}));
+  for (const auto key :
+       {"hoodie.timeline.path", "hoodie.timeline.history.path", "hoodie.archivelog.folder"}) {
+    const std::string path = property_or(properties, key, "timeline");
+    if (!storage::check_object_name(path))
+      return fail(ErrorCode::kCorrupt, "{}: {} is '{}', which is no folder", kPropertiesFile, key,
+                  path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status check_readable(const TableProperties& properties) {
+  WEIR_TRY(check_one_of(
+      properties, "hoodie.table.type", "", {"COPY_ON_WRITE"},
+      "a merge-on-read table's newest rows stand in log files: read it with Spark, which merges "
+      "them, and write it out as a copy-on-write table"));
+  WEIR_TRY(check_one_of(properties, "hoodie.table.version", "", {"6", "8", "9"}));
+  WEIR_TRY(check_timeline(properties));
+  WEIR_TRY(check_one_of(properties, "hoodie.table.base.file.format", "PARQUET", {"PARQUET"}));
+  WEIR_TRY(check_one_of(properties, "hoodie.table.multiple.base.file.formats.enable", "false",
+                        {"false"}));
+  WEIR_TRY(check_one_of(properties, "hoodie.table.format", "native", {"native"}));
+  WEIR_TRY(check_one_of(properties, "hoodie.populate.meta.fields", "true", {"true"}));
+  WEIR_TRY(check_empty(properties, "hoodie.bootstrap.base.path",
+                       "the rows of a bootstrapped table stand elsewhere: read it with Spark"));
   const auto stored = properties.find("hoodie.table.checksum");
   if (stored != properties.end() && stored->second != checksum_of(properties))
     return fail(ErrorCode::kCorrupt, "{}: hoodie.table.checksum is {}, the table's name gives {}",
                 kPropertiesFile, stored->second, checksum_of(properties));
+  return {};
+}
+
+Status check_writable(const TableProperties& properties) {
+  WEIR_TRY(check_readable(properties));
+  static constexpr std::string_view kHint =
+      "weir reads such a table; to write, make a new one of version 6 from it";
+  WEIR_TRY(check_one_of(properties, "hoodie.table.version", "", {"6"}, kHint));
+  WEIR_TRY(check_one_of(properties, "hoodie.datasource.write.drop.partition.columns", "false",
+                        {"false"}, kHint));
+  const std::string index = property_or(properties, "hoodie.index.type", "");
+  if (index == "BUCKET" || properties.contains("hoodie.bucket.index.num.buckets"))
+    return fail_with_hint(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: hoodie.index.type is '{}'; rows of a bucket table must lie where its hash "
+                    "says, which weir does not do",
+                    kPropertiesFile, index.empty() ? "BUCKET, by its number of buckets" : index),
+        "write this table with Spark, or copy it into a table without that index");
   return {};
 }
 

@@ -39,9 +39,11 @@ std::string checksum_of(const TableProperties& properties);
 /// cannot hold.
 Result<TableProperties> properties_of_new_table(const TableOptions& options);
 
-/// kUnsupported for what weir does not read (merge-on-read, other file formats, other versions),
-/// kCorrupt for a wrong checksum. The message names the property.
-Status check_properties(const TableProperties& properties);
+/// kUnsupported for what weir does not read (merge-on-read, other file formats, versions other than
+/// 6, 8 and 9), kCorrupt for a wrong checksum. The message names the property.
+Status check_readable(const TableProperties& properties);
+/// The same for what weir writes: readable, of version 6, every column in the files.
+Status check_writable(const TableProperties& properties);
 
 /// `[A-Za-z0-9_]+`, other characters as `_`; for table names and Avro's record names.
 std::string sanitised_name(std::string_view name);

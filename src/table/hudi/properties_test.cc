@@ -87,7 +87,7 @@ TEST(NewTable, HasThePinsThatKeepSparkFromUpgradingIt) {
             "org.apache.hudi.common.model.DefaultHoodieRecordPayload");
   EXPECT_EQ(properties->at("hoodie.table.checksum"), checksum_of(*properties));
   EXPECT_FALSE(properties->contains("hoodie.table.metadata.partitions"));
-  EXPECT_TRUE(check_properties(*properties));
+  EXPECT_TRUE(check_writable(*properties));
 }
 
 TEST(NewTable, KeyThatIsNoColumnIsRefused) {
@@ -104,19 +104,59 @@ TEST(CheckProperties, OtherTablesAreRefusedByTheNameOfTheProperty) {
   const auto with = [&](const std::string& key, const std::string& value) {
     TableProperties changed = good;
     changed[key] = value;
-    return check_properties(changed);
+    return check_readable(changed);
   };
-  for (const auto& [key, value] :
-       std::map<std::string, std::string>{{"hoodie.table.type", "MERGE_ON_READ"},
-                                          {"hoodie.table.version", "9"},
-                                          {"hoodie.timeline.layout.version", "2"},
-                                          {"hoodie.table.base.file.format", "ORC"}}) {
+  for (const auto& [key, value] : std::map<std::string, std::string>{
+           {"hoodie.table.type", "MERGE_ON_READ"},
+           {"hoodie.table.version", "7"},
+           {"hoodie.timeline.layout.version", "2"},
+           {"hoodie.table.base.file.format", "LANCE"},
+           {"hoodie.table.multiple.base.file.formats.enable", "true"},
+           {"hoodie.table.format", "iceberg"},
+           {"hoodie.populate.meta.fields", "false"},
+           {"hoodie.bootstrap.base.path", "s3://elsewhere"}}) {
     const auto status = with(key, value);
     ASSERT_FALSE(status) << key;
     EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);
     EXPECT_NE(status.error().message.find(key), std::string::npos) << status.error().message;
+    EXPECT_FALSE(status.error().hint.empty()) << key;
   }
   EXPECT_EQ(with("hoodie.table.checksum", "1").error().code, ErrorCode::kCorrupt);
+}
+
+TEST(CheckProperties, MergeOnReadIsToldAWayOut) {
+  TableProperties changed = *properties_of_new_table(airports());
+  changed["hoodie.table.type"] = "MERGE_ON_READ";
+  const auto status = check_readable(changed);
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().hint.find("Spark"), std::string::npos);
+}
+
+TEST(CheckProperties, LaterVersionsAreReadButNotWritten) {
+  for (const auto version : {"8", "9"}) {
+    TableProperties later = *properties_of_new_table(airports());
+    later["hoodie.table.version"] = version;
+    EXPECT_FALSE(check_readable(later)) << "such a table has the later timeline";
+    later["hoodie.timeline.layout.version"] = "2";
+    EXPECT_TRUE(check_readable(later));
+    const auto status = check_writable(later);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(status.error().message.find("hoodie.table.version"), std::string::npos);
+    later["hoodie.timeline.path"] = "../timeline";
+    EXPECT_EQ(check_readable(later).error().code, ErrorCode::kCorrupt);
+  }
+}
+
+TEST(CheckProperties, TableWithoutItsPartitionColumnsIsReadButNotWritten) {
+  TableProperties changed = *properties_of_new_table(airports());
+  const std::string key = "hoodie.datasource.write.drop.partition.columns";
+  changed[key] = "true";
+  EXPECT_TRUE(check_readable(changed));
+  const auto status = check_writable(changed);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(status.error().message.find(key), std::string::npos);
 }
 
 }  // namespace

@@ -78,6 +78,76 @@ TEST(Timeline, WithoutACompletedCommitNoFileCounts) {
   EXPECT_FALSE(timeline.shows_files_of("20261031000000000"));
 }
 
+const TimelineLayout kLater{2, ".hoodie/timeline/", ".hoodie/timeline/history/"};
+
+Result<Timeline> later_timeline_of(const std::vector<std::string>& files) {
+  const auto store = storage::make_memory_storage();
+  for (const auto& file : files)
+    EXPECT_TRUE(storage::put(*store, ".hoodie/timeline/" + file, "", storage::Put::kReplace));
+  return Timeline::load(*store, kLater);
+}
+
+TEST(LaterTimeline, CompletedFilesTellWhen) {
+  const std::string first = kFirst;
+  const auto timeline = later_timeline_of(
+      {first + ".commit.requested", first + ".inflight", first + "_" + kSecond + ".commit",
+       std::string(kThird) + ".clustering.inflight", "history/manifest_1",
+       "history/" + first + "_" + kSecond + "_0.parquet"});
+  ASSERT_TRUE(timeline) << to_line(timeline.error());
+  ASSERT_EQ(timeline->commits().size(), 1U);
+  EXPECT_EQ(timeline->commits()[0].time, kFirst);
+  EXPECT_EQ(timeline->commits()[0].completion, kSecond);
+  EXPECT_EQ(bound_of(timeline->commits()[0]), kSecond);
+  EXPECT_EQ(timeline->instants().size(), 2U);
+  EXPECT_TRUE(timeline->pending_commits().empty());
+}
+
+TEST(LaterTimeline, OtherNamesAreNoInstants) {
+  for (const auto name :
+       {"20261101000000000_2026.commit", "20261101000000000_.commit", "_20261101000000000.commit",
+        "20261101000000000_20261101000000001_20261101000000002.commit",
+        "20261101000000000_x.commit", "20261101000000000_20261101000000001.inflight",
+        "20261101000000000_20261101000000001",
+        "20261101000000000_20261101000000001.commit.requested", "20261101000000000.",
+        "20261101000000000..commit"})
+    EXPECT_FALSE(parse_instant_file(std::string(".hoodie/timeline/") + name, kLater)) << name;
+}
+
+TEST(Timeline, InstantThatIsCompletedTwiceIsCorrupt) {
+  const std::string first = kFirst;
+  for (const auto& timeline :
+       {later_timeline_of({first + "_" + kSecond + ".commit", first + "_" + kThird + ".commit"}),
+        later_timeline_of(
+            {first + "_" + kSecond + ".commit", first + "_" + kSecond + ".replacecommit"})}) {
+    ASSERT_FALSE(timeline);
+    EXPECT_EQ(timeline.error().code, ErrorCode::kCorrupt);
+    EXPECT_NE(timeline.error().message.find(kFirst), std::string::npos);
+    EXPECT_NE(timeline.error().message.find("twice"), std::string::npos);
+  }
+}
+
+TEST(Timeline, ActionsThatWeirDoesNotKnowAreRefused) {
+  const std::string first = kFirst;
+  for (const auto action : {"deltacommit", "teleport"}) {
+    const auto timeline = later_timeline_of({first + "_" + kSecond + "." + action});
+    ASSERT_FALSE(timeline);
+    EXPECT_EQ(timeline.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(timeline.error().message.find(action), std::string::npos);
+    EXPECT_FALSE(timeline.error().hint.empty());
+    EXPECT_TRUE(later_timeline_of({first + "." + action + ".requested"})) << "it has done nothing";
+  }
+}
+
+TEST(Timeline, CommitThatASavepointKeepsDoesNotBeginIt) {
+  const std::string first = kFirst;
+  const Timeline timeline =
+      timeline_of({first + ".commit", first + ".savepoint", std::string(kThird) + ".commit"});
+  EXPECT_TRUE(timeline.is_archived(kSecond));
+  EXPECT_TRUE(timeline.shows_files_of(kFirst));
+  EXPECT_FALSE(
+      timeline_of({first + ".commit", std::string(kThird) + ".commit"}).is_archived(kSecond));
+}
+
 TEST(NextInstant, IsAfterTheLastWhateverTheClockSays) {
   StillClock clock;  // 2026-11-23
   EXPECT_EQ(*next_instant_time(clock, ""), "20261123000000000");
