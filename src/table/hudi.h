@@ -203,7 +203,7 @@ class HudiTable {
   /// The table now, or as it was at `at` (an instant: yyyyMMddHHmmssSSS or a prefix, inclusive).
   /// It is compared with instants as they stand on the timeline: in the table's own time zone.
   /// kNotFound, naming the earliest instant that can be read, where a file of that version was
-  /// cleaned or its commits are archived.
+  /// cleaned or its commits are archived; kUnavailable while a restore is under way.
   virtual Result<Snapshot> snapshot(const std::string& at = "") = 0;
 
   /// Rows whose last change up to `to` lies in (from, to], as Hudi's incremental query gives them.

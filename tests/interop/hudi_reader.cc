@@ -1,5 +1,5 @@
-/// Reads a Hudi table that anybody wrote, through the public header, for a test to compare with what
-/// other readers make of it. Rows go to stdout as an Arrow stream, everything else as JSON.
+/// Reads a Hudi table that anybody wrote, through the public header, for a test to compare with
+/// what other readers make of it. Rows go to stdout as an Arrow stream, everything else as JSON.
 ///
 ///   hudi_reader info FOLDER               columns, files and commits of the table there
 ///   hudi_reader snapshot FOLDER [AT]      its rows with Hudi's columns, now or as of an instant
@@ -36,8 +36,7 @@ T must(Result<T> result) {
 }
 
 struct Opened {
-  explicit Opened(const std::string& folder)
-      : store(storage::make_local_storage(folder, folder)) {
+  explicit Opened(const std::string& folder) : store(storage::make_local_storage(folder, folder)) {
     table::TableContext context;
     context.store = store.get();
     context.clock = clock.get();
@@ -78,6 +77,7 @@ void write_info(table::HudiTable& table) {
                           {"bound", snapshot.bound},
                           {"schema", model::to_json(snapshot.schema)},
                           {"slices", std::move(slices)},
+                          {"missing", must(table.missing_files())},
                           {"commits", std::move(commits)}})
             << "\n";
 }

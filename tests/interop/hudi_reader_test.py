@@ -19,8 +19,10 @@ from hudi import HudiQueryType, HudiReadOptions, HudiTable
 TOOL = sys.argv.pop(1)
 CORPORA = pathlib.Path(os.environ.get("WEIR_CORPORA") or pathlib.Path(__file__).parents[2] / "../shared/corpora")
 
-# What hudi-rs 0.5 does not do right, by table and question, and why.
-NOT_BY_HUDI_RS = {}
+# Which tables hudi-rs 0.5 and weir cannot be compared on: those of merge-on-read and of Lance files, which
+# weir refuses. On all others of the corpora the two agree. Where no corpus shows it, hudi-rs is known to
+# refuse drop.partition.columns, to give part of the rows as of a version that was cleaned (weir refuses
+# it), and to leave rows of archived commits out of what changed since the beginning.
 # Columns whose type is not that of the files, by table, and why.
 AS_TEXT = {
     # The last commit says that it is text, the files and the commits before it have a long. hudi-rs gives
@@ -93,11 +95,7 @@ class ReadsWhatOthersWrote(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         return json.loads(done.stdout)
 
-    def hudi_rs(self, table, question, options):
-        """Its rows, or nothing where it is known not to answer right."""
-        for (name, what), _ in NOT_BY_HUDI_RS.items():
-            if name in ("*", table.name) and what == question:
-                return None
+    def hudi_rs(self, table, options):
         return rows_of(HudiTable(str(table)).read(options))
 
     def compare(self, table, ours, theirs):
@@ -125,10 +123,9 @@ class ReadsWhatOthersWrote(unittest.TestCase):
                 self.compare(table, ours, files)  # an older file may lack columns
                 slices = [s.base_file_relative_path() for s in HudiTable(str(table)).get_file_slices()]
                 self.assertEqual([s["name"] for s in info["slices"]], sorted(slices))
+                self.assertEqual(info["missing"], [])
                 self.assertEqual([c["name"] for c in info["schema"]], HudiTable(str(table)).get_schema().names)
-                theirs = self.hudi_rs(table, "snapshot", HudiReadOptions())
-                if theirs is not None:
-                    self.compare(table, ours, theirs)
+                self.compare(table, ours, self.hudi_rs(table, HudiReadOptions()))
 
     def test_every_instant_is_read_as_it_was(self):
         for table in self.readable():
@@ -136,10 +133,8 @@ class ReadsWhatOthersWrote(unittest.TestCase):
                 with self.subTest(table.name, at=commit["time"]):
                     options = (HudiReadOptions().with_query_type(HudiQueryType.Snapshot)
                                .with_as_of_timestamp(commit["time"]))
-                    theirs = self.hudi_rs(table, "as of", options)
                     ours = rows_of(self.weir("snapshot", table, commit["time"]).to_batches())
-                    if theirs is not None:
-                        self.compare(table, ours, theirs)
+                    self.compare(table, ours, self.hudi_rs(table, options))
 
     def test_changes_are_those_of_hudi_rs(self):
         for table in self.readable():
@@ -149,10 +144,8 @@ class ReadsWhatOthersWrote(unittest.TestCase):
                     options = HudiReadOptions().with_query_type(HudiQueryType.Incremental).with_end_timestamp(until)
                     if since != "-":
                         options = options.with_start_timestamp(since)
-                    theirs = self.hudi_rs(table, "changes", options)
                     ours = rows_of(self.weir("changes", table, since, until).to_batches())
-                    if theirs is not None:
-                        self.compare(table, ours, theirs)
+                    self.compare(table, ours, self.hudi_rs(table, options))
 
     def test_changes_from_the_beginning_are_the_snapshot(self):
         for table in self.readable():

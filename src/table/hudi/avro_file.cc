@@ -5,8 +5,8 @@
 #include <map>
 #include <memory>
 
-// The format is Avro's specification, "Object Container Files" and "Binary Encoding". Two rules keep
-// the cost of a file within its size: a length is compared with the bytes that are left before
+// The format is Avro's specification, "Object Container Files" and "Binary Encoding". Two rules
+// keep the cost of a file within its size: a length is compared with the bytes that are left before
 // anything is made of it, and every item of an array takes at least one byte, so a count that the
 // bytes do not bear ends at once.
 
@@ -78,8 +78,9 @@ class SchemaReader {
 
   Result<NodePointer> named(const std::string& name, const std::string& scope) {
     static const std::map<std::string, std::pair<Kind, size_t>, std::less<>> kPlain = {
-        {"null", {Kind::kNull, 0}},   {"boolean", {Kind::kBoolean, 1}}, {"int", {Kind::kInteger, 1}},
-        {"long", {Kind::kInteger, 1}}, {"float", {Kind::kFloat, 4}},     {"double", {Kind::kDouble, 8}},
+        {"null", {Kind::kNull, 0}},   {"boolean", {Kind::kBoolean, 1}},
+        {"int", {Kind::kInteger, 1}}, {"long", {Kind::kInteger, 1}},
+        {"float", {Kind::kFloat, 4}}, {"double", {Kind::kDouble, 8}},
         {"bytes", {Kind::kText, 1}},  {"string", {Kind::kText, 1}}};
     if (const auto found = kPlain.find(name); found != kPlain.end())
       return plain(found->second.first, found->second.second);

@@ -17,8 +17,8 @@ namespace weir::table {
 bool is_avro_file(std::string_view bytes);
 
 /// Every record of the file: records and maps as objects (fields that are null left out), arrays as
-/// arrays, a union as its value, bytes and fixed as text. kCorrupt, naming `file`, where the bytes do not hold together;
-/// kUnsupported for a compressed file and for a recursive schema.
+/// arrays, a union as its value, bytes and fixed as text. kCorrupt, naming `file`, where the bytes
+/// do not hold together; kUnsupported for a compressed file and for a recursive schema.
 Result<std::vector<Json>> read_avro_file(std::string_view bytes, std::string_view file);
 
 }  // namespace weir::table

@@ -78,7 +78,8 @@ TEST(AvroFile, CutShortAnywhereIsCorrupt) {
   const std::string whole = avro_commit(commit);
   ASSERT_TRUE(read_avro_file(whole, "T.commit"));
   for (size_t size = 0; size < whole.size(); ++size) {
-    const auto metadata = parse_commit_metadata(std::string_view(whole).substr(0, size), "T.commit");
+    const auto metadata =
+        parse_commit_metadata(std::string_view(whole).substr(0, size), "T.commit");
     if (size == 0) continue;  // an empty file is an empty commit
     ASSERT_FALSE(metadata) << size;
     EXPECT_EQ(metadata.error().code, ErrorCode::kCorrupt) << size;
@@ -140,7 +141,8 @@ TEST(AvroFile, SchemasThatCostMoreThanTheirDataAreRefused) {
 TEST(AvroFile, BrokenSchemasAreCorrupt) {
   for (const auto schema :
        {"", "{", "3", "[]", R"("nonsense")", R"({"type":"record","name":"r"})", R"({"type":"map"})",
-        R"({"type":"record","fields":[]})", R"({"type":"record","name":"r","fields":[{"name":"a"}]})",
+        R"({"type":"record","fields":[]})",
+        R"({"type":"record","name":"r","fields":[{"name":"a"}]})",
         R"({"type":"enum","name":"e","symbols":[1]})", R"({"type":"fixed","name":"f"})",
         R"({"type":"record","name":"r","namespace":1,"fields":[]})"})
     expect_refused(read(schema, ""), ErrorCode::kCorrupt, "schema is broken");
@@ -175,7 +177,8 @@ TEST(CommitMetadata, AvroSaysWhatJsonSays) {
   ASSERT_TRUE(from_avro) << to_line(from_avro.error());
   const auto from_json = parse_commit_metadata(to_text(commit, Action::kReplaceCommit), "T.commit");
   ASSERT_TRUE(from_json);
-  EXPECT_EQ(to_text(*from_avro, Action::kReplaceCommit), to_text(*from_json, Action::kReplaceCommit));
+  EXPECT_EQ(to_text(*from_avro, Action::kReplaceCommit),
+            to_text(*from_json, Action::kReplaceCommit));
   EXPECT_EQ(from_avro->stats.size(), 2U);
 }
 

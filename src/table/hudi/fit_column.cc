@@ -42,8 +42,8 @@ Result<std::shared_ptr<arrow::Array>> fit_struct(const arrow::Array& column,
   for (const auto& field : wanted->fields()) {
     const int at = stored.GetFieldIndex(field->name());
     if (at < 0) {
-      WEIR_ASSIGN(const auto nulls, taken(arrow::MakeArrayOfNull(
-                                        field->type(), column.length() + column.offset())));
+      WEIR_ASSIGN(const auto nulls,
+                  taken(arrow::MakeArrayOfNull(field->type(), column.length() + column.offset())));
       children.push_back(nulls->data());
       continue;
     }
@@ -63,9 +63,8 @@ Result<std::shared_ptr<arrow::Array>> fit_items(const arrow::Array& column,
     const auto& pairs = *wanted->field(0)->type();
     std::vector<std::shared_ptr<arrow::ArrayData>> children;
     for (size_t i = 0; i < 2; ++i) {
-      WEIR_ASSIGN(const auto fitted,
-                  fit_column(arrow::MakeArray(items->data()->child_data[i]),
-                             pairs.field(static_cast<int>(i))->type()));
+      WEIR_ASSIGN(const auto fitted, fit_column(arrow::MakeArray(items->data()->child_data[i]),
+                                                pairs.field(static_cast<int>(i))->type()));
       children.push_back(fitted->data());
     }
     const auto fitted = with_children(*items, wanted->field(0)->type(), std::move(children));

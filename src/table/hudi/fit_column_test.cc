@@ -40,10 +40,10 @@ TEST(FitColumn, NumbersAndBytesBecomeText) {
 }
 
 TEST(FitColumn, FieldsAreFoundByName) {
-  const auto stored = array(
-      arrow::struct_({arrow::field("b", arrow::int32()), arrow::field("gone", arrow::utf8()),
-                      arrow::field("a", arrow::utf8())}),
-      R"([{"b": 1, "gone": "x", "a": "one"}, null, {"b": null, "gone": "y", "a": "two"}])");
+  const auto stored =
+      array(arrow::struct_({arrow::field("b", arrow::int32()), arrow::field("gone", arrow::utf8()),
+                            arrow::field("a", arrow::utf8())}),
+            R"([{"b": 1, "gone": "x", "a": "one"}, null, {"b": null, "gone": "y", "a": "two"}])");
   const auto type =
       arrow::struct_({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64()),
                       arrow::field("new", arrow::list(arrow::utf8()))});
@@ -54,12 +54,11 @@ TEST(FitColumn, FieldsAreFoundByName) {
 TEST(FitColumn, ItemsOfListsAndMapsWidenToo) {
   expect_fit(array(arrow::list(arrow::field("item", arrow::int32())), "[[1, null], null, []]"),
              array(arrow::list(arrow::field("element", arrow::int64())), "[[1, null], null, []]"));
-  expect_fit(
-      array(arrow::map(arrow::utf8(), arrow::struct_({arrow::field("x", arrow::int32())})),
-            R"([[["k", {"x": 1}]], null])"),
-      array(arrow::map(arrow::utf8(), arrow::struct_({arrow::field("x", arrow::int64()),
-                                                      arrow::field("y", arrow::utf8())})),
-            R"([[["k", {"x": 1, "y": null}]], null])"));
+  expect_fit(array(arrow::map(arrow::utf8(), arrow::struct_({arrow::field("x", arrow::int32())})),
+                   R"([[["k", {"x": 1}]], null])"),
+             array(arrow::map(arrow::utf8(), arrow::struct_({arrow::field("x", arrow::int64()),
+                                                             arrow::field("y", arrow::utf8())})),
+                   R"([[["k", {"x": 1, "y": null}]], null])"));
 }
 
 TEST(FitColumn, WhatDoesNotFitIsCorrupt) {

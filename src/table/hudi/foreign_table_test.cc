@@ -1,6 +1,6 @@
 /// Tables that others wrote: versions, timelines, evolution, what the cleaner took.
 
-#include "table/hudi/foreign_table.h"
+#include "table/hudi/test_foreign_table.h"
 
 #include <gmock/gmock.h>
 
@@ -88,10 +88,10 @@ TEST_P(EveryVersion, PartitionThatWasDeletedIsGone) {
   ForeignTable foreign(GetParam(), {{"hoodie.table.partition.fields", "city"}});
   foreign.add_people("a-0", kT1, {{1, "ada", kT1}}, "oslo");
   foreign.add_people("b-0", kT1, {{2, "bob", kT1}}, "rome");
-  foreign.commit({kT1,
-                  kC1,
-                  {ForeignTable::stat("a-0", kT1, "", "oslo"),
-                   ForeignTable::stat("b-0", kT1, "", "rome")}});
+  foreign.commit(
+      {kT1,
+       kC1,
+       {ForeignTable::stat("a-0", kT1, "", "oslo"), ForeignTable::stat("b-0", kT1, "", "rome")}});
   foreign.commit({kT2, kC2, {}, {{"oslo", {"a-0"}}}});
   const auto table = foreign.open();
   EXPECT_EQ(snapshot_lines(*table), (Lines{"2 bob"}));
@@ -174,9 +174,9 @@ TEST_P(EveryVersion, SavepointKeepsACommitAloneAndHidesNothing) {
   ASSERT_TRUE(foreign.store().remove(foreign.folder() + kT2 + completion + ".commit"));
   ASSERT_TRUE(foreign.store().remove(foreign.folder() + kT2 + ".commit.requested"));
   foreign.put(foreign.folder() + kT1 + completion + ".savepoint", "");
-  foreign.put(GetParam() == 6 ? ".hoodie/archived/.commits_.archive.1_1-0-1"
-                              : ".hoodie/timeline/history/x",
-              "");
+  foreign.put(
+      GetParam() == 6 ? ".hoodie/archived/.commits_.archive.1_1-0-1" : ".hoodie/timeline/history/x",
+      "");
   const auto table = foreign.open();
   EXPECT_EQ(snapshot_lines(*table), (Lines{"1 ada lovelace", "2 bob", "3 eve"}));
   EXPECT_EQ(snapshot_lines(*table, kT1), (Lines{"1 ada", "2 bob"}));
@@ -198,7 +198,7 @@ TEST_P(EveryVersion, HalfRestoredTableIsNotRead) {
 TEST_P(EveryVersion, OlderFilesHaveTheColumnsOfLater) {
   ForeignTable foreign(GetParam());
   const auto point = arrow::struct_({arrow::field("x", arrow::int32())});
-  foreign.add_file("a-0", kT1, "", {kT1},
+  foreign.add_file({"a-0", kT1}, {kT1},
                    {arrow::field("n", arrow::int32()), arrow::field("at", point),
                     arrow::field("dropped", arrow::utf8())},
                    R"([{"n": 7, "at": {"x": 1}, "dropped": "d"}])");
@@ -225,7 +225,7 @@ TEST_P(EveryVersion, OlderFilesHaveTheColumnsOfLater) {
 
 TEST_P(EveryVersion, ColumnThatIsNotOfItsTypeIsNamed) {
   ForeignTable foreign(GetParam());
-  foreign.add_file("a-0", kT1, "", {kT1}, {arrow::field("id", arrow::utf8())},
+  foreign.add_file({"a-0", kT1}, {kT1}, {arrow::field("id", arrow::utf8())},
                    R"([{"id": "seven"}])");
   foreign.commit({kT1, kC1, {ForeignTable::stat("a-0", kT1)}});
   const auto table = foreign.open();
@@ -270,10 +270,10 @@ TEST_P(EveryVersion, PartitionColumnsThatFilesLeaveOutComeFromThePath) {
   const std::string none = "city=__HIVE_DEFAULT_PARTITION__/day=__HIVE_DEFAULT_PARTITION__";
   foreign.add_people("a-0", kT1, {{1, "ada", kT1}}, some);
   foreign.add_people("b-0", kT1, {{2, "bob", kT1}}, none);
-  foreign.commit({kT1,
-                  kC1,
-                  {ForeignTable::stat("a-0", kT1, "", some),
-                   ForeignTable::stat("b-0", kT1, "", none)}});
+  foreign.commit(
+      {kT1,
+       kC1,
+       {ForeignTable::stat("a-0", kT1, "", some), ForeignTable::stat("b-0", kT1, "", none)}});
   const auto table = foreign.open();
   EXPECT_EQ(snapshot_lines(*table), (Lines{"1 ada a/b 2026-11-23", "2 bob null null"}));
   EXPECT_THAT(table->snapshot()->path_columns, ElementsAre("city", "day"));
@@ -311,9 +311,9 @@ TEST_P(EveryVersion, OnlyVersionSixIsWrittenTo) {
 TEST_P(EveryVersion, FlippedBytesOfATimelineNeverCrash) {
   ForeignTable foreign(GetParam());
   tell_story(foreign);
-  const std::string commit =
-      foreign.folder() + (GetParam() == 6 ? std::string(kT3) : std::string(kT3) + "_" + kC3) +
-      ".commit";
+  const std::string commit = foreign.folder() +
+                             (GetParam() == 6 ? std::string(kT3) : std::string(kT3) + "_" + kC3) +
+                             ".commit";
   const auto table = foreign.open();
   int64_t refused = 0;
   for (const std::string& name : {commit, std::string(".hoodie/hoodie.properties")}) {
@@ -343,7 +343,8 @@ TEST(LaterTimeline, ChangesGoByCompletion) {
   EXPECT_EQ(change_lines(*table, "", kC2), (Lines{"1 quick"}));
   EXPECT_EQ(change_lines(*table, kC2), (Lines{"2 slow"}));
   EXPECT_EQ(snapshot_lines(*table, kT1), (Lines{"2 slow"}));
-  EXPECT_EQ(table->snapshot(kT1)->bound, "") << "no bound leaves the quick one out and nothing else";
+  EXPECT_EQ(table->snapshot(kT1)->bound, "")
+      << "no bound leaves the quick one out and nothing else";
   EXPECT_EQ(table->snapshot()->bound, kC3);
 }
 

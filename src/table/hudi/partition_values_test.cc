@@ -36,9 +36,9 @@ TEST(PartitionValues, OneColumnTakesTheWholePath) {
 }
 
 TEST(PartitionValues, HivesDefaultIsNull) {
-  EXPECT_EQ(partition_values({{kFields, "a,b"}, {kNames, "true"}},
-                             "a=__HIVE_DEFAULT_PARTITION__/b=x"),
-            (Values{{"a", std::nullopt}, {"b", "x"}}));
+  EXPECT_EQ(
+      partition_values({{kFields, "a,b"}, {kNames, "true"}}, "a=__HIVE_DEFAULT_PARTITION__/b=x"),
+      (Values{{"a", std::nullopt}, {"b", "x"}}));
 }
 
 TEST(PartitionValues, FoldersThatAreNotTheColumnsAreRefused) {
@@ -53,7 +53,8 @@ TEST(PartitionValues, FoldersThatAreNotTheColumnsAreRefused) {
 }
 
 TEST(PartitionValues, PathsOfOtherGeneratorsAreNoValues) {
-  const TableProperties by_type = {{kFields, "ts"}, {"hoodie.table.keygenerator.type", "TIMESTAMP"}};
+  const TableProperties by_type = {{kFields, "ts"},
+                                   {"hoodie.table.keygenerator.type", "TIMESTAMP"}};
   const TableProperties by_name = {
       {kFields, "ts:TIMESTAMP"},
       {"hoodie.table.keygenerator.class", "org.apache.hudi.keygen.CustomKeyGenerator"}};

@@ -77,7 +77,8 @@ Status SliceRowReader::choose_columns(const ReadOptions& options) {
       return fail(ErrorCode::kInvalidConfig, "the table has no column '{}'", name);
     chosen.push_back(*column);
   }
-  WEIR_ASSIGN(const auto data, parquet::to_arrow(options.columns.empty() ? source_.schema : chosen));
+  WEIR_ASSIGN(const auto data,
+              parquet::to_arrow(options.columns.empty() ? source_.schema : chosen));
   arrow::FieldVector fields;
   if (options.meta == MetaColumns::kFirst) {
     for (const auto name : kMetaColumns)
@@ -141,9 +142,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> SliceRowReader::fitted(
     const std::string step = fmt::format("reading column '{}'", field->name());
     const auto in_path = path_values_.find(field->name());
     if (in_path != path_values_.end()) {
-      WEIR_ASSIGN(auto column, while_doing(constant(in_path->second, field->type(),
-                                                    stored.num_rows()),
-                                           step));
+      WEIR_ASSIGN(auto column,
+                  while_doing(constant(in_path->second, field->type(), stored.num_rows()), step));
       columns.push_back(std::move(column));
       continue;
     }

@@ -240,8 +240,8 @@ Result<Changes> take_changes(const TableProperties& properties, CommitLog& log,
     if (is_by_completion) changes.instants.insert(commit.time);
   }
   for (const auto& [group, file] : live) {
-    const bool may_hold_some = is_by_completion ? changes.instants.contains(file.instant)
-                                                : is_after(file.instant, from);
+    const bool may_hold_some =
+        is_by_completion ? changes.instants.contains(file.instant) : is_after(file.instant, from);
     if (!may_hold_some) continue;
     WEIR_ASSIGN(FileSlice slice, slice_of(file, table.timeline, log));
     changes.slices.push_back(std::move(slice));

@@ -40,8 +40,8 @@ Status check_not_renamed(CommitLog& log, const std::vector<Instant>& commits) {
   if (ids == metadata->extra.end() || ids->second.empty()) return {};
   return fail_with_hint(
       ErrorCode::kUnsupported,
-      fmt::format("{} says in '{}' that columns are told by ids, not by names",
-                  commits.back().file, kIdsKey),
+      fmt::format("{} says in '{}' that columns are told by ids, not by names", commits.back().file,
+                  kIdsKey),
       "weir finds columns by name, and one may have been renamed: read the table with Spark "
       "(hoodie.schema.on.read.enable) and write it out anew");
 }
@@ -66,8 +66,8 @@ Result<model::Schema> schema_of(const TableProperties& properties, CommitLog& lo
   WEIR_TRY(check_not_renamed(log, commits));
   WEIR_ASSIGN(model::Schema schema, schema_at(properties, log, commits));
   if (schema.empty() && !live.empty()) {
-    const auto newest = std::ranges::max_element(
-        live, {}, [](const auto& entry) { return entry.second.instant; });
+    const auto newest =
+        std::ranges::max_element(live, {}, [](const auto& entry) { return entry.second.instant; });
     WEIR_ASSIGN(schema, schema_of_file(log, newest->second.name));
   }
   const std::vector<std::string> in_path = path_columns(properties);

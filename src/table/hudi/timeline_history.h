@@ -2,7 +2,8 @@
 
 /// The archived part of a layout-2 timeline: Parquet files that a manifest names. weir needs one
 /// thing of it: when a commit was completed that has left the timeline. (A snapshot needs nothing
-/// of it, nor does anything need the archive of layout 1, whose bounds are the instants themselves.)
+/// of it, nor does anything need the archive of layout 1, whose bounds are the instants
+/// themselves.)
 
 #include <map>
 #include <string>

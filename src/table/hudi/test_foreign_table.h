@@ -59,14 +59,19 @@ class ForeignTable {
     return partition + (partition.empty() ? "" : "/") + group + "_0-0-0_" + time + ".parquet";
   }
 
+  struct File {
+    std::string group;
+    std::string time;
+    std::string partition = {};
+  };
+
   /// A data file of any columns, Hudi's five before them.
-  void add_file(const std::string& group, const std::string& time, const std::string& partition,
-                const std::vector<std::string>& changed_at, const arrow::FieldVector& fields,
-                const std::string& rows_json) {
-    const auto data = arrow::RecordBatch::FromStructArray(
-                          arrow::json::ArrayFromJSONString(arrow::struct_(fields), rows_json)
-                              .ValueOrDie())
-                          .ValueOrDie();
+  void add_file(const File& file, const std::vector<std::string>& changed_at,
+                const arrow::FieldVector& fields, const std::string& rows_json) {
+    const auto data =
+        arrow::RecordBatch::FromStructArray(
+            arrow::json::ArrayFromJSONString(arrow::struct_(fields), rows_json).ValueOrDie())
+            .ValueOrDie();
     arrow::FieldVector all;
     arrow::ArrayVector columns;
     for (const auto name : kMetaColumns) {
@@ -80,8 +85,8 @@ class ForeignTable {
       columns.push_back(data->column(i));
     }
     const auto schema = arrow::schema(all);
-    auto writer =
-        parquet::create_file(*store_, file_of(group, time, partition), schema, {}).value();
+    const std::string name = file_of(file.group, file.time, file.partition);
+    auto writer = parquet::create_file(*store_, name, schema, {}).value();
     EXPECT_TRUE(writer->write(*arrow::RecordBatch::Make(schema, data->num_rows(), columns)));
     EXPECT_TRUE(writer->commit({}, storage::Put::kReplace));
   }
@@ -95,7 +100,7 @@ class ForeignTable {
                           row.name);
       changed_at.push_back(row.changed_at);
     }
-    add_file(group, time, partition, changed_at,
+    add_file({group, time, partition}, changed_at,
              {arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8())},
              "[" + json + "]");
   }
