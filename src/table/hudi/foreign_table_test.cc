@@ -370,7 +370,9 @@ TEST(LaterTimeline, ArchivedCommitsGoByTheCompletionInItsHistory) {
   foreign.add_people("b-0", kT2, {{2, "quick", kT2}});
   foreign.commit({kT2, kC2, {ForeignTable::stat("b-0", kT2)}});
   const auto table = foreign.open();
-  EXPECT_THAT(change_lines(*table, kC1), ElementsAre("2 quick")) << "without a history: at once";
+  // Without a history: completed at once.
+  EXPECT_THAT(change_lines(*table, kC1), ElementsAre("2 quick"));
+  EXPECT_THAT(change_lines(*table, "20251231"), ElementsAre("1 slow", "2 quick"));
   add_history(foreign, kT1, kC3);
   EXPECT_THAT(change_lines(*table, kC2), ElementsAre("1 slow"));
   foreign.put(".hoodie/timeline/history/_version_", "4");
