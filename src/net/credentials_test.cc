@@ -14,10 +14,10 @@
 namespace weir::net {
 namespace {
 
+using ::testing::AllOf;
 using testing::Answer;
 using testing::Asked;
 using testing::Ending;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -109,7 +109,8 @@ TEST_F(CredentialsTest, GivenOnesComeBeforeAllOthers) {
   variables_["AWS_ACCESS_KEY_ID"] = "AKIAENV";
   variables_["AWS_SECRET_ACCESS_KEY"] = "s";
   CredentialOptions options;
-  options.given = Credentials{.access_key_id = "AKIAGIVEN", .secret_access_key = "g", .session_token = {}, .source = {}};
+  options.given = Credentials{
+      .access_key_id = "AKIAGIVEN", .secret_access_key = "g", .session_token = {}, .source = {}};
   EXPECT_EQ(get(options)->access_key_id, "AKIAGIVEN");
   EXPECT_EQ(get()->access_key_id, "AKIAENV");
 }
@@ -182,7 +183,8 @@ TEST_F(CredentialsTest, RoleOfAProfileIsTakenOnWithItsSource) {
   EXPECT_THAT(asked.body, AllOf(HasSubstr("Action=AssumeRole&"), HasSubstr("ExternalId=x1"),
                                 HasSubstr("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Flake")));
   EXPECT_THAT(asked.header("authorization"),
-              AllOf(HasSubstr("Credential=AKIABASE/20260105/eu-west-1/sts/"), HasSubstr("content-type;host")));
+              AllOf(HasSubstr("Credential=AKIABASE/20260105/eu-west-1/sts/"),
+                    HasSubstr("content-type;host")));
 }
 
 TEST_F(CredentialsTest, CircleOfProfilesIsRefused) {
@@ -197,8 +199,9 @@ TEST_F(CredentialsTest, RefusalOfStsIsToldWithoutKeys) {
   variables_["AWS_SECRET_ACCESS_KEY"] = "hunter2";
   answer_ = [](const Asked&) {
     return Answer{.status = 403,
-                  .body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message>"
-                          "</Error></ErrorResponse>"};
+                  .body =
+                      "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message>"
+                      "</Error></ErrorResponse>"};
   };
   CredentialOptions options;
   options.role_arn = "arn:aws:iam::1:role/lake";
@@ -284,7 +287,9 @@ TEST_F(CredentialsTest, DocumentThatIsNoneIsNotShown) {
   answer_ = [](const Asked&) { return Answer{.body = R"({"SecretAccessKey":"hunter2"})"}; };
   EXPECT_THAT(failure(ErrorCode::kInvalidData),
               AllOf(HasSubstr("AccessKeyId"), Not(HasSubstr("hunter2"))));
-  answer_ = [](const Asked&) { return Answer{.body = R"({"Code":"AssumeRoleUnauthorizedAccess"})"}; };
+  answer_ = [](const Asked&) {
+    return Answer{.body = R"({"Code":"AssumeRoleUnauthorizedAccess"})"};
+  };
   EXPECT_THAT(failure(ErrorCode::kDenied), HasSubstr("AssumeRoleUnauthorizedAccess"));
 }
 
@@ -300,7 +305,8 @@ TEST_F(CredentialsTest, KeptUntilFiveMinutesBeforeTheyExpire) {
   clock_.now += 2 * kMinuteUs;
   const auto second = source_->get(never_);
   EXPECT_EQ(second->access_key_id, "ASIA2");
-  source_->forget({.access_key_id = "ASIA1", .secret_access_key = {}, .session_token = "t", .source = {}});
+  source_->forget(
+      {.access_key_id = "ASIA1", .secret_access_key = {}, .session_token = "t", .source = {}});
   EXPECT_EQ(source_->get(never_)->access_key_id, "ASIA2") << "others were forgotten";
   source_->forget(*second);
   EXPECT_EQ(source_->get(never_)->access_key_id, "ASIA3");

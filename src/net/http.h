@@ -77,7 +77,8 @@ class Http {
   virtual Result<Response> send(const Request& request, const Cancel& cancel) = 0;
 };
 
-/// kInvalidConfig where the CA file cannot be read.
+/// kInvalidConfig where the CA file cannot be read. The process must ignore SIGPIPE, as app/ makes
+/// it: a connection that the peer closed would end it.
 Result<std::unique_ptr<Http>> make_http(HttpOptions options);
 
 /// Seconds of `Retry-After` (RFC 9110 section 10.2.3), in milliseconds; 0 where there are none.

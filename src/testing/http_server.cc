@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -131,6 +132,8 @@ bool send_answer(Connection& connection, const Asked& asked, const Answer& answe
 class Server final : public HttpServer {
  public:
   Server(Script script, const Certificate* certificate) : script_(std::move(script)) {
+    std::signal(SIGPIPE,
+                SIG_IGN);  // as the program does: OpenSSL writes to connections that are gone
     if (certificate != nullptr) {
       tls_ = SSL_CTX_new(TLS_server_method());
       WEIR_CHECK(SSL_CTX_use_certificate_file(tls_, certificate->certificate_file.c_str(),
@@ -266,19 +269,6 @@ Certificate::~Certificate() {
 
 std::unique_ptr<HttpServer> start_http_server(Script script, const Certificate* certificate) {
   return std::make_unique<Server>(std::move(script), certificate);
-}
-
-int free_port() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool is_bound =
-      bind(listener, generic, size) == 0 && getsockname(listener, generic, &size) == 0;
-  close(listener);
-  return is_bound ? ntohs(address.sin_port) : 0;
 }
 
 }  // namespace weir::testing

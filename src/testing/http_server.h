@@ -71,7 +71,4 @@ class HttpServer {
 std::unique_ptr<HttpServer> start_http_server(Script script,
                                               const Certificate* certificate = nullptr);
 
-/// A port of 127.0.0.1 that was free a moment ago.
-int free_port();
-
 }  // namespace weir::testing

@@ -1,12 +1,9 @@
 #include "testing/postgres_server.h"
 
-#include <arpa/inet.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +12,8 @@
 #include <filesystem>
 #include <fstream>
 #include <vector>
+
+#include "testing/free_port.h"
 
 namespace weir::testing {
 namespace {
@@ -55,20 +54,6 @@ Status run(const std::vector<std::string>& words, const std::string& log) {
   std::ifstream file(log);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   return fail(ErrorCode::kInternal, "{} ended with status {}: {}", words.front(), status, text);
-}
-
-/// A port that was free a moment ago.
-int free_port() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool is_bound =
-      bind(listener, generic, size) == 0 && getsockname(listener, generic, &size) == 0;
-  close(listener);
-  return is_bound ? ntohs(address.sin_port) : 0;
 }
 
 std::string program(const char* name) { return fmt::format("{}/{}", kPrograms, name); }

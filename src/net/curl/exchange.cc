@@ -20,11 +20,6 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_safe(const std::string& method) { return method == "GET" || method == "HEAD"; }
 
-/// Repeating it changes nothing (RFC 9110 section 9.2.2).
-bool is_idempotent(const std::string& method) {
-  return is_safe(method) || method == "PUT" || method == "DELETE" || method == "OPTIONS";
-}
-
 }  // namespace
 
 Result<Response> Exchange::run() {
@@ -71,9 +66,8 @@ void Exchange::set_transport() {
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<int64_t>(1, request_.stall_timeout_ms / 1000)));
-  // On a kept connection that turns out to be closed curl sends a request again by itself. That is
-  // welcome for one that may be repeated, and for no other.
-  if (!is_idempotent(request_.method)) curl_easy_setopt(handle_, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(handle_, CURLOPT_PREREQFUNCTION, on_connected);
+  curl_easy_setopt(handle_, CURLOPT_PREREQDATA, this);
 }
 
 bool Exchange::has_body() const {
@@ -203,6 +197,14 @@ int Exchange::on_seek(void* self, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+int Exchange::on_connected(void* self, char*, char*, int, int) {
+  // Where a kept connection breaks before an answer, curl sends the request again on another one
+  // and says nothing. The first may have acted: that must be known, unless the method acts never.
+  auto& exchange = *static_cast<Exchange*>(self);
+  if (++exchange.times_sent_ == 1 || is_safe(exchange.request_.method)) return CURL_PREREQFUNC_OK;
+  return CURL_PREREQFUNC_ABORT;
+}
+
 int Exchange::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<Exchange*>(self)->cancel_.is_cancelled() ? 1 : 0;
 }
@@ -214,12 +216,12 @@ std::string Exchange::said() const {
 bool Exchange::may_have_acted() const {
   long sent = 0;
   curl_easy_getinfo(handle_, CURLINFO_REQUEST_SIZE, &sent);
-  return sent > 0 && !is_safe(request_.method);
+  return (sent > 0 || times_sent_ > 1) && !is_safe(request_.method);
 }
 
 Error Exchange::failure_of(CURLcode code) const {
   if (own_failure_) return *own_failure_;
-  if (code == CURLE_ABORTED_BY_CALLBACK) {
+  if (code == CURLE_ABORTED_BY_CALLBACK && times_sent_ < 2) {
     if (auto cancelled = cancel_.check(); !cancelled)
       return std::move(cancelled).error().while_doing(said());
   }

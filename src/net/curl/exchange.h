@@ -39,6 +39,7 @@ class Exchange {
   static size_t on_answer(char* bytes, size_t one, size_t size, void* self);
   static size_t on_upload(char* to, size_t one, size_t most, void* self);
   static int on_seek(void* self, curl_off_t offset, int origin);
+  static int on_connected(void* self, char*, char*, int, int);
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   Status take_answer(std::string_view bytes);
 
@@ -50,6 +51,7 @@ class Exchange {
   curl_slist* header_list_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
   Response response_;
+  int times_sent_ = 0;
   size_t header_bytes_ = 0;
   int64_t answer_bytes_ = 0;
   std::string_view unsent_;           ///< What is left of `body`, or of the reader's last piece.

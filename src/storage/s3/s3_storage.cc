@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <charconv>
+
+#include "net/http.h"
+#include "storage/object_name.h"
+#include "storage/s3.h"
+#include "storage/s3/client.h"
+#include "storage/s3/entry.h"
+#include "storage/s3/listing.h"
+#include "storage/s3/writer.h"
+
+namespace weir::storage {
+namespace s3 {
+namespace {
+
+constexpr size_t kLongestKey = 1024;
+constexpr int64_t kLeastPartBytes = int64_t{5} << 20;
+
+/// A number that is the whole text, from 0; or nothing.
+std::optional<int64_t> number_of(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+std::string header_of(const net::Response& response, std::string_view name) {
+  const auto* value = net::find_header(response.headers, name);
+  return value == nullptr ? std::string() : *value;
+}
+
+/// `Content-Range: bytes 0-9/443` (RFC 9110 section 14.4).
+struct ContentRange {
+  int64_t first = 0;
+  int64_t last = 0;
+  int64_t whole = 0;
+};
+std::optional<ContentRange> read_content_range(std::string_view text) {
+  constexpr std::string_view kUnit = "bytes ";
+  if (!text.starts_with(kUnit)) return std::nullopt;
+  text.remove_prefix(kUnit.size());
+  const auto dash = text.find('-');
+  const auto slash = text.find('/');
+  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash)
+    return std::nullopt;
+  const auto first = number_of(text.substr(0, dash));
+  const auto last = number_of(text.substr(dash + 1, slash - dash - 1));
+  const auto whole = number_of(text.substr(slash + 1));
+  if (!first || !last || !whole || *last < *first || *last >= *whole) return std::nullopt;
+  return ContentRange{*first, *last, *whole};
+}
+
+class S3Storage final : public Storage {
+ public:
+  S3Storage(std::string uri, Address address, S3Options options, S3Ground ground)
+      : uri_(std::move(uri)), client_(std::move(address), std::move(options), std::move(ground)) {}
+
+  Capabilities capabilities() const override { return {.readable_by_engine = false}; }
+  const std::string& uri() const override { return uri_; }
+
+  Result<std::string> read(std::string_view name, Range range) override {
+    WEIR_CHECK(range.offset_bytes >= 0 && range.size_bytes >= 0);
+    WEIR_ASSIGN(const std::string key, key_of(name));
+    if (range.size_bytes == 0) {
+      WEIR_TRY(stat(name));
+      return std::string();
+    }
+    // Replaced while its pieces were read, an object is read from the front again: the pieces of
+    // two objects make none.
+    for (int failed = 1;; ++failed) {
+      auto bytes = read_pieces(name, key, range);
+      const bool has_changed = !bytes && bytes.error().code == ErrorCode::kConflict;
+      if (!has_changed || failed >= client_.options().max_tries) return bytes;
+    }
+  }
+
+  Result<Entry> stat(std::string_view name) override {
+    WEIR_ASSIGN(const std::string key, key_of(name));
+    WEIR_ASSIGN(
+        const auto response,
+        not_found(name,
+                  client_.demand({.method = "HEAD", .key = key, .what = what("look at", name)})));
+    const auto size = number_of(header_of(response, "content-length"));
+    const auto modified = net::parse_http_date(header_of(response, "last-modified"));
+    if (!size || !modified)
+      return fail(ErrorCode::kInvalidData, "the answer about {} says no size or no time",
+                  where(name));
+    return Entry{std::string(name), *size, *modified, version_of(header_of(response, "etag"))};
+  }
+
+  Result<std::unique_ptr<Writer>> create(std::string_view name) override {
+    WEIR_ASSIGN(std::string key, key_of(name));
+    return std::make_unique<S3Writer>(client_, std::move(key), where(name));
+  }
+
+  Result<Page> list(std::string_view prefix, std::string_view after) override {
+    WEIR_TRY(check_prefix(prefix));
+    return list_objects(client_, prefix, after, uri_);
+  }
+
+  Status remove(std::string_view name) override {
+    WEIR_ASSIGN(const std::string key, key_of(name));
+    const auto response =
+        client_.demand({.method = "DELETE", .key = key, .what = what("remove", name)});
+    if (response || response.error().code == ErrorCode::kNotFound) return {};
+    return std::unexpected(response.error());
+  }
+
+  Result<std::string> engine_uri(std::string_view name) const override {
+    WEIR_TRY(check_object_name(name));
+    return fail(ErrorCode::kUnsupported, "the engine cannot open {}", where(name));
+  }
+
+ private:
+  std::string where(std::string_view name) const { return fmt::format("'{}' in '{}'", name, uri_); }
+  std::string what(std::string_view verb, std::string_view name) const {
+    return fmt::format("{} {}", verb, where(name));
+  }
+  Result<std::string> key_of(std::string_view name) const {
+    WEIR_TRY(check_object_name(name));
+    std::string key = client_.address().prefix() + std::string(name);
+    if (key.size() > kLongestKey)
+      return fail(ErrorCode::kInvalidConfig, "{} has a key of {} bytes; S3 takes {}", where(name),
+                  key.size(), kLongestKey);
+    return key;
+  }
+  /// The same words for what is not there as every other store has.
+  Result<net::Response> not_found(std::string_view name, Result<net::Response> response) const {
+    if (!response && response.error().code == ErrorCode::kNotFound)
+      return fail(ErrorCode::kNotFound, "no object {}", where(name));
+    return response;
+  }
+
+  /// kConflict where the object was replaced meanwhile.
+  Result<std::string> read_pieces(std::string_view name, const std::string& key, Range range) {
+    std::string bytes;
+    std::string version;  // of the first piece
+    for (;;) {
+      const auto done = static_cast<int64_t>(bytes.size());
+      const int64_t at = range.offset_bytes + done;
+      const Range piece{at, std::min({client_.options().read_piece_bytes, range.size_bytes - done,
+                                      std::numeric_limits<int64_t>::max() - at})};
+      WEIR_ASSIGN(const bool is_last, read_piece(name, key, piece, version, bytes));
+      if (is_last || static_cast<int64_t>(bytes.size()) >= range.size_bytes) return bytes;
+    }
+  }
+
+  /// Appends one piece; true where the object ends with it.
+  Result<bool> read_piece(std::string_view name, const std::string& key, Range piece,
+                          std::string& version, std::string& bytes) {
+    Call call{.key = key, .what = what("read", name)};
+    call.headers = {{"Range", fmt::format("bytes={}-{}", piece.offset_bytes,
+                                          piece.offset_bytes + piece.size_bytes - 1)}};
+    if (!version.empty()) call.headers.push_back({"If-Match", '"' + version + '"'});
+    // A server that knows no ranges sends the whole.
+    call.answer_limit_bytes = std::numeric_limits<int64_t>::max();
+    call.check = [&](const net::Response& response) { return check_piece(response, piece, name); };
+    Outcome outcome = client_.send(call);
+    if (!outcome.response) return std::unexpected(std::move(outcome.error));
+    auto& response = *outcome.response;
+    if (response.status == 416) return true;  // it ends before the piece begins
+    if (response.status == 412)
+      return fail_with_hint(ErrorCode::kConflict,
+                            fmt::format("{} changed while it was read", where(name)),
+                            "write files under another name and rename them when they are whole");
+    if (response.status == 200) {
+      const auto from =
+          std::min<size_t>(static_cast<size_t>(piece.offset_bytes), response.body.size());
+      bytes.append(response.body, from, static_cast<size_t>(piece.size_bytes));
+      return true;
+    }
+    if (response.status != 206) {
+      WEIR_TRY(not_found(name, std::unexpected(to_error(read_refusal(response), call.what))));
+    }
+    version = version_of(header_of(response, "etag"));
+    const auto range = read_content_range(header_of(response, "content-range"));
+    if (bytes.empty())
+      bytes = std::move(response.body);
+    else
+      bytes += response.body;
+    return range->last + 1 == range->whole;
+  }
+
+  /// kUnavailable for an answer that is not what was asked for: it is asked again.
+  Status check_piece(const net::Response& response, Range piece, std::string_view name) const {
+    const auto size = static_cast<int64_t>(response.body.size());
+    if (response.status == 200) {
+      const auto said = number_of(header_of(response, "content-length"));
+      if (said && *said == size) return {};
+      return fail(ErrorCode::kUnavailable, "cannot {}: {} of {} bytes came", what("read", name),
+                  size, said.value_or(-1));
+    }
+    const auto text = header_of(response, "content-range");
+    const auto range = read_content_range(text);
+    const int64_t end = piece.offset_bytes + piece.size_bytes;
+    const bool is_as_asked = range && range->first == piece.offset_bytes &&
+                             range->last + 1 == std::min(range->whole, end) &&
+                             size == range->last - range->first + 1;
+    if (is_as_asked) return {};
+    return fail(ErrorCode::kUnavailable, "cannot {}: asked for {} bytes from {}, {} came as '{}'",
+                what("read", name), piece.size_bytes, piece.offset_bytes, size, text);
+  }
+
+  const std::string uri_;
+  Client client_;
+};
+
+Status check_options(const S3Options& options) {
+  const auto refuse = [](std::string_view why, std::string hint) {
+    return fail_with_hint(ErrorCode::kInvalidConfig, std::string(why), std::move(hint));
+  };
+  if (options.part_bytes < kLeastPartBytes)
+    return refuse(fmt::format("parts of {} bytes are too small for S3", options.part_bytes),
+                  "parts have 5 MiB (5242880 bytes) at least");
+  if (!options.kms_key_id.empty() && options.encryption != Encryption::kKms)
+    return refuse("a KMS key is named, and encryption is not by KMS", "ask for KMS encryption");
+  if (options.max_tries < 1 || options.deadline_ms < 1 || options.read_piece_bytes < 1)
+    return refuse("tries, deadline and piece size of S3 are at least 1", "");
+  return {};
+}
+
+}  // namespace
+}  // namespace s3
+
+Result<std::unique_ptr<Storage>> make_s3_storage(const std::string& uri, S3Options options,
+                                                 S3Ground ground) {
+  WEIR_CHECK(ground.http != nullptr && ground.credentials != nullptr && ground.clock != nullptr &&
+             ground.random != nullptr && ground.wait != nullptr && ground.cancel != nullptr);
+  WEIR_TRY(s3::check_options(options));
+  WEIR_ASSIGN(auto address, s3::Address::parse(uri, options));
+  return std::make_unique<s3::S3Storage>(uri, std::move(address), std::move(options),
+                                         std::move(ground));
+}
+
+}  // namespace weir::storage

@@ -1,0 +1,212 @@
+/// The conformance suite, and what else only a real server shows, on versitygw; with WEIR_LONG=1 on
+/// MinIO, too. Skipped with a line where a server's program is not there.
+
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "base/digest.h"
+#include "base/ids.h"
+#include "storage/conformance.h"
+#include "storage/s3.h"
+#include "testing/s3_server.h"
+
+namespace weir::storage {
+namespace {
+
+using testing::S3Kind;
+using testing::S3Server;
+
+/// The servers of this test program, each started when it is first needed.
+class Servers final : public ::testing::Environment {
+ public:
+  /// Nothing where its program is not there.
+  S3Server* get(S3Kind kind) {
+    auto& server = kind == S3Kind::kMinio ? minio_ : versitygw_;
+    if (!server.was_tried) {
+      server.was_tried = true;
+      auto started = testing::start_s3_server(kind);
+      if (started)
+        server.running = std::move(*started);
+      else
+        std::cout << "SKIPPED: " << to_line(started.error()) << std::endl;
+      EXPECT_TRUE(started || started.error().code == ErrorCode::kNotFound)
+          << to_line(started.error());
+    }
+    return server.running.get();
+  }
+  void TearDown() override {
+    versitygw_.running.reset();
+    minio_.running.reset();
+  }
+
+ private:
+  struct Slot {
+    bool was_tried = false;
+    std::unique_ptr<S3Server> running;
+  };
+  Slot versitygw_;
+  Slot minio_;
+};
+
+Servers& servers() {
+  static auto* const kServers =
+      static_cast<Servers*>(::testing::AddGlobalTestEnvironment(new Servers));
+  return *kServers;
+}
+
+class GivenKeys final : public net::CredentialSource {
+ public:
+  explicit GivenKeys(const S3Server& server)
+      : keys_{.access_key_id = server.access_key_id(),
+              .secret_access_key = server.secret_access_key(),
+              .session_token = {},
+              .source = "given"} {}
+  Result<net::Credentials> get(const Cancel&) override { return keys_; }
+  void forget(const net::Credentials&) override {}
+
+ private:
+  net::Credentials keys_;
+};
+
+/// A store in a bucket of its own, and what it works with.
+class ServedStorage final : public Storage {
+ public:
+  ServedStorage(const S3Server& server, const std::string& uri, S3Options options) : keys_(server) {
+    options.endpoint = server.endpoint();
+    // Reads and writes in pieces too small for real use, so that every test has several.
+    options.read_piece_bytes = 100'000;
+    options.part_bytes = int64_t{5} << 20;
+    auto made = make_s3_storage(uri, options, ground());
+    EXPECT_TRUE(made) << to_line(made.error());
+    store_ = std::move(*made);
+  }
+  S3Ground ground() {
+    return {.http = http_.get(),
+            .credentials = &keys_,
+            .clock = clock_.get(),
+            .random = random_.get(),
+            .wait = net::make_wait(),
+            .cancel = &never_};
+  }
+  Capabilities capabilities() const override { return store_->capabilities(); }
+  Result<std::string> read(std::string_view name, Range range) override {
+    return store_->read(name, range);
+  }
+  Result<Entry> stat(std::string_view name) override { return store_->stat(name); }
+  Result<std::unique_ptr<Writer>> create(std::string_view name) override {
+    return store_->create(name);
+  }
+  Result<Page> list(std::string_view prefix, std::string_view after) override {
+    return store_->list(prefix, after);
+  }
+  Status remove(std::string_view name) override { return store_->remove(name); }
+  Result<std::string> engine_uri(std::string_view name) const override {
+    return store_->engine_uri(name);
+  }
+  const std::string& uri() const override { return store_->uri(); }
+
+ private:
+  GivenKeys keys_;
+  std::unique_ptr<Clock> clock_ = make_system_clock();
+  std::unique_ptr<Random> random_ = make_system_random();
+  std::unique_ptr<net::Http> http_ = *net::make_http({});
+  Cancel never_;
+  std::unique_ptr<Storage> store_;
+};
+
+/// At the root of a bucket, or below a prefix with characters that URLs need encoded.
+std::unique_ptr<ServedStorage> served(S3Kind kind, std::string_view prefix,
+                                      S3Options options = {}) {
+  S3Server* const server = servers().get(kind);
+  if (server == nullptr) return nullptr;
+  const auto bucket = server->create_bucket();
+  EXPECT_TRUE(bucket) << to_line(bucket.error());
+  return std::make_unique<ServedStorage>(*server, fmt::format("s3://{}{}", *bucket, prefix),
+                                         options);
+}
+
+class S3 : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    store_ = served(S3Kind::kVersitygw, "/lake");
+    if (store_ == nullptr) GTEST_SKIP() << "no versitygw";
+  }
+  std::unique_ptr<ServedStorage> store_;
+};
+
+TEST_F(S3, ObjectOfSeveralPartsIsOneObject) {
+  std::string bytes;
+  for (int i = 0; bytes.size() < (size_t{12} << 20); ++i) bytes += fmt::format("{},", i);
+  for (const Put mode : {Put::kIfAbsent, Put::kReplace}) {
+    const auto writer = store_->create("large");
+    ASSERT_TRUE(writer);
+    for (size_t at = 0; at < bytes.size(); at += 1'000'003)
+      ASSERT_TRUE((*writer)->append(std::string_view(bytes).substr(at, 1'000'003)));
+    const auto written = (*writer)->commit(mode);
+    ASSERT_TRUE(written) << to_line(written.error());
+    EXPECT_EQ(written->sha256, sha256_hex(bytes));
+  }
+  EXPECT_TRUE(*store_->read("large", Range::all()) == bytes);
+  EXPECT_EQ(*store_->read("large", {7'000'000, 9}), bytes.substr(7'000'000, 9));
+}
+
+TEST_F(S3, LargeObjectIfAbsentLosesToOneThatIsThere) {
+  ASSERT_TRUE(put(*store_, "k", "first", Put::kReplace));
+  const auto second = put(*store_, "k", std::string(size_t{6} << 20, 'x'), Put::kIfAbsent);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kAlreadyExists) << to_line(second.error());
+  EXPECT_EQ(*store_->read("k", Range::all()), "first");
+}
+
+TEST_F(S3, ListingIsWholeOverManyPages) {
+  constexpr int kObjects = 1100;  // a page has 1000
+  std::vector<std::jthread> writers;
+  for (int thread = 0; thread < 4; ++thread)
+    writers.emplace_back([&, thread] {
+      for (int i = thread; i < kObjects; i += 4)
+        EXPECT_TRUE(put(*store_, fmt::format("many/{:05}", i), "", Put::kReplace));
+    });
+  writers.clear();
+  const auto first = store_->list("many/", "");
+  ASSERT_TRUE(first) << to_line(first.error());
+  EXPECT_FALSE(first->is_last);
+  const auto all = list_all(*store_, "many/");
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), static_cast<size_t>(kObjects));
+  EXPECT_EQ(all->back().name, fmt::format("many/{:05}", kObjects - 1));
+}
+
+TEST_F(S3, BucketThatIsNotThereIsNamed) {
+  const auto ground = store_->ground();
+  S3Options options;
+  options.endpoint = servers().get(S3Kind::kVersitygw)->endpoint();
+  const auto store = make_s3_storage("s3://weir-nowhere/lake", options, ground);
+  ASSERT_TRUE(store);
+  for (const auto& error :
+       {(*store)->read("k", Range::all()).error(), (*store)->list("", "").error(),
+        put(**store, "k", "x", Put::kIfAbsent).error()}) {
+    EXPECT_EQ(error.code, ErrorCode::kInvalidConfig) << to_line(error);
+    EXPECT_THAT(to_line(error), ::testing::HasSubstr("s3://weir-nowhere"));
+  }
+}
+
+std::unique_ptr<Storage> on_versitygw() { return served(S3Kind::kVersitygw, ""); }
+std::unique_ptr<Storage> on_versitygw_below_a_prefix() {
+  return served(S3Kind::kVersitygw, "/la ke/+=%41:é");
+}
+std::unique_ptr<Storage> on_minio() { return served(S3Kind::kMinio, "/lake"); }
+std::vector<std::function<std::unique_ptr<Storage>()>> minio_if_long() {
+  if (std::getenv("WEIR_LONG") == nullptr) return {};
+  return {on_minio};
+}
+
+INSTANTIATE_TEST_SUITE_P(S3Versitygw, Conformance, ::testing::Values(on_versitygw));
+INSTANTIATE_TEST_SUITE_P(S3BelowAPrefix, Conformance,
+                         ::testing::Values(on_versitygw_below_a_prefix));
+INSTANTIATE_TEST_SUITE_P(S3Minio, Conformance, ::testing::ValuesIn(minio_if_long()));
+
+}  // namespace
+}  // namespace weir::storage

@@ -1,0 +1,246 @@
+#include "storage/s3/writer.h"
+
+#include <algorithm>
+
+#include <openssl/evp.h>
+
+#include "base/ids.h"
+#include "net/url.h"
+#include "net/xml.h"
+
+namespace weir::storage::s3 {
+namespace {
+
+constexpr size_t kMostParts = 10'000;
+
+std::string base64(const std::array<uint8_t, 32>& bytes) {
+  std::string text(44 + 1, '\0');  // and a NUL, which EVP writes
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+struct BodyDigest {
+  std::string hex;
+  std::string base64_text;
+  explicit BodyDigest(std::string_view body) {
+    Sha256 digest;
+    digest.update(body);
+    const auto bytes = digest.finish_bytes();
+    hex = to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    base64_text = base64(bytes);
+  }
+};
+
+bool is_good(const Outcome& outcome) {
+  return outcome.response && outcome.response->status >= 200 && outcome.response->status < 300 &&
+         read_refusal(*outcome.response).code.empty();
+}
+
+}  // namespace
+
+S3Writer::S3Writer(Client& client, std::string key, std::string where)
+    : client_(client),
+      key_(std::move(key)),
+      where_(std::move(where)),
+      mark_(make_uuid4(*client.ground().random)) {}
+
+Status S3Writer::append(std::string_view bytes) {
+  WEIR_CHECK(!is_finished_);
+  if (failure_) return std::unexpected(*failure_);
+  digest_.update(bytes);
+  size_bytes_ += static_cast<int64_t>(bytes.size());
+  while (!bytes.empty()) {
+    const auto piece = bytes.substr(0, part_bytes() - buffer_.size());
+    buffer_ += piece;
+    bytes.remove_prefix(piece.size());
+    // A part is sent when more is known to come: the last one goes with commit(), and an object of
+    // exactly one part is one PUT.
+    if (buffer_.size() < part_bytes() || bytes.empty()) continue;
+    Status sent = upload_part();
+    if (!sent) {
+      failure_ = sent.error();
+      return sent;
+    }
+  }
+  return {};
+}
+
+size_t S3Writer::part_bytes() const {
+  // Ten steps of a thousand parts, each twice as large as before.
+  return static_cast<size_t>(client_.options().part_bytes) << (parts_.size() / 1000);
+}
+
+net::Headers S3Writer::object_headers() const {
+  const auto& options = client_.options();
+  net::Headers headers = {{"Content-Type", "application/octet-stream"},
+                          {std::string(kMark), mark_}};
+  if (!options.storage_class.empty())
+    headers.push_back({"x-amz-storage-class", options.storage_class});
+  if (options.encryption == Encryption::kS3)
+    headers.push_back({"x-amz-server-side-encryption", "AES256"});
+  if (options.encryption == Encryption::kKms)
+    headers.push_back({"x-amz-server-side-encryption", "aws:kms"});
+  if (!options.kms_key_id.empty())
+    headers.push_back({"x-amz-server-side-encryption-aws-kms-key-id", options.kms_key_id});
+  return headers;
+}
+
+Status S3Writer::start_upload() {
+  Call call{.method = "POST", .key = key_, .query = "uploads=", .headers = object_headers()};
+  call.headers.push_back({"x-amz-checksum-algorithm", "SHA256"});
+  call.what = what("begin");
+  auto response = client_.demand(call);
+  if (!response) {
+    // At worst an empty upload is left, which nobody sees as an object.
+    if (response.error().code == ErrorCode::kOutcomeUnknown)
+      response.error().code = ErrorCode::kUnavailable;
+    return std::unexpected(std::move(response).error());
+  }
+  WEIR_ASSIGN(const auto root, while_doing(net::parse_xml(response->body), call.what));
+  upload_id_ = root.text_of("UploadId");
+  if (upload_id_.empty())
+    return fail(ErrorCode::kInternal, "cannot {}: the answer names no upload", call.what);
+  return {};
+}
+
+Status S3Writer::upload_part() {
+  if (upload_id_.empty()) WEIR_TRY(start_upload());
+  if (parts_.size() == kMostParts)
+    return fail(ErrorCode::kResourceExhausted, "{} has more than {} parts", where_, kMostParts);
+  const BodyDigest digest(buffer_);
+  Call call{.method = "PUT",
+            .key = key_,
+            .query = net::encode_query(
+                {{"partNumber", std::to_string(parts_.size() + 1)}, {"uploadId", upload_id_}}),
+            .headers = {{"x-amz-checksum-sha256", digest.base64_text}},
+            .body = buffer_,
+            .body_sha256 = digest.hex,
+            .what = what(fmt::format("write part {} of", parts_.size() + 1))};
+  auto response = client_.demand(call);
+  if (!response) {
+    // A part that may be there is written over by its next try, and nobody sees it.
+    if (response.error().code == ErrorCode::kOutcomeUnknown)
+      response.error().code = ErrorCode::kUnavailable;
+    return std::unexpected(std::move(response).error());
+  }
+  const auto* etag = net::find_header(response->headers, "etag");
+  if (etag == nullptr)
+    return fail(ErrorCode::kInternal, "cannot {}: the answer has no ETag", call.what);
+  parts_.push_back({*etag, digest.base64_text});
+  buffer_.clear();
+  return {};
+}
+
+Result<Written> S3Writer::commit(Put mode) {
+  WEIR_CHECK(!is_finished_);
+  if (failure_) {
+    abort();
+    return std::unexpected(*failure_);
+  }
+  Written written{size_bytes_, digest_.finish_hex()};
+  Status done;
+  if (parts_.empty()) {
+    done = put_whole(mode, written.sha256);
+  } else {
+    done = upload_part();
+    if (done) done = complete(mode);
+  }
+  // Where the end is open, the upload may be about to become the object: it is left alone.
+  const bool is_open = !done && done.error().code == ErrorCode::kOutcomeUnknown;
+  if (done || is_open) upload_id_.clear();
+  abort();
+  if (!done) return std::unexpected(std::move(done).error());
+  return written;
+}
+
+Status S3Writer::put_whole(Put mode, std::string_view sha256) {
+  Call call{.method = "PUT",
+            .key = key_,
+            .headers = object_headers(),
+            .body = buffer_,
+            .body_sha256 = std::string(sha256),
+            .what = what("write"),
+            .on_conflict = Call::OnConflict::kTryAgain};
+  call.headers.push_back({"x-amz-checksum-sha256", BodyDigest(buffer_).base64_text});
+  if (mode == Put::kIfAbsent) call.headers.push_back({"If-None-Match", "*"});
+  return settle(mode, call, client_.send(call));
+}
+
+Status S3Writer::complete(Put mode) {
+  std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+  for (size_t i = 0; i < parts_.size(); ++i)
+    body += fmt::format(
+        "<Part><PartNumber>{}</PartNumber><ETag>{}</ETag><ChecksumSHA256>{}</ChecksumSHA256></"
+        "Part>",
+        i + 1, net::xml_escape(parts_[i].etag), parts_[i].sha256_base64);
+  body += "</CompleteMultipartUpload>";
+  Call call{.method = "POST",
+            .key = key_,
+            .query = net::encode_query({{"uploadId", upload_id_}}),
+            .headers = {{"Content-Type", "application/xml"}},
+            .body = body,
+            .what = what("complete")};
+  // After a 409 the parts are gone, so it is not tried again here.
+  if (mode == Put::kIfAbsent) call.headers.push_back({"If-None-Match", "*"});
+  return settle(mode, call, client_.send(call));
+}
+
+Status S3Writer::settle(Put mode, const Call& call, Outcome outcome) {
+  if (is_good(outcome)) return {};
+  if (!outcome.response) {
+    if (!outcome.may_have_acted) return std::unexpected(std::move(outcome.error));
+    outcome.error.code = ErrorCode::kOutcomeUnknown;
+    return decide_by_mark(mode, std::move(outcome.error));
+  }
+  const Refusal refusal = read_refusal(*outcome.response);
+  Error failure = to_error(refusal, call.what);
+  if (refusal.status == 412) {
+    // Perhaps by a try of our own whose answer was lost, here or in curl on a kept connection.
+    failure.code = outcome.may_have_acted ? ErrorCode::kOutcomeUnknown : ErrorCode::kConflict;
+    return decide_by_mark(mode, std::move(failure));
+  }
+  if (!outcome.may_have_acted) return std::unexpected(std::move(failure));
+  // Also NoSuchUpload after a lost answer: a try before may have completed it.
+  failure.code = ErrorCode::kOutcomeUnknown;
+  return decide_by_mark(mode, std::move(failure));
+}
+
+Status S3Writer::decide_by_mark(Put mode, Error failure) {
+  const auto whose = whose_is_there();
+  if (whose && *whose == Whose::kOurs) return {};
+  const bool is_taken = (whose && *whose == Whose::kOthers) ||
+                        // Who may not read may still learn from a plain 412.
+                        (!whose && failure.code == ErrorCode::kConflict);
+  if (mode == Put::kIfAbsent && is_taken)
+    return fail(ErrorCode::kAlreadyExists, "{} exists already", where_);
+  if (!whose) failure.trail.push_back(fmt::format("reading back: {}", whose.error().message));
+  if (failure.code == ErrorCode::kConflict)
+    failure.message = fmt::format("{} was there when it was written, and then not", where_);
+  return std::unexpected(std::move(failure));
+}
+
+Result<S3Writer::Whose> S3Writer::whose_is_there() const {
+  Call call{.method = "HEAD", .key = key_, .what = what("read back")};
+  const auto response = client_.demand(call);
+  if (!response && response.error().code == ErrorCode::kNotFound) return Whose::kNobodys;
+  if (!response) return std::unexpected(response.error());
+  const auto* mark = net::find_header(response->headers, kMark);
+  return mark != nullptr && *mark == mark_ ? Whose::kOurs : Whose::kOthers;
+}
+
+void S3Writer::abort() noexcept {
+  is_finished_ = true;
+  buffer_.clear();
+  if (upload_id_.empty()) return;
+  Call call{.method = "DELETE",
+            .key = key_,
+            .query = net::encode_query({{"uploadId", std::exchange(upload_id_, {})}}),
+            .what = what("abort the upload of"),
+            .purpose = Call::Purpose::kCleanUp};
+  // What is left where this fails is for the bucket's lifecycle rule; see docs/guide/s3.md.
+  static_cast<void>(client_.send(call));
+}
+
+}  // namespace weir::storage::s3

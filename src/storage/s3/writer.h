@@ -1,0 +1,60 @@
+#pragma once
+
+/// Bytes on their way into one object: in one PUT where they fit into a part, else as a multipart
+/// upload that becomes the object when it is completed.
+
+#include <vector>
+
+#include "base/digest.h"
+#include "storage/s3/client.h"
+
+namespace weir::storage::s3 {
+
+/// The mark that each write leaves in the metadata of its object: a number drawn for this write.
+/// Where an answer was lost it tells whether the object that is there is the one that was written.
+inline constexpr std::string_view kMark = "x-amz-meta-weir-write";
+
+class S3Writer final : public Writer {
+ public:
+  /// `where` is like "'a/b' in 's3://bucket'"; the client outlives the writer.
+  S3Writer(Client& client, std::string key, std::string where);
+  ~S3Writer() override { abort(); }
+
+  Status append(std::string_view bytes) override;
+  Result<Written> commit(Put mode) override;
+  void abort() noexcept override;
+
+ private:
+  struct Part {
+    std::string etag;
+    std::string sha256_base64;
+  };
+  enum class Whose { kNobodys, kOurs, kOthers };
+
+  net::Headers object_headers() const;
+  std::string what(std::string_view verb) const { return fmt::format("{} {}", verb, where_); }
+  /// Grows with the number of parts, so that 10,000 are enough for the largest object of S3.
+  size_t part_bytes() const;
+  Status start_upload();
+  Status upload_part();
+  Status complete(Put mode);
+  Status put_whole(Put mode, std::string_view sha256);
+  /// What the outcome of a PUT or a completion means: reads back where that is open.
+  Status settle(Put mode, const Call& call, Outcome outcome);
+  Result<Whose> whose_is_there() const;
+  Status decide_by_mark(Put mode, Error failure);
+
+  Client& client_;
+  const std::string key_;
+  const std::string where_;
+  const std::string mark_;
+  std::string buffer_;
+  Sha256 digest_;
+  int64_t size_bytes_ = 0;
+  std::string upload_id_;  ///< Empty: no multipart upload is open.
+  std::vector<Part> parts_;
+  std::optional<Error> failure_;  ///< Of an append: the writer is of no use any more.
+  bool is_finished_ = false;
+};
+
+}  // namespace weir::storage::s3
