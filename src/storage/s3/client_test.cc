@@ -1,7 +1,7 @@
 /// What the store does when S3 does not do what it was asked at once: reads, listings, and all that
 /// is the same for every request. Writes are in writer_test.cc.
 
-#include "storage/s3/scripted_s3.h"
+#include "storage/s3/scripted_s3_for_test.h"
 
 namespace weir::storage {
 namespace {

@@ -2,7 +2,7 @@
 /// for one that did not, nor the other way round.
 
 #include "base/digest.h"
-#include "storage/s3/scripted_s3.h"
+#include "storage/s3/scripted_s3_for_test.h"
 
 namespace weir::storage {
 namespace {
