@@ -9,11 +9,11 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "app/stores.h"
 #include "base/process.h"
 #include "cli/command_line.h"
 #include "engine/engine.h"
 #include "sql/session.h"
-#include "storage/storage.h"
 #include "task/contract.h"
 #include "templates/templates.h"
 
@@ -90,7 +90,10 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.random = random.get();
   wiring.cancel = &cancel;
   wiring.templates = *all_templates;
-  wiring.make_stores = [](const std::string& base) { return storage::make_local_stores(base); };
+  wiring.make_stores = [&](const std::string& base, cli::FindConnections connections) {
+    return make_stores(base, std::move(connections),
+                       {environment.get(), clock.get(), random.get(), &cancel});
+  };
   wiring.engine = [&](const std::string& name) -> Result<engine::Engine*> {
     for (auto* each : {embedded.get(), subprocess.get(), spark.get()}) {
       if (each->name() == name) return each;

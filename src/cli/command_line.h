@@ -16,10 +16,14 @@
 #include "base/ids.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "model/configuration.h"
 #include "storage/storage.h"
 #include "task/template.h"
 
 namespace weir::cli {
+
+/// The connections of kind `s3` of the project at hand.
+using FindConnections = std::function<Result<std::vector<model::Connection>>()>;
 
 /// What app/ hands in. Everything outlives the call.
 struct Wiring {
@@ -28,7 +32,8 @@ struct Wiring {
   Random* random = nullptr;
   Cancel* cancel = nullptr;  ///< Set by signals.
   std::span<const task::Template> templates;
-  std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder)> make_stores;
+  std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder, FindConnections)>
+      make_stores;
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::string program;  ///< Path of this program.
   std::string version;

@@ -21,9 +21,18 @@ Session::Session(const Wiring& wiring, const Flags& flags)
     : wiring_(wiring),
       flags_(flags),
       folder_(absolute_folder(wiring.working_directory, flags.project)),
-      stores_(wiring.make_stores(folder_)),
+      stores_(wiring.make_stores(folder_, [this] { return bucket_connections(); })),
       log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
                                                                           : LogLevel::kWarning)) {}
+
+Result<std::vector<model::Connection>> Session::bucket_connections() {
+  // A single operation has no project: it gets its stores from the environment.
+  if (!has_yaml() && catalog_ == nullptr) return std::vector<model::Connection>{};
+  WEIR_ASSIGN(auto configuration, resolved_configuration(*this));
+  std::erase_if(configuration.connections,
+                [](const model::Connection& connection) { return connection.kind != "s3"; });
+  return std::move(configuration.connections);
+}
 
 bool Session::has_yaml() const {
   std::error_code error;

@@ -58,6 +58,8 @@ class Session {
   int give_error(const Error& error);
 
  private:
+  Result<std::vector<model::Connection>> bucket_connections();
+
   const Wiring& wiring_;
   Flags flags_;
   std::string folder_;

@@ -10,6 +10,7 @@
 #include "config/user_templates.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
+#include "storage/s3_settings.h"
 
 namespace weir::config {
 namespace {
@@ -161,11 +162,21 @@ class Linter {
   }
 
   void lint_path(const model::Connection& connection) {
+    if (connection.kind == "s3") lint_bucket(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());
     if (path.is_string() && path != "") return;
     fault({"connection", {connection.connection_id}, {"path"}},
           "a connection of kind 'duckdb' needs a path", "write path: data/warehouse.duckdb");
+  }
+
+  void lint_bucket(const model::Connection& connection) {
+    // What a variable will be is not known yet; then the store says it when it is opened.
+    if (is_open(dump_json(connection.options))) return;
+    const auto settings = storage::read_s3_settings(connection.options);
+    if (!settings)
+      fault({"connection", {connection.connection_id}, {}}, settings.error().message,
+            settings.error().hint);
   }
 
   void lint_template(const model::TemplateRow& row) {

@@ -26,7 +26,7 @@ struct CredentialOptions {
   std::string external_id;
   std::string session_name = "weir";
   std::string region;        ///< Of STS; empty: configured_region().
-  std::string sts_endpoint;  ///< Empty: AWS_ENDPOINT_URL_STS, then the region's.
+  std::string sts_endpoint;  ///< Empty: AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the region's.
   std::string
       instance_endpoint;  ///< Empty: AWS_EC2_METADATA_SERVICE_ENDPOINT, then 169.254.169.254.
   std::string container_endpoint;  ///< For the relative URI; empty: http://169.254.170.2.

@@ -24,6 +24,7 @@ Result<Place> sts_place(const Search& search) {
                 configured_region(*search.ground.environment, search.options.profile));
   }
   if (place.url.empty()) place.url = search.variable("AWS_ENDPOINT_URL_STS");
+  if (place.url.empty()) place.url = search.variable("AWS_ENDPOINT_URL");
   if (place.url.empty() && place.region.empty()) {
     // The one endpoint that serves all regions of the commercial partition.
     place.url = "https://sts.amazonaws.com";

@@ -168,8 +168,12 @@ TEST_F(S3Client, ExpiredKeysAreFetchedAnewOnce) {
   script({Answer{.status = 403}, marked("x")});
   EXPECT_TRUE(store_->stat("a/k"));
   keys_.token.clear();
-  script({Answer{.status = 403}});
-  EXPECT_EQ(store_->stat("a/k").error().code, ErrorCode::kDenied);
+  // Then GET is asked for the words.
+  script({Answer{.status = 403}, error(403, "AccessDenied")});
+  const auto denied = store_->stat("a/k");
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().code, ErrorCode::kDenied);
+  EXPECT_THAT(to_line(denied.error()), HasSubstr("AccessDenied: words"));
 }
 
 TEST_F(S3Client, BucketElsewhereIsFoundByWhatS3Says) {

@@ -76,10 +76,14 @@ class S3Storage final : public Storage {
 
   Result<Entry> stat(std::string_view name) override {
     WEIR_ASSIGN(const std::string key, key_of(name));
-    WEIR_ASSIGN(
-        const auto response,
-        not_found(name,
-                  client_.demand({.method = "HEAD", .key = key, .what = what("look at", name)})));
+    const Call call{.method = "HEAD", .key = key, .what = what("look at", name)};
+    auto answer = not_found(name, client_.demand(call));
+    if (!answer && answer.error().code == ErrorCode::kDenied) {
+      // An answer to HEAD has no words; one to GET says what is wrong with keys or rights.
+      const auto first_byte = read(name, {0, 1});
+      if (!first_byte) return std::unexpected(first_byte.error());
+    }
+    WEIR_ASSIGN(const auto response, std::move(answer));
     const auto size = number_of(header_of(response, "content-length"));
     const auto modified = net::parse_http_date(header_of(response, "last-modified"));
     if (!size || !modified)

@@ -1,0 +1,117 @@
+#include "app/stores.h"
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "base/check.h"
+#include "net/credentials.h"
+#include "storage/s3_settings.h"
+
+namespace weir::app {
+namespace {
+
+class AllStores final : public storage::Stores {
+ public:
+  AllStores(std::string base_folder, FindConnections connections, StoresGround ground)
+      : base_folder_(std::move(base_folder)),
+        connections_(std::move(connections)),
+        ground_(ground),
+        local_(storage::make_local_stores(base_folder_)) {}
+
+  Result<storage::Storage*> open(const std::string& uri) override {
+    if (!uri.starts_with("s3:")) return local_->open(uri);
+    // Without our lock: who reads the configuration opens stores, too.
+    WEIR_TRY(read_settings());
+    const std::lock_guard lock(mutex_);
+    if (const auto found = buckets_.find(uri); found != buckets_.end()) return found->second.get();
+    WEIR_ASSIGN(auto store, make(uri));
+    return (buckets_[uri] = std::move(store)).get();
+  }
+
+ private:
+  Status read_settings() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (has_settings_) return {};
+    }
+    std::vector<storage::S3Settings> read;
+    WEIR_ASSIGN(const auto connections,
+                while_doing(connections_(), "looking for connections of kind 's3'"));
+    for (const auto& connection : connections) {
+      WEIR_ASSIGN(auto settings,
+                  while_doing(storage::read_s3_settings(connection.options),
+                              fmt::format("reading connection '{}'", connection.connection_id)));
+      read.push_back(std::move(settings));
+    }
+    const std::lock_guard lock(mutex_);
+    settings_ = std::move(read);
+    has_settings_ = true;
+    return {};
+  }
+
+  Result<std::unique_ptr<storage::Storage>> make(const std::string& uri) {
+    storage::S3Settings settings;
+    for (const auto& each : settings_)
+      if (storage::is_at_or_below(uri, each.uri) && each.uri.size() > settings.uri.size())
+        settings = each;
+    WEIR_TRY(storage::add_environment(settings, *ground_.environment));
+    if (!settings.ca_file.empty())
+      settings.ca_file = (std::filesystem::path(base_folder_) / settings.ca_file).string();
+    WEIR_ASSIGN(net::Http* const http, http_of(settings.ca_file));
+    return storage::make_s3_storage(uri, settings.options,
+                                    {.http = http,
+                                     .credentials = credentials_of(settings, *http),
+                                     .clock = ground_.clock,
+                                     .random = ground_.random,
+                                     .wait = net::make_wait(),
+                                     .cancel = ground_.cancel});
+  }
+
+  Result<net::Http*> http_of(const std::string& ca_file) {
+    auto& http = https_[ca_file];
+    if (http == nullptr) {
+      WEIR_ASSIGN(http, net::make_http({.ca_file = ca_file, .proxy = {}}));
+    }
+    return http.get();
+  }
+
+  /// Stores with the same keys share one source, so that the keys are fetched once.
+  net::CredentialSource* credentials_of(const storage::S3Settings& settings, net::Http& http) {
+    auto& source =
+        sources_[{settings.profile, settings.role_arn, settings.external_id, settings.ca_file}];
+    if (source == nullptr) {
+      net::CredentialOptions options;
+      options.profile = settings.profile;
+      options.role_arn = settings.role_arn;
+      options.external_id = settings.external_id;
+      source = net::make_credential_source(std::move(options), {.http = &http,
+                                                                .environment = ground_.environment,
+                                                                .clock = ground_.clock,
+                                                                .random = ground_.random,
+                                                                .wait = net::make_wait()});
+    }
+    return source.get();
+  }
+
+  const std::string base_folder_;
+  const FindConnections connections_;
+  const StoresGround ground_;
+  const std::unique_ptr<storage::Stores> local_;
+  std::mutex mutex_;
+  bool has_settings_ WEIR_GUARDED_BY(mutex_) = false;
+  std::vector<storage::S3Settings> settings_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, std::unique_ptr<net::Http>> https_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::vector<std::string>, std::unique_ptr<net::CredentialSource>> sources_
+      WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, std::unique_ptr<storage::Storage>> buckets_ WEIR_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<storage::Stores> make_stores(std::string base_folder, FindConnections connections,
+                                             StoresGround ground) {
+  return std::make_unique<AllStores>(std::move(base_folder), std::move(connections), ground);
+}
+
+}  // namespace weir::app

@@ -1,0 +1,36 @@
+#pragma once
+
+/// Every store that this program serves, by the scheme of its URI; and what the configuration and
+/// the environment say of buckets.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/environment.h"
+#include "base/ids.h"
+#include "model/configuration.h"
+#include "storage/storage.h"
+
+namespace weir::app {
+
+/// Everything outlives the stores.
+struct StoresGround {
+  const Environment* environment = nullptr;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  const Cancel* cancel = nullptr;
+};
+
+/// The connections of kind `s3` of the project that is open; asked when the first bucket is opened.
+using FindConnections = std::function<Result<std::vector<model::Connection>>()>;
+
+/// Local folders and `memory:`, as make_local_stores says, and `s3://bucket[/prefix]`: with the
+/// options of the connection whose `uri` is nearest above, and what the environment says.
+std::unique_ptr<storage::Stores> make_stores(std::string base_folder, FindConnections connections,
+                                             StoresGround ground);
+
+}  // namespace weir::app

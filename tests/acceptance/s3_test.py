@@ -1,0 +1,135 @@
+"""A lake in a bucket: the real program against versitygw. Skipped where that is not built."""
+import pathlib
+import re
+import sys
+import unittest
+
+from weir_project import A, B, PROJECT, Project
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import versitygw  # noqa: E402
+
+YAML = """
+project: shop
+layers:
+  - {name: landing, uri: "s3://shop-lake/la nding"}
+  - {name: raw, uri: s3://shop-lake/raw}
+datasets:
+  - name: raw.sales
+    identity: content
+    columns: {id: bigint, amount: "decimal(10,2)"}
+defaults: {retries: 0}
+"""
+
+FLOW = """
+flow: sales
+tasks:
+  - id: fetch
+    template: fetch_files
+    with: {from: upload, to: landing/sales, pattern: "*.csv"}
+  - id: ingest
+    template: ingest_files
+    needs: [fetch]
+    with: {from: "landing/sales/*.csv", to: raw.sales}
+"""
+
+
+class Bucket(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls.server = versitygw.Server()
+        except versitygw.Missing as missing:
+            print(f"SKIPPED: {missing}", flush=True)
+            raise unittest.SkipTest(str(missing))
+        cls.addClassCleanup(cls.server.stop)
+        cls.server.create_bucket("shop-lake")
+
+    def setUp(self):
+        for path in sorted((self.server.folder / "data/shop-lake").rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        self.project = Project()
+        self.addCleanup(self.project.close)
+        self.main_line = (self.project.folder / "flows/shop.yaml").read_text().split("---")[0]
+        (self.project.folder / "flows/shop.yaml").unlink()
+        self.project.write("weir.yaml", YAML)
+        self.project.write("flows/sales.yaml", FLOW)
+        for name in list(self.project.environment):
+            if name.startswith("AWS_"):
+                del self.project.environment[name]
+        self.project.environment.update(
+            HOME=str(self.project.folder), AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL_S3=self.server.endpoint,
+            AWS_ACCESS_KEY_ID=versitygw.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=versitygw.SECRET_KEY)
+
+    def test_files_become_raw_parquet_and_every_row_is_counted(self):
+        self.project.write("upload/a + b%41.csv", "id,amount\n1,2.50\n2,x\n3,4.00\n")
+        report = self.project.report("sales")
+        self.assertEqual(report["tasks"]["fetch"]["counts"]["inserted"], 1)
+        counts = report["tasks"]["ingest"]["counts"]
+        self.assertEqual((counts["in"], counts["inserted"], counts["rejected"]), (3, 2, 1))
+        objects = self.server.objects("shop-lake")
+        self.assertIn("la nding/sales/a + b%41.csv", objects)
+        self.assertTrue([key for key in objects if key.startswith("raw/sales/") and key.endswith(".parquet")], objects)
+
+    def test_a_second_run_writes_nothing_new(self):
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
+        self.project.run("sales")
+        before = self.server.objects("shop-lake")
+        report = self.project.report("sales")
+        self.assertEqual(report["tasks"]["fetch"]["counts"]["inserted"], 0)
+        self.assertEqual(self.server.objects("shop-lake"), before)
+
+    def test_the_lake_is_enough_without_the_catalog(self):
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
+        self.project.run("sales")
+        before = self.server.objects("shop-lake")
+        (self.project.folder / "weir.db").unlink()
+        self.project.run("sales")
+        self.assertEqual(self.server.objects("shop-lake"), before)
+
+    def test_a_connection_says_what_holds_for_the_bucket(self):
+        del self.project.environment["AWS_ENDPOINT_URL_S3"]
+        self.project.environment["WHERE"] = self.server.endpoint
+        self.project.write("weir.yaml", YAML + "connections:\n"
+                           "  - {connection_id: lake, kind: s3, uri: \"s3://shop-lake\", endpoint: \"${WHERE}\", region: us-east-1}\n")
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
+        self.assertEqual(self.project.report("sales")["tasks"]["ingest"]["counts"]["inserted"], 1)
+
+    def test_a_connection_at_fault_is_shown_where_it_stands(self):
+        self.project.write("weir.yaml", YAML + "connections:\n"
+                           "  - {connection_id: lake, kind: s3, uri: \"s3://shop-lake\", regoin: us-east-1}\n")
+        told = self.project.weir("validate", expect=2)
+        self.assertIn("regoin", told.stdout + told.stderr)
+        self.assertIn("did you mean 'region'", told.stdout + told.stderr)
+
+    def test_the_main_line_from_landing_to_warehouse(self):
+        self.project.write("weir.yaml", re.sub(r"uri: data/(\w+)", r"uri: 's3://shop-lake/\1'", PROJECT))
+        (self.project.folder / "flows/sales.yaml").unlink()
+        self.project.write("flows/shop.yaml", self.main_line)
+        landing = self.server.folder / "data/shop-lake/landing"
+        landing.mkdir()
+        for name, content in (("customers-20260105.csv", A), ("customers-20260106.csv", B)):
+            (landing / name).write_text(content)
+            self.project.run("shop")
+        current = self.project.rows("SELECT id, city FROM stage.customers WHERE is_current ORDER BY id")
+        self.assertEqual(current, [{"id": 1, "city": "Bergen"}, {"id": 2, "city": "Bergen"}, {"id": 4, "city": "Oslo"}])
+        self.project.weir("reconcile")
+        before = self.server.objects("shop-lake")
+        (self.project.folder / "weir.db").unlink()
+        self.project.run("shop")
+        self.assertEqual(len(self.server.objects("shop-lake")), len(before))
+
+    def test_wrong_keys_and_missing_buckets_are_named(self):
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
+        told = self.project.run("sales", expect=1, AWS_SECRET_ACCESS_KEY="hunter2")
+        self.assertIn("SignatureDoesNotMatch", told.stderr)
+        self.assertNotIn("hunter2", told.stdout + told.stderr)
+        told = self.project.run("sales", expect=1, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+        self.assertIn("there are no AWS credentials", told.stderr)
+        self.project.write("weir.yaml", YAML.replace("shop-lake", "shop-laek"))
+        told = self.project.run("sales", expect=2)
+        self.assertIn("NoSuchBucket", told.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

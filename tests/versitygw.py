@@ -1,0 +1,74 @@
+"""An S3 server of a test's own: versitygw over a temporary folder, on a free port of 127.0.0.1."""
+import contextlib
+import http.client
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+ACCESS_KEY = "AKIAWEIRTEST"
+SECRET_KEY = "weir/test+secret"
+
+
+class Missing(Exception):
+    """versitygw is not built: print it and skip."""
+
+
+def program() -> pathlib.Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.environ.get("WEIR_STANDINS") or f"{cache}/weir/standins"
+    path = pathlib.Path(folder) / "versitygw"
+    if not os.access(path, os.X_OK):
+        raise Missing(f"there is no {path}: ./dev standins builds it")
+    return path
+
+
+class Server:
+    def __init__(self):
+        path = program()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-s3-"))
+        (self.folder / "data").mkdir()
+        for _ in range(5):  # another program may take a port between asking and using it
+            with socket.socket() as listener:
+                listener.bind(("127.0.0.1", 0))
+                self.port = listener.getsockname()[1]
+            with open(self.folder / "log", "w") as log:
+                self.process = subprocess.Popen(
+                    [path, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"127.0.0.1:{self.port}", "--keep-alive",
+                     "--quiet", "posix", self.folder / "data"], stdout=log, stderr=subprocess.STDOUT)
+            if self._is_ready():
+                return
+            self.process.wait()
+        raise RuntimeError((self.folder / "log").read_text())
+
+    def _is_ready(self):
+        for _ in range(1500):
+            if self.process.poll() is not None:
+                return False
+            try:
+                with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+                    connection.request("GET", "/")
+                    return connection.getresponse().status < 500
+            except OSError:
+                time.sleep(0.02)
+        return False
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def create_bucket(self, name):
+        (self.folder / "data" / name).mkdir()
+
+    def objects(self, bucket):
+        """The keys of a bucket, as the server's own folder has them."""
+        root = self.folder / "data" / bucket
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.name.startswith(".sgw"))
