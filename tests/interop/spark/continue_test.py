@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Directed cases of weir and Spark on one table in turn; after each step every row is compared with the
+model, by weir, Spark and hudi-rs. What is expected here was first seen, not assumed: docs/format/hudi.md.
+
+    continue_test.py                                    every case
+    continue_test.py With_0_15_0.test_clean             one
+"""
+import cases
+import column_cases
+import running
+import values
+from cases import CITIES, SCHEMA, Case, row, rows
+from table import NEW, OLD
+
+setUpModule = cases.start  # CTest runs one Spark test at a time, so both Sparks serve all of these.
+
+
+class EitherSpark:
+    """Each case with each bundle."""
+
+    def test_weir_goes_on_where_spark_began(self):
+        for partition_by in ((), ("city",)):
+            with self.subTest(partition_by=partition_by):
+                table = self.of_spark(partition_by, name=f"{self.name()}_{len(partition_by)}")
+                table.spark(self.bundle, "upsert", rows(0, 12, 1))
+                self.check(table)
+                table.weir("upsert", rows(6, 16, 2))
+                self.check(table)
+                table.weir("delete", rows(0, 3, 3))
+                table.spark(self.bundle, "upsert", rows(2, 9, 4))
+                self.check(table)
+                table.spark(self.bundle, "insert_overwrite_table" if not partition_by else "insert_overwrite",
+                            [row(number, 5) for number in (0, 3, 30)])
+                self.check(table)
+                table.weir("upsert", rows(0, 6, 6))
+                self.check_all(table)
+                table.check_history("weir", "hudi-rs")
+                first, last = table.model.instants[1], table.model.instants[-1]
+                table.check_at(first, self.bundle)
+                table.check_changes(table.model.instants[-2], last)
+
+    def test_spark_goes_on_where_weir_began(self):
+        table = self.of_weir()
+        # Nothing but the name and the operation: the rest stands in the table's properties.
+        bare = dict.fromkeys(["hoodie__datasource__write__recordkey__field", "hoodie__datasource__write__precombine__field",
+                              "hoodie__datasource__write__partitionpath__field", "hoodie__datasource__write__keygenerator__class"])
+        table.weir("insert", rows(0, 12, 1))
+        table.spark(self.bundle, "upsert", rows(3, 15, 2), index=None, **bare)
+        self.check(table)
+        table.spark(self.bundle, "upsert", rows(0, 4, 1), index=None)  # A tie: the later write wins.
+        table.spark(self.bundle, "upsert", rows(4, 6, 1), index=None)  # Stale: it loses.
+        self.check(table)
+        table.weir("upsert", rows(5, 8, 1) + rows(20, 22, 1))
+        table.spark(self.bundle, "delete", rows(9, 12, 3))
+        self.check(table)
+        table.spark(self.bundle, "bulk_insert", rows(30, 36, 4))
+        table.weir("upsert", rows(28, 33, 5))
+        self.check(table)
+        table.weir("insert_overwrite", [row(0, 6)])
+        self.check(table)
+        table.spark(self.bundle, "upsert", rows(0, 7, 7))
+        table.weir_service("compact", small_file_bytes=1_000_000)
+        table.spark(self.bundle, "upsert", rows(5, 9, 8))
+        self.check_all(table)
+        table.check_history("weir", "hudi-rs")
+        self.assertEqual(table.property("hoodie.table.version"), "6")
+
+    def test_changes_are_told_alike(self):
+        table = self.of_weir(())
+        for version in range(3):
+            table.weir("upsert", rows(version * 3, version * 3 + 5, version))
+            table.spark(self.bundle, "upsert", rows(version * 4, version * 4 + 2, version + 10))
+        table.weir("delete", rows(0, 2, 1))
+        instants = table.model.instants
+        for after, until in [(instants[0], instants[-1]), (instants[2], instants[4]), (instants[-2], instants[-1])]:
+            table.check_changes(after, until, "weir", "hudi-rs", self.bundle)
+
+    def test_clean(self):
+        table = self.of_weir()
+        for version in range(4):
+            table.weir("upsert", rows(version, 8 + version, version))
+        table.weir_service("clean", retain_commits=2)
+        table.check_history("weir", "hudi-rs", self.bundle)
+        table.spark(self.bundle, "upsert", rows(2, 6, 5), hoodie__clean__automatic="true",
+                    hoodie__cleaner__commits__retained="1")
+        table.model.clean(1)
+        self.check(table)
+        table.weir("upsert", rows(4, 12, 6))
+        table.weir("delete", rows(4, 6, 7))
+        table.spark_call(self.bundle, "run_clean", retain_commits=1)
+        table.model.clean(1)
+        self.check(table)
+        table.drop_metadata_table()
+        table.weir("upsert", rows(3, 5, 8))
+        table.weir_service("clean", retain_commits=1)
+        table.spark(self.bundle, "upsert", rows(0, 20, 9), hoodie__clean__automatic="true",
+                    hoodie__cleaner__commits__retained="1")
+        table.model.clean(1)
+        self.check_all(table)
+        table.check_history("weir", "hudi-rs")
+
+    def test_spark_rolls_back_what_weir_left_when_it_died(self):
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 12, 1))
+        for version, stage in enumerate(["requested", "inflight", "half", "all"], 2):
+            table.weir_crash(stage, rows(0, 20, version * 10))
+            self.check(table)
+            table.spark(self.bundle, "upsert", rows(version, version + 6, version * 10 + 1))
+            self.check(table)
+        table.weir("upsert", rows(10, 14, 60))
+        self.check_all(table)
+        died = {name.name.rpartition("_")[2] for name in table.path.rglob("*.parquet")}
+        self.assertEqual({name.removesuffix(".parquet") for name in died} - set(table.model.instants), set(),
+                         "files of commits that never were")
+
+    def test_archived_instants(self):
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        table.weir_crash("all", rows(0, 40, 90))
+        for version in range(2, 10):
+            if version % 2:
+                table.weir("upsert", rows(version, version + 4, version))
+            else:
+                table.spark(self.bundle, "upsert", rows(version, version + 4, version), hoodie__clean__automatic="true",
+                            hoodie__cleaner__commits__retained="2", hoodie__archive__automatic="true",
+                            hoodie__keep__min__commits="3", hoodie__keep__max__commits="4")
+                table.model.clean(2)
+        self.assertFalse((table.path / ".hoodie" / f"{table.model.instants[0]}.commit").exists(), "it was archived")
+        self.check(table)
+        table.weir("upsert", rows(0, 20, 20))
+        table.spark(self.bundle, "upsert", rows(15, 25, 21))
+        self.check_all(table)
+        table.check_history("weir", "hudi-rs")
+
+    def test_every_kind_of_index(self):
+        for index in ("BLOOM", "GLOBAL_SIMPLE", "GLOBAL_BLOOM", "SIMPLE"):
+            with self.subTest(index):
+                table = self.of_weir(name=f"{self.name()}_{index}")
+                table.weir("upsert", rows(0, 12, 1))
+                table.weir("delete", [row(number, 2) for number in range(0, 12, 3)])  # All of oslo.
+                table.spark(self.bundle, "upsert", rows(6, 16, 3), index=index)
+                self.check(table)
+                table.weir("upsert", rows(8, 20, 4))
+                table.spark(self.bundle, "upsert", rows(0, 24, 5), index=index)
+                self.check(table)
+
+    def test_record_index_and_its_metadata_table(self):
+        table = self.of_weir()
+        with_index = {"hoodie__metadata__enable": "true", "hoodie__metadata__record__index__enable": "true",
+                      "hoodie__metadata__global__record__level__index__enable": "true"}
+        table.weir("upsert", rows(0, 12, 1))
+        for version in (2, 4):
+            table.spark(self.bundle, "upsert", rows(6, 16, version), index="RECORD_INDEX", **with_index)
+            self.check(table)
+            self.assertIn("record_index", table.property("hoodie.table.metadata.partitions"))
+            self.assert_refuses(table, "unsupported", "hoodie.table.metadata.partitions")
+            table.drop_metadata_table()
+            self.check(table)
+            table.weir("upsert", rows(8, 20, version + 1))
+            self.check(table)
+
+    def test_metadata_table_of_a_table_of_spark(self):
+        table = self.of_spark()
+        table.spark(self.bundle, "upsert", rows(0, 12, 1), hoodie__metadata__enable="true")
+        self.assert_refuses(table, "unsupported", "hoodie.table.metadata.partitions")
+        table.drop_metadata_table()
+        self.assertFalse((table.path / ".hoodie" / "metadata").exists())
+        table.weir("upsert", rows(5, 20, 2))
+        self.check(table)
+        table.spark(self.bundle, "upsert", rows(10, 25, 3), hoodie__metadata__enable="true")
+        spark = cases.lake.spark(self.bundle)
+        found, _ = spark.read(table.path, SCHEMA, {"hoodie.metadata.enable": "true"})
+        table.compare(self.bundle, table.model.rows, found, "the snapshot by the metadata table")
+        table.drop_metadata_table()
+        table.weir("upsert", rows(0, 30, 4))
+        self.check_all(table)
+
+    def test_composite_key_and_two_partition_columns(self):
+        schema = values.columns(id="varchar", line="integer", city="varchar", is_big="boolean", version="bigint")
+
+        def lines(first, last, version):
+            return [{"id": f"k{n // 2}", "line": n, "city": CITIES[n % 3], "is_big": n % 4 == 0, "version": version}
+                    for n in range(first, last)]
+        table = self.of_weir(("city", "is_big"), schema, record_key=["id", "line"])
+        table.weir("upsert", lines(0, 12, 1))
+        table.spark(self.bundle, "upsert", lines(6, 18, 2))
+        self.check(table)
+        table.weir("upsert", lines(8, 20, 3))
+        table.spark(self.bundle, "delete", lines(0, 4, 4))
+        table.weir("delete", lines(10, 12, 5))
+        self.check_all(table)
+
+    def test_empty_file_groups(self):
+        table = self.of_weir(())
+        table.weir("upsert", rows(0, 5, 1))
+        table.weir("delete", rows(0, 5, 2))
+        for index in ("SIMPLE", "BLOOM"):
+            self.check(table)
+            table.spark(self.bundle, "upsert", rows(0, 3, 3), index=index)
+            self.check(table)
+            table.weir("delete", rows(0, 3, 4))
+        table.weir("upsert", rows(0, 2, 5))
+        self.check_all(table)
+
+    def test_filters_find_what_weir_wrote(self):
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 30, 1))
+        table.weir("upsert", rows(10, 12, 2))
+        for where, holds in [("version = 2", lambda r: r["version"] == 2), ("city = 'rome'", lambda r: r["city"] == "rome"),
+                             ("price >= 25.00", lambda r: float(r["price"]) >= 25), ("id = 'k007'", lambda r: r["id"] == "k007"),
+                             ("at < timestamp '2026-01-01 00:00:05'", lambda r: r["at"] < "2026-01-01T00:00:05")]:
+            expected = {key: r for key, r in table.model.rows.items() if holds(r)}
+            self.assertTrue(expected)
+            table.compare(self.bundle, expected, table.read(self.bundle, where=where), f"where {where}")
+
+
+class With_1_2_0(EitherSpark, column_cases.EitherSpark, Case):
+    bundle = NEW
+
+    def test_upgraded_table_is_noticed(self):
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        options = {"hoodie.write.table.version": "9", "hoodie.write.auto.upgrade": "true"}
+        cases.lake.spark(NEW).write(table.path, SCHEMA, rows(3, 8, 2), "upsert", table.spark_options(NEW) | options)
+        self.assertEqual(table.property("hoodie.table.version"), "9")
+        self.assert_refuses(table, "unsupported", "hoodie.table.version")
+        self.assert_refuses(table, "unsupported", "hoodie.table.version", op="read")
+
+
+class With_0_15_0(EitherSpark, column_cases.EitherSpark, Case):
+    bundle = OLD
+
+    def test_rollback_by_procedure(self):
+        """1.2.0 opens a table of version 6 with the layout of 9 for it, and fails on its own too."""
+        table = self.of_weir()
+        for version in range(1, 5):
+            table.weir("upsert", rows(version, version + 6, version))
+        table.spark_call(OLD, "rollback_to_instant", instant_time=table.model.instants[-1])
+        table.model.roll_back()
+        table.drop_metadata_table()
+        self.check(table)
+        table.weir("upsert", rows(0, 4, 6))
+        table.spark(OLD, "upsert", rows(2, 8, 7))
+        table.spark_call(OLD, "rollback_to_instant", instant_time=table.model.instants[-1])
+        table.model.roll_back()
+        table.drop_metadata_table()
+        table.weir("insert_overwrite", rows(0, 2, 8))
+        self.check_all(table)
+        told = table.spark_call(OLD, "show_commits", limit=20)
+        self.assertLessEqual({told_row["commit_time"] for told_row in told}, set(table.model.instants))
+
+    def test_merge_into(self):
+        """1.2.0 fails on a table of version 6, on its own too."""
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        table.register(OLD)
+        table.note("Spark 0.15.0 MERGE INTO")
+        spark = cases.lake.spark(OLD)
+        spark.view("source", SCHEMA, rows(3, 9, 2))
+        spark.sql(f"merge into `{table.name}` t using source s on t.id = s.id and t.city = s.city "
+                  "when matched then update set * when not matched then insert *")
+        table.model.apply("upsert", rows(3, 9, 2))
+        table.model.commit(table.last_instant())
+        table.drop_metadata_table()
+        self.check(table)
+        table.weir("upsert", rows(5, 12, 3))
+        self.check_all(table)
+
+    def test_create_table_in_sql_takes_the_pins_away(self):
+        """So a Spark 1.2.0 without options upgrades the table, and weir says so instead of reading on."""
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        cases.lake.spark(OLD).sql(f"create table `{table.name}` using hudi location '{table.path}'")
+        self.assertEqual(table.property("hoodie.write.auto.upgrade"), "")
+        table.weir("upsert", rows(4, 9, 2))
+        self.check(table)
+        cases.lake.spark(NEW).write(table.path, SCHEMA, rows(3, 8, 2), "upsert", table.spark_options(NEW))
+        self.assertEqual(table.property("hoodie.table.version"), "9")
+        self.assert_refuses(table, "unsupported", "hoodie.table.version")
+
+
+if __name__ == "__main__":
+    running.main()
