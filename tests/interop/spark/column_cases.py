@@ -11,8 +11,10 @@ ALL_TYPES = values.columns(
     sums="decimal(6,2)[]", days="date[]", place="struct(a bigint, b varchar, spot struct(lat double, lon float))",
     stops="struct(a bigint, at timestamp)[]", prices="map(varchar, integer)", notes="map(varchar, varchar[])",
     version="bigint")
+# Spark 1.2.0 takes a partition column from the folder's name and decodes it, whoever wrote the table: the
+# empty text comes back as null and a%3Db as a=b. So those two are not among them.
 PARTITION_VALUES = {
-    "varchar": ["a", "with space", "Ørsted", "日本", "a=b", "a%b", "a%3Db", "a'b", "a+b", "a#b", "a?b", "a&b", "[x]", "", None],
+    "varchar": ["a", "with space", "Ørsted", "日本", "a=b", "a%b", "a'b", "a+b", "a#b", "a?b", "a&b", "[x]", None],
     "date": ["2026-01-31", "1969-12-31", None],
     "integer": [0, -1, 2**31 - 1, None],
     "bigint": [0, -5, 2**62],

@@ -10,6 +10,7 @@ import column_cases
 import running
 import values
 from cases import CITIES, SCHEMA, Case, row, rows
+from spark import SparkError
 from table import NEW, OLD
 
 setUpModule = cases.start  # CTest runs one Spark test at a time, so both Sparks serve all of these.
@@ -144,8 +145,15 @@ class EitherSpark:
                 table.spark(self.bundle, "upsert", rows(0, 24, 5), index=index)
                 self.check(table)
 
-    def test_record_index_and_its_metadata_table(self):
+    def test_metadata_table_is_refused_by_the_pin(self):
         table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        with self.assertRaisesRegex(SparkError, "(?s)Config conflict.*hoodie.metadata.enable"):
+            table.spark(self.bundle, "upsert", rows(3, 9, 2), hoodie__metadata__enable="true")
+        self.check(table)
+
+    def test_record_index_and_its_metadata_table(self):
+        table = self.of_weir(properties={"hoodie.metadata.enable": "true"})
         with_index = {"hoodie__metadata__enable": "true", "hoodie__metadata__record__index__enable": "true",
                       "hoodie__metadata__global__record__level__index__enable": "true"}
         table.weir("upsert", rows(0, 12, 1))

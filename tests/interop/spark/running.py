@@ -28,7 +28,7 @@ def lake_for(module: str) -> Lake:
 
 def print_times(lake: Lake):
     for spark in lake.sparks.values():
-        print(f"{spark}: {spark.calls} calls, {spark.seconds:.0f} s", flush=True)
+        print(f"{spark}: {spark.calls} calls in {spark.seconds:.0f} s, {spark.cpu_seconds:.0f} s of CPU", flush=True)
 
 
 def main():

@@ -29,7 +29,7 @@ class SparkError(Exception):
 class Spark:
     def __init__(self, bundle: str, folder: pathlib.Path, options: dict[str, str] | None = None):
         self.bundle = bundle
-        self.calls, self.seconds = 0, 0.0
+        self.calls, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
         scratch = pathlib.Path(folder) / f"spark-{bundle}"
         scratch.mkdir(parents=True)
         self.log = scratch / "log"
@@ -48,7 +48,7 @@ class Spark:
 
     def wait_until_ready(self):
         if not self.is_ready:
-            self.answer()
+            self.jvm = self.answer()["jvm"]
             self.is_ready = True
 
     def answer(self):
@@ -85,6 +85,9 @@ class Spark:
         self.ask("view", name=name, schema=schema, rows=rows)
 
     def stop(self):
+        if self.is_ready:
+            ticks = pathlib.Path(f"/proc/{self.jvm}/stat").read_text().rpartition(")")[2].split()[11:13]
+            self.cpu_seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
         # It ends where its input does, and its JVM with it.
         self.process.stdin.close()
         self.process.wait()

@@ -124,7 +124,8 @@ def main():
     os.dup2(2, 1)  # Spark and its libraries print; stdout is for answers alone.
     spark = session(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
     server = Server(spark)
-    print(json.dumps({"ok": True, "spark": spark.version}), file=answers, flush=True)
+    jvm = spark.sparkContext._gateway.proc.pid  # pylint: disable=protected-access
+    print(json.dumps({"ok": True, "jvm": jvm}), file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["op"] == "stop":
