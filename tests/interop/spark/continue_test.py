@@ -117,7 +117,8 @@ class EitherSpark:
     def test_archived_instants(self):
         table = self.of_weir()
         table.weir("upsert", rows(0, 6, 1))
-        table.weir_crash("all", rows(0, 40, 90))
+        # In a partition that nobody writes again: its files would appear once older instants are archived.
+        table.weir_crash("all", rows(0, 8, 90, city="lima"))
         for version in range(2, 10):
             if version % 2:
                 table.weir("upsert", rows(version, version + 4, version))

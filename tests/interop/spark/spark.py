@@ -85,7 +85,7 @@ class Spark:
         self.ask("view", name=name, schema=schema, rows=rows)
 
     def stop(self):
-        if self.is_ready:
+        if self.is_ready and self.process.poll() is None:
             ticks = pathlib.Path(f"/proc/{self.jvm}/stat").read_text().rpartition(")")[2].split()[11:13]
             self.cpu_seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
         # It ends where its input does, and its JVM with it.

@@ -22,6 +22,7 @@ from spark import Spark
 NEW, OLD = "1.2.0", "0.15.0"
 READERS = ("weir", "hudi-rs", NEW, OLD)
 COMPLETED = re.compile(r"(\d{17})\.(commit|replacecommit)")
+BASE_FILE = re.compile(r".+_(\d{17})\.parquet")
 PAYLOAD = "org.apache.hudi.common.model.DefaultHoodieRecordPayload"
 # Small, quiet and on this machine alone: the timeline server of Hudi would listen on every address.
 QUIET = {"hoodie.embed.timeline.server": "false", "hoodie.clean.automatic": "false", "hoodie.archive.automatic": "false"}
@@ -256,7 +257,7 @@ class Table:
         for row in rows:
             key = self.model.identity(row)
             time, number = row["_hoodie_commit_time"], row["_hoodie_commit_seqno"]
-            file = self.path / row["_hoodie_partition_path"] / row["_hoodie_file_name"]
+            newest = self.newest_of_group(self.path / row["_hoodie_partition_path"], row["_hoodie_file_name"])
             if time != self.model.since[key]:
                 self.fail(bundle, f"{key} has commit time {time} instead of {self.model.since[key]}")
             if number in numbers or not number.startswith(f"{time}_"):
@@ -265,5 +266,11 @@ class Table:
             if len(self.model.record_key) == 1 and row["_hoodie_record_key"] != str(row[self.model.record_key[0]]) \
                     and len(self.model.partition_by) < 2:
                 self.fail(bundle, f"{key} has record key {row['_hoodie_record_key']}")
-            if not file.is_file():
-                self.fail(bundle, f"{key} is said to be in {file}, which is not there")
+            if row["_hoodie_file_name"] != newest:
+                self.fail(bundle, f"{key} is said to be in {row['_hoodie_file_name']} instead of {newest}")
+
+    def newest_of_group(self, folder: pathlib.Path, name: str) -> str:
+        """The file of that file group whose commit is the last that was."""
+        files = [match for file in folder.glob(f"{name.partition('_')[0]}_*.parquet")
+                 if (match := BASE_FILE.fullmatch(file.name)) and match[1] in self.model.instants]
+        return max(files, key=lambda match: match[1])[0] if files else "a file that is not there"
