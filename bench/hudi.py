@@ -82,9 +82,10 @@ def keys(bench, count, scale):
 def spark(bench, folder, template, command, rounds, rows, changed):
     """The same operation by Spark, once: it takes a minute."""
     sys.path.insert(0, str(bench.ROOT / "tests/interop/spark"))
+    sys.path.insert(0, str(bench.ROOT / "tests/acceptance"))
     try:
-        import running  # noqa: E402  # pylint: disable=import-outside-toplevel
-        environment = running.submit_environment("1.2.0")
+        import merge_latest_test  # noqa: E402  # pylint: disable=import-outside-toplevel
+        environment = merge_latest_test.submit_environment("1.2.0")
     except Exception as reason:  # pylint: disable=broad-except
         print(f"hudi keys: no Spark to compare with ({reason})")
         return
