@@ -4,6 +4,7 @@ import random
 
 import values
 from cases import SCHEMA, row, rows
+from table import NEW
 
 ALL_TYPES = values.columns(
     id="bigint", n="integer", x="double", y="float", ok="boolean", name="varchar", day="date", at="timestamp",
@@ -24,7 +25,9 @@ PARTITION_VALUES = {
 
 class EitherSpark:
     def test_every_type(self):
-        types = values.types_of(ALL_TYPES)
+        # 0.15.0 cannot rewrite its own file of two lists whose elements are decimals or structs.
+        schema = [column for column in ALL_TYPES if self.bundle == NEW or column["name"] != "stops"]
+        types = values.types_of(schema)
         dice = random.Random(1)
 
         def some(numbers, version, nulls=0.15):
@@ -32,11 +35,12 @@ class EitherSpark:
                     | {"id": number, "version": version} for number in numbers]
         for begun_by in ("weir", "Spark"):
             with self.subTest(begun_by):
-                options = {"schema": ALL_TYPES, "name": f"types_{begun_by}_{self.bundle.replace('.', '_')}"}
+                options = {"schema": schema, "name": f"types_{begun_by}_{self.bundle.replace('.', '_')}"}
                 table = self.of_weir((), **options) if begun_by == "weir" else self.of_spark((), **options)
                 if begun_by == "Spark":  # Its two ways of writing Parquet: rows, and by way of Avro.
-                    table.spark(self.bundle, "bulk_insert", some(range(100, 120), 1))
-                    self.check(table)
+                    if self.bundle == NEW:  # 0.15.0 cannot rewrite what it writes as rows, with lists of decimals.
+                        table.spark(self.bundle, "bulk_insert", some(range(100, 120), 1))
+                        self.check(table)
                     table.spark(self.bundle, "upsert", some(range(10), 1))
                 table.weir("upsert", some(range(40), 2))
                 table.weir("upsert", [dict.fromkeys(types) | {"id": 50, "version": 2}])
