@@ -30,7 +30,7 @@
 #define GAP_LOCK
 #define GAP_ROLL_BACK
 #define GAP_PUBLISH
-#define GAP_EPOCH
+#define NEW_CATALOG
 #define GAP_CLOCK
 #endif
 
@@ -263,7 +263,7 @@ init {
     true_there[0] = true; true_there[1] = true;
 #endif
     over = BIT(0);
-#ifdef GAP_EPOCH
+#ifdef NEW_CATALOG
     lock_epoch = 5;  /* the catalog is new, the lake is not */
 #endif
   }

@@ -13,14 +13,15 @@
 #endif
 
 /* What is left at the end of a roll-back of those who had died before this writer took the lease. */
+/* Where an instant is given twice, its requested file may be another's. */
 inline check_nothing_left() {
   i = 0;
   do
   :: i < ALL ->
     hold_guarded(NothingLeftBehind, !(were_over & BIT(i)) || instant_of[i] == 0 ||
                  completed[instant_of[i]] == i + 1 && markers[i] == 0 ||
-                 files[i] == 0 && markers[i] == 0 && !(requested & BIT(instant_of[i])) &&
-                 inflight[instant_of[i]] != i + 1);
+                 files[i] == 0 && markers[i] == 0 && inflight[instant_of[i]] != i + 1 &&
+                 (!(requested & BIT(instant_of[i])) || inflight[instant_of[i]]));
     i++
   :: else -> break
   od
@@ -389,6 +390,13 @@ ended:
     /* What one leaves that lost its lease before may take a second roll-back. */
     if :: lease_owner == me + 1 -> lease_owner = 0; over = over | BIT(a) :: else fi;
     held_fast[me] = 0;
+    if
+    :: !files[a] && !markers[a] && completed[instant_of[a]] != a + 1 &&
+       inflight[instant_of[a]] != a + 1 && !(requested & BIT(instant_of[a])) ->
+      instant_of[a] = 0; where_[a * 2] = 0; where_[a * 2 + 1] = 0;
+      applied[a * 2] = 0; applied[a * 2 + 1] = 0; token_of[a] = 0; over = over & ~BIT(a)
+    :: else
+    fi;
     a = 0; is_own_undo = false;
     forget()
   };

@@ -1,0 +1,146 @@
+"""The model of a table's commit protocol (commit.pml), searched to its end by Spin: worlds in which every invariant
+holds, gaps that are known (docs/reliability.md), and mutants of the protocol, each of which must break one.
+
+WEIR_LONG=1 python3 tests/model/model_test.py [TEST…] adds the worlds that take minutes to hours.
+With WEIR_MODEL_TRACE=1 the steps to each violation are printed.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+NOT_RUN = 77  # what CTest takes for skipped
+IS_LONG = os.environ.get("WEIR_LONG") == "1"
+HAS_TRACE = os.environ.get("WEIR_MODEL_TRACE") == "1"
+MEMORY_MB = 12000 if IS_LONG else 2000
+DEPTH = 1_000_000 if IS_LONG else 100_000
+
+# Each fault alone multiplies the states; all three at once are the first world only.
+DIES_OR_LOSES_LEASE = {"DOUBTS": 0}
+HOLDS = {
+    "everything": {},
+    "snapshots_in_two": {"DOUBTS": 0, "SLOW_READER": ""},
+    "dies_twice": {"CRASHES": 2, "STALES": 0},
+    "first_commit": {"FIRST": "", "CRASHES": 2, "STALES": 0},
+    "clock_stands": {"GAP_CLOCK": "", "CRASHES": 2, "STALES": 0},
+    "new_catalog": {"NEW_CATALOG": "", "DOUBTS": 0},
+    "stranger": {"STRANGER": "", "DOUBTS": 0, "ATTEMPTS": 2},
+    "any_world": {"ANY_WORLD": "", "ATTEMPTS": 2, "CRASHES": 0},
+}
+LONG = {
+    "three_writers": {"WRITERS": 3, "DOUBTS": 0},
+    "three_writers_everything": {"WRITERS": 3},
+    "four_attempts": {"ATTEMPTS": 4, "CRASHES": 2, "DOUBTS": 0},
+    "two_leases_lost": {"ATTEMPTS": 4, "STALES": 2, "CRASHES": 1, "DOUBTS": 0},
+}
+# What the code leaves open: world, and what breaks. Whoever closes one moves it to HOLDS.
+GAPS = {
+    "lease_ends_before_the_lock_object": ({"GAP_LOCK": "", **DIES_OR_LOSES_LEASE}, None),
+    "lease_ends_in_a_roll_back": ({"GAP_ROLL_BACK": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
+    "lease_ends_in_the_put": ({"GAP_PUBLISH": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
+    "lease_ends_and_clock_stands": ({"GAP_CLOCK": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
+    "lease_ends_in_the_first_commit": ({"FIRST": "", **DIES_OR_LOSES_LEASE}, "NoUncommittedVisible"),
+}
+MUTANTS = {
+    "NO_FENCE": ({**DIES_OR_LOSES_LEASE}, "ConsistentRead"),
+    "NO_INFLIGHT_CHECK": (HOLDS["stranger"], "ConsistentRead"),
+    "NO_OVERTAKE_CHECK": (HOLDS["stranger"], "MonotonicInstants"),
+    "NO_MONOTONIC": (HOLDS["dies_twice"], "MonotonicInstants"),
+    "NO_EXCLUSIVE_REQUEST": ({**DIES_OR_LOSES_LEASE}, None),
+    "NO_TOKEN_LOOKUP": (HOLDS["dies_twice"], "AtMostOneCommitPerToken"),
+    "NO_MARKERS": (HOLDS["dies_twice"], "NothingLeftBehind"),
+    "NO_ROLL_BACK": (HOLDS["dies_twice"], "NothingLeftBehind"),
+    "NO_READ_BACK": (HOLDS["dies_twice"], "ReportIsTrue"),
+    "NO_ATTEMPT_MARK": (HOLDS["any_world"], "ReportIsTrue"),
+    "PUT_REPLACES": (HOLDS["any_world"], "CommitsAreForever"),
+}
+
+
+def run(*words, folder):
+    done = subprocess.run(words, cwd=folder, text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Searched:
+    """What Spin says of one world."""
+
+    def __init__(self, world, is_small):
+        self.switches = [f"-D{name}={value}" if value != "" else f"-D{name}" for name, value in world.items()]
+        if HAS_TRACE:
+            self.switches.append("-DTRACE")
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="weir model ") as folder:
+            for file in FOLDER.glob("*.pml"):
+                shutil.copy(file, folder)
+            run("spin", "-a", *self.switches, "commit.pml", folder=folder)
+            # Of gcc's warnings about what Spin wrote nobody learns anything. Where a violation is near, the
+            # compiler would take longer than the search.
+            run("gcc", "-O0" if is_small else "-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-DNOFAIR", f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c",
+                folder=folder)
+            self.text = run("./pan", f"-m{DEPTH}", folder=folder)
+            self.trace = self.steps(folder) if HAS_TRACE else ""
+        self.seconds = time.monotonic() - began
+        self.broken = re.findall(r"assertion violated (\w+)", self.text)
+        self.states = int(re.search(r"(\d+) states, stored", self.text).group(1))
+        # A search that was cut off has shown nothing.
+        self.is_complete = not re.search(r"max search depth too small|out of memory|Search not completed|aborted", self.text)
+        self.is_right = re.search(r"errors: 0\b", self.text) is not None and not self.broken
+
+    def steps(self, folder):
+        if not (pathlib.Path(folder) / "commit.pml.trail").exists():
+            return ""
+        played = run("spin", "-t", *self.switches, "commit.pml", folder=folder)
+        return "\n".join(" ".join(line.split()) for line in played.splitlines() if "writer " in line or "Error" in line)
+
+
+class Model(unittest.TestCase):
+    def search(self, name, world, is_small):
+        searched = Searched(world, is_small)
+        what = searched.broken[0] if searched.broken else "holds" if searched.is_right else "?"
+        print(f"{name}: {what}, {searched.states} states, {searched.seconds:.0f} s", flush=True)
+        if searched.trace:
+            print(searched.trace, flush=True)
+        return searched
+
+    def all_hold(self, worlds):
+        for name, world in worlds.items():
+            with self.subTest(name):
+                searched = self.search(name, world, is_small=False)
+                self.assertTrue(searched.is_right and searched.is_complete, searched.text[-3000:])
+
+    def all_break(self, worlds):
+        for name, (world, invariant) in worlds.items():
+            with self.subTest(name):
+                searched = self.search(name, world, is_small=True)
+                self.assertTrue(searched.broken, searched.text[-3000:])
+                if invariant is not None:
+                    self.assertEqual(searched.broken[0], invariant)
+
+    def test_the_protocol_holds(self):
+        self.all_hold(HOLDS)
+
+    def test_known_gaps_are_gaps(self):
+        self.all_break(GAPS)
+
+    def test_mutants_are_caught(self):
+        self.all_break({name: ({**world, name: ""}, invariant) for name, (world, invariant) in MUTANTS.items()})
+
+    @unittest.skipUnless(IS_LONG, "WEIR_LONG=1")
+    def test_the_protocol_holds_at_length(self):
+        self.all_hold(LONG)
+
+
+if __name__ == "__main__":
+    for program in ("spin", "gcc"):
+        if shutil.which(program) is None:
+            print(f"skipped: there is no {program}")
+            sys.exit(NOT_RUN)
+    unittest.main(verbosity=1)
