@@ -8,7 +8,8 @@
  * A world: WRITERS, ATTEMPTS, CRASHES, STALES (leases that end under a live holder), DOUBTS (puts
  * without an answer); FIRST (the table has no commit yet), STRANGER (another engine commits and
  * undoes without our lock).
- * GAP_*: something that the guard does not hold, let loose. NO_* and the like: mutants.
+ * GAP_*: something that the code has nothing but speed for, let loose. NO_* and PUT_REPLACES: mutants.
+ * NEW_CATALOG: its epochs start anew, the lake remembers more. MENDED: mended.pml instead of writer.pml.
  * ANY_WORLD: only what must hold whatever leases, clocks and epochs do. */
 
 #ifndef WRITERS
@@ -30,8 +31,8 @@
 #define GAP_LOCK
 #define GAP_ROLL_BACK
 #define GAP_PUBLISH
-#define NEW_CATALOG
 #define GAP_CLOCK
+#define NEW_CATALOG
 #endif
 
 /* Attempt 0 made the table; the last is the stranger's. */
@@ -250,12 +251,22 @@ inline remove_markers(t) {
   od
 }
 
+#ifdef MENDED
+#define UNDONE 15
+byte decided[INSTANTS];     /* attempt + 1, or UNDONE */
+#include "mended.pml"
+#else
 #include "writer.pml"
+#endif
 #include "others.pml"
 
 init {
   d_step {
     where_[0] = NOWHERE; where_[1] = NOWHERE;
+#if defined(FIRST) && defined(MENDED)
+    /* The table is made with a commit that has no file. */
+    requested = BIT(1); inflight[1] = 1; completed[1] = 1; instant_of[0] = 1; token_of[0] = 7; top = 1;
+#endif
 #ifndef FIRST
     requested = BIT(1); inflight[1] = 1; completed[1] = 1;
     instant_of[0] = 1; token_of[0] = 7; top = 1;
