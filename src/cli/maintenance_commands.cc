@@ -157,7 +157,7 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
       add(table, chosen, flags, "rollback", "Take the newest commit back", roll_back);
   taking_back->add_option("instant", flags->instant, "The newest commit's instant")->required();
   auto* checking = add(table, chosen, flags, "check",
-                       "Is the table what its commits say, without leftovers?", check);
+                       "Compare a table with what its commits say, and find leftovers", check);
   checking->add_flag("--contents", flags->reads_contents,
                      "Read every live file and compare hashes");
   add(table, chosen, flags, "repair", "Undo leftovers of writers that died", repair);

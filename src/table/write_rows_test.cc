@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "table/hudi/properties.h"
 #include "table/hudi/test_table.h"
 #include "table/services.h"
 
@@ -315,13 +316,13 @@ TEST_F(Rows, NullsInKeyOrOrderAreRefused) {
 }
 
 TEST_F(Rows, BucketTablesAreNotWritten) {
-  TableOptions options;
-  options.name = "rows";
-  options.record_key = {"id"};
-  options.schema = schema();
-  options.extra_properties = {{"hoodie.index.type", "BUCKET"},
-                              {"hoodie.bucket.index.num.buckets", "4"}};
-  table_ = create_table(test_.context, options).value();
+  make();
+  auto properties =
+      parse_properties(store_->read(kPropertiesFile, storage::Range::all()).value()).value();
+  properties["hoodie.index.type"] = "BUCKET";
+  properties["hoodie.bucket.index.num.buckets"] = "4";
+  ASSERT_TRUE(storage::put(*store_, kPropertiesFile, format_properties(properties),
+                           storage::Put::kReplace));
   const auto refused = write(RowOperation::kUpsert, {{1, "Oslo", 1, "a"}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);

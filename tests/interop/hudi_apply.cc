@@ -14,8 +14,8 @@
 #include "storage/storage.h"
 #include "table/engine_files.h"
 #include "table/hudi.h"
+#include "table/relations.h"
 #include "table/services.h"
-#include "table/shared/relations.h"
 #include "table/write_rows.h"
 
 namespace weir {

@@ -14,8 +14,8 @@
 #include "engine/embedded/guard.h"
 #include "engine/embedded/pinned.h"
 #include "engine/embedded/raw_inputs.h"
-#include "table/shared/rejected_rows.h"
-#include "table/shared/relations.h"
+#include "table/rejected_rows.h"
+#include "table/relations.h"
 #include "table/write_rows.h"
 
 namespace weir::engine::embedded {

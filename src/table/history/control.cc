@@ -7,7 +7,7 @@
 
 #include "base/digest.h"
 #include "model/canonical.h"
-#include "table/shared/relations.h"
+#include "table/relations.h"
 
 namespace weir::table::history {
 namespace {

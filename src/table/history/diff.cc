@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "table/shared/relations.h"
+#include "table/relations.h"
 
 namespace weir::table::history {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/nearest.h"
-#include "table/shared/relations.h"
+#include "table/relations.h"
 
 namespace weir::table::history {
 namespace {

@@ -3,7 +3,7 @@
 /// Rows of a snapshot that history cannot take: NULL in the key, one key with different rows.
 
 #include "table/history/version_queries.h"
-#include "table/shared/rejected_rows.h"
+#include "table/rejected_rows.h"
 
 namespace weir::table::history {
 

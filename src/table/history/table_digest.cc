@@ -6,7 +6,7 @@
 #include "table/engine_files.h"
 #include "table/history.h"
 #include "table/history/layout.h"
-#include "table/shared/relations.h"
+#include "table/relations.h"
 
 // The digest is over 32 hex digits and a line feed for each row, in the order of the digits: what
 // an engine can make with one sort of narrow values.

@@ -24,8 +24,8 @@
 #include "table/engine_files.h"
 #include "table/history.h"
 #include "table/hudi/test_table.h"
+#include "table/relations.h"
 #include "table/services.h"
-#include "table/shared/relations.h"
 
 namespace weir::table {
 

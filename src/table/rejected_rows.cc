@@ -1,4 +1,4 @@
-#include "table/shared/rejected_rows.h"
+#include "table/rejected_rows.h"
 
 #include <arrow/record_batch.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "table/shared/relations.h"
+#include "table/relations.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
