@@ -169,10 +169,10 @@ class RowWriter {
 
   /// Rows that come new, by the number of their partition.
   Result<std::map<int64_t, int64_t>> arrivals() {
-    WEIR_ASSIGN(const auto found,
-                session_.query(fmt::format("SELECT {0}, count(*) FROM incoming JOIN arrival ON n = "
-                                           "{1} GROUP BY {0}",
-                                           kPartitionColumn, kNumberColumn)));
+    WEIR_ASSIGN(const auto found, session_.query(fmt::format(
+                                      "SELECT {0}, count(*) FROM incoming JOIN arrival a ON a.n = "
+                                      "{1} GROUP BY {0}",
+                                      kPartitionColumn, kNumberColumn)));
     std::map<int64_t, int64_t> counts;
     for (const auto& row : found.rows)
       counts[std::stoll(row[0].value_or("0"))] = std::stoll(row[1].value_or("0"));

@@ -315,6 +315,29 @@ TEST_F(Rows, NullsInKeyOrOrderAreRefused) {
   }
 }
 
+TEST_F(Rows, ColumnsMayBeCalledAsWhatWeirCallsItsOwn) {
+  make();
+  must_write(RowOperation::kInsert, {{1, "Oslo", 1, "ann"}});
+  RowWrite write;
+  write.schema = schema();
+  std::string more;
+  for (const char* name : {"n", "no", "part", "group_no", "group_row", "moves", "goes", "h", "nth",
+                           "p0", "i", "e", "a", "is_newer"}) {
+    write.schema.push_back({name, model::parse_type("bigint").value(), true});
+    more += fmt::format(", 5::BIGINT AS {}", name);
+  }
+  write.rows = fmt::format(
+      "(SELECT id::BIGINT AS id, city, ts::BIGINT AS ts, name{} FROM (VALUES (1, 'Bergen', 2, "
+      "'x'), "
+      "(2, 'Oslo', 2, 'y'), (2, 'Oslo', 3, 'z')) v(id, city, ts, name))",
+      more);
+  write.token = "names";
+  const auto session = sql::open_session({}, cancel_).value();
+  const auto written = write_rows(*session, *table_, write, cancel_);
+  ASSERT_TRUE(written) << to_line(written.error());
+  EXPECT_EQ(stored(), (std::vector<Row>{{1, "Bergen", 2, "x"}, {2, "Oslo", 3, "z"}}));
+}
+
 TEST_F(Rows, BucketTablesAreNotWritten) {
   make();
   auto properties =
