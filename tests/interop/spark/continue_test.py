@@ -13,6 +13,7 @@ from cases import CITIES, SCHEMA, Case, row, rows
 from spark import SparkError
 from table import NEW, OLD
 
+UPGRADE = {"hoodie__write__table__version": "9", "hoodie__write__auto__upgrade": "true"}
 setUpModule = cases.start  # CTest runs one Spark test at a time, so both Sparks serve all of these.
 
 
@@ -226,11 +227,20 @@ class EitherSpark:
 class With_1_2_0(EitherSpark, column_cases.EitherSpark, Case):
     bundle = NEW
 
-    def test_upgraded_table_is_noticed(self):
+    def test_the_pins_stop_an_upgrade_that_is_asked_for(self):
         table = self.of_weir()
         table.weir("upsert", rows(0, 6, 1))
-        options = {"hoodie.write.table.version": "9", "hoodie.write.auto.upgrade": "true"}
-        cases.lake.spark(NEW).write(table.path, SCHEMA, rows(3, 8, 2), "upsert", table.spark_options(NEW) | options)
+        with self.assertRaisesRegex(SparkError, "(?s)Config conflict.*hoodie.write.table.version"):
+            table.spark(NEW, "upsert", rows(3, 8, 2), **UPGRADE)
+        self.assertEqual(table.property("hoodie.table.version"), "6")
+        self.check(table)
+
+    def test_upgraded_table_is_noticed(self):
+        table = self.of_spark()
+        table.spark(NEW, "upsert", rows(0, 6, 1))
+        table.weir("upsert", rows(2, 7, 2))
+        options = {name.replace("__", "."): value for name, value in UPGRADE.items()}
+        cases.lake.spark(NEW).write(table.path, SCHEMA, rows(3, 8, 3), "upsert", table.spark_options(NEW) | options)
         self.assertEqual(table.property("hoodie.table.version"), "9")
         self.assert_refuses(table, "unsupported", "hoodie.table.version")
         self.assert_refuses(table, "unsupported", "hoodie.table.version", op="read")
