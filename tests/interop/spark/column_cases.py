@@ -2,6 +2,7 @@
 must refuse. Each with each bundle; continue_test.py runs them."""
 import random
 
+import running
 import values
 from cases import SCHEMA, row, rows
 from table import NEW
@@ -62,7 +63,9 @@ class EitherSpark:
         self.check_all(table)
 
     def test_partition_values(self):
-        for kind, parts in PARTITION_VALUES.items():
+        kinds = ("varchar", "date", "boolean") if self.bundle == NEW else ("varchar", "integer", "bigint")
+        for kind in PARTITION_VALUES if running.IS_LONG else kinds:
+            parts = PARTITION_VALUES[kind]
             with self.subTest(kind):
                 schema = values.columns(id="bigint", part=kind, version="bigint")
                 table = self.of_weir(("part",), schema, name=f"parts_{kind}_{self.bundle.replace('.', '_')}")
