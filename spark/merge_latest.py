@@ -174,9 +174,11 @@ class MergeLatest:
             if name not in source.columns:
                 raise Fault("schema_drift", f"'{name}' is no column of {self.operation['inputs'][0]['dataset']}")
         rows = source.count()
-        null_keys = source.where(" OR ".join(f"`{name}` IS NULL" for name in self.key)).count()
-        if null_keys:
-            raise Fault("invalid_data", f"{null_keys} rows have NULL in their key", "engine embedded puts them into quarantine")
+        is_faulty = " OR ".join([f"`{name}` IS NULL" for name in self.key] + ([f"`{self.order_by}` IS NULL"] if self.order_by else []))
+        all_empty = " AND ".join(f"cast(`{name}` AS string) = ''" for name in self.key)
+        faulty = source.where(f"{is_faulty} OR ({all_empty})").count()
+        if faulty:
+            raise Fault("invalid_data", f"{faulty} rows have no key, or NULL in what orders them", "engine embedded puts them into quarantine")
         return source, rows
 
     def take_footer(self, path, pinned):
@@ -188,7 +190,7 @@ class MergeLatest:
 
     def newest(self, source):
         """One row for each key; the load columns say which run took it in."""
-        order = [F.col(self.order_by).desc_nulls_last()] if self.order_by else []
+        order = [F.col(self.order_by).desc()] if self.order_by else []
         window = Window.partitionBy(*self.key).orderBy(*order, F.col("_weir_file").desc(), F.col("_source_row").desc())
         ranked = source.withColumn("_weir_nth", F.row_number().over(window)).where("_weir_nth = 1")
         business = [name for name in source.columns if name not in LOAD_COLUMNS and not name.startswith(("_weir_", "_hoodie_"))]

@@ -27,12 +27,13 @@ struct Cleaned {
 };
 
 /// Removes data files that no retained version needs; a snapshot of an older one is kNotFound from
-/// then on. kInvalidConfig for fewer than one commit; kUnsupported where the table has savepoints.
+/// then on. kInvalidConfig for fewer than one commit; kUnsupported where the table has savepoints,
+/// or is one that weir does not write.
 Result<Cleaned> clean(const TableContext& context, HudiTable& table, const CleanOptions& options);
 
 /// Takes the newest commit back: the table is what it was before. The instant that is the newest
 /// then, empty for none. kConflict where `instant` is not the newest commit, kNotFound where the
-/// files of the version before were cleaned.
+/// files of the version before were cleaned; kUnsupported where weir does not write the table.
 Result<std::string> roll_back(const TableContext& context, HudiTable& table,
                               const std::string& instant);
 

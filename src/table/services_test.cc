@@ -155,6 +155,43 @@ TEST(RollBack, RefusesWhereTheVersionBeforeWasCleaned) {
   EXPECT_EQ(names_of(*lake.table), kSecond);
 }
 
+TEST(RollBack, RefusesWhereTheGroupsBeforeWereCleaned) {
+  TwoCommits lake;
+  const auto compacted = compact(lake.test.context, *lake.table, {}, lake.cancel);
+  ASSERT_TRUE(compacted && !compacted->instant.empty());
+  ASSERT_TRUE(clean(lake.test.context, *lake.table, {.retain_commits = 1}));
+  const auto refused = roll_back(lake.test.context, *lake.table, compacted->instant);
+  ASSERT_FALSE(refused) << "the rows would be gone with the joined groups";
+  EXPECT_EQ(refused.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(refused.error().message, HasSubstr("file group"));
+  EXPECT_EQ(names_of(*lake.table), kSecond);
+}
+
+TEST(RollBack, TakesACompactionBack) {
+  TwoCommits lake;
+  const auto compacted = compact(lake.test.context, *lake.table, {}, lake.cancel);
+  ASSERT_TRUE(compacted && !compacted->instant.empty());
+  EXPECT_EQ(roll_back(lake.test.context, *lake.table, compacted->instant).value(), lake.second);
+  EXPECT_EQ(names_of(*open_table(lake.test.context).value()), kSecond);
+}
+
+TEST(Services, LeaveTablesAloneThatWeirDoesNotWrite) {
+  TwoCommits lake;
+  auto properties =
+      parse_properties(lake.store->read(kPropertiesFile, storage::Range::all()).value()).value();
+  properties["hoodie.index.type"] = "BUCKET";
+  ASSERT_TRUE(storage::put(*lake.store, kPropertiesFile, format_properties(properties),
+                           storage::Put::kReplace));
+  const auto table = open_table(lake.test.context).value();
+  const auto cleaned = clean(lake.test.context, *table, {.retain_commits = 1});
+  const auto taken_back = roll_back(lake.test.context, *table, lake.second);
+  const auto compacted = compact(lake.test.context, *table, {}, lake.cancel);
+  ASSERT_TRUE(!cleaned && !taken_back && !compacted);
+  EXPECT_EQ(cleaned.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(taken_back.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(compacted.error().code, ErrorCode::kUnsupported);
+}
+
 // ---- compact -------------------------------------------------------------------------------
 
 TEST(Compact, JoinsGroupsOfOneRoleAndKeepsTheirRows) {

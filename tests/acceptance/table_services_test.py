@@ -37,18 +37,17 @@ class TableServices(unittest.TestCase):
     def other_reader(self):
         return lake_view.hudi_rows(self.root)
 
-    def test_optimize_joins_small_files_and_changes_no_row(self):
+    def test_optimize_changes_no_row_and_flows_go_on(self):
+        # That small groups are joined is for unit.table to show: weir itself leaves none of this size apart.
         for day in (1, 2, 3):
             self.land(day, (A, B, A)[day - 1])
-        # Groups of their own: what an older weir, or Spark, leaves behind.
         before = self.project.digest(), self.other_reader()
         done = self.service("optimize")
+        self.assertLessEqual(done["groups_after"], done["groups_before"])
         after = self.project.digest(), self.other_reader()
         self.assertEqual(before, after)
         self.assertEqual(self.service("check", "--contents")["findings"], [])
         self.project.weir("reconcile")
-        if done["instant"]:
-            self.assertLess(done["groups_after"], done["groups_before"])
         # What follows goes on from the joined files.
         self.land(4, B)
         self.project.weir("reconcile")

@@ -1,6 +1,7 @@
 // Rows of raw objects become the newest row of each key. Rows of one key are ordered by `order_by`,
 // and where that does not tell (or there is none) by their place: objects in the order of their
-// hop (by name), rows as they stand in them. A row with NULL in its key goes to quarantine.
+// hop (by name), rows as they stand in them. A row with NULL in its key or order, or an
+// empty key, goes to quarantine.
 // Custody: in = inserted + updated + rejected + deduplicated + unchanged (older than the table's
 // row) + filtered (rows that delete a key), and the table's rows are counted again in what was
 // written.
@@ -135,38 +136,68 @@ class Latest {
                 operation_.inputs[0].dataset.text(), counts_.in, inputs_.rows);
   }
 
-  std::string null_key() const { return table::any_of(options_.key, "s", "IS NULL"); }
+  /// Why a row of `s` cannot be kept, as an expression: NULL where it can.
+  std::string fault() const {
+    std::string texts;
+    for (const auto& name : options_.key)
+      texts += fmt::format("{}nullif(CAST(s.{} AS VARCHAR), '')", texts.empty() ? "" : ", ",
+                           quote_name(name));
+    std::string cases =
+        fmt::format("WHEN {} THEN 'null_key' WHEN coalesce({}) IS NULL THEN 'empty_key'",
+                    table::any_of(options_.key, "s", "IS NULL"), texts);
+    if (!options_.order_by.empty())
+      cases += fmt::format(" WHEN s.{} IS NULL THEN 'null_order'", quote_name(options_.order_by));
+    return fmt::format("CASE {} END", cases);
+  }
 
   Result<table::Quarantined> quarantine() {
-    WEIR_ASSIGN(counts_.rejected, session_.query_number(fmt::format(
-                                      "SELECT count(*) FROM source s WHERE {}", null_key())));
-    std::vector<std::string> fields;
-    for (const Column& column : inputs_.schema)
-      fields.push_back(fmt::format("{0} := CAST(s.{0} AS VARCHAR)", quote_name(column.name)));
-    std::string which = "CASE";
-    for (const auto& name : options_.key)
-      which += fmt::format(" WHEN s.{} IS NULL THEN {}", quote_name(name), quote_text(name));
-    const std::string query = fmt::format(
-        "SELECT 'null_key' AS reason, {} END AS \"column\", 'the key is NULL' AS message, "
-        "coalesce(s._source_row, s.{} + 1) AS line, NULL::BIGINT AS byte_offset, NULL::BIGINT AS "
-        "byte_length, NULL::BLOB AS raw, to_json(struct_pack({}))::VARCHAR AS \"values\", "
-        "s._source_file AS source_file, NULL::VARCHAR AS source_sha256, {} AS as_of, {}::VARCHAR "
-        "AS "
-        "_run_id, {} AS _loaded_at FROM source s WHERE {} ORDER BY s.{}, s.{}",
-        which, table::kRowColumn, fmt::join(fields, ", "), as_of_sql(),
-        quote_text(operation_.origin.run_id),
-        table::instant_literal(operation_.origin.logical_time_us), null_key(), table::kFileColumn,
-        table::kRowColumn);
+    WEIR_ASSIGN(const auto faults, session_.query(fmt::format(
+                                       "SELECT * FROM (SELECT {}, count(*) FROM source s GROUP "
+                                       "BY 1) t(fault, rows) WHERE fault IS NOT NULL ORDER BY 1",
+                                       fault())));
+    std::vector<model::RejectSummary> reasons;
+    const std::string key = fmt::format("{}", fmt::join(options_.key, ", "));
+    for (const auto& row : faults.rows) {
+      const std::string reason = row[0].value_or("");
+      reasons.push_back({reason, reason == "null_order" ? options_.order_by : key,
+                         std::stoll(row[1].value_or("0"))});
+      counts_.rejected += reasons.back().rows;
+    }
     storage::Storage* store = nullptr;
     if (!operation_.target.rejected_uri.empty()) {
       WEIR_ASSIGN(store, context_.stores->open(operation_.target.rejected_uri));
     }
-    WEIR_ASSIGN(auto rejected,
-                table::write_rejected(session_, store, counts_.rejected, query, operation_));
-    if (counts_.rejected > 0)
-      rejected.reasons.push_back(
-          {"null_key", fmt::format("{}", fmt::join(options_.key, ", ")), counts_.rejected});
+    WEIR_ASSIGN(auto rejected, table::write_rejected(session_, store, counts_.rejected,
+                                                     rejected_query(), operation_));
+    rejected.reasons = std::move(reasons);
     return rejected;
+  }
+
+  /// Rows that cannot be kept, with the columns of a rejected object.
+  std::string rejected_query() const {
+    std::vector<std::string> fields;
+    for (const Column& column : inputs_.schema)
+      fields.push_back(fmt::format("{0} := CAST(s.{0} AS VARCHAR)", quote_name(column.name)));
+    std::string null_column = "CASE";
+    for (const auto& name : options_.key)
+      null_column += fmt::format(" WHEN s.{} IS NULL THEN {}", quote_name(name), quote_text(name));
+    return fmt::format(
+        "SELECT s._weir_fault AS reason, CASE s._weir_fault WHEN 'null_order' THEN {} WHEN "
+        "'null_key' THEN {} END ELSE "
+        "{} END AS \"column\", CASE s._weir_fault WHEN 'null_order' THEN 'what orders the rows is "
+        "NULL' "
+        "WHEN 'null_key' THEN 'the key is NULL' ELSE 'the key is empty' END AS message, "
+        "coalesce(s._source_row, s.{} + 1) AS line, NULL::BIGINT AS byte_offset, NULL::BIGINT AS "
+        "byte_length, NULL::BLOB AS raw, to_json(struct_pack({}))::VARCHAR AS \"values\", "
+        "s._source_file AS source_file, NULL::VARCHAR AS source_sha256, {} AS as_of, {}::VARCHAR "
+        "AS "
+        "_run_id, {} AS _loaded_at FROM (SELECT s.*, {} AS _weir_fault FROM source s) s "
+        "WHERE s._weir_fault IS NOT NULL ORDER BY s.{}, s.{}",
+        quote_text(options_.order_by), null_column,
+        quote_text(fmt::format("{}", fmt::join(options_.key, ", "))), table::kRowColumn,
+        fmt::join(fields, ", "), as_of_sql(), quote_text(operation_.origin.run_id),
+        table::instant_literal(operation_.origin.logical_time_us), fault(), table::kFileColumn,
+        table::kRowColumn);
   }
 
   std::string as_of_sql() const {
@@ -176,10 +207,9 @@ class Latest {
 
   /// `newest`: one row for each key.
   Status pick_newest() {
-    const std::string order =
-        options_.order_by.empty()
-            ? std::string()
-            : fmt::format("s.{} DESC NULLS LAST, ", quote_name(options_.order_by));
+    const std::string order = options_.order_by.empty()
+                                  ? std::string()
+                                  : fmt::format("s.{} DESC, ", quote_name(options_.order_by));
     std::string columns;
     for (const Column& column : stored_columns()) {
       if (model::find_column(load_columns(), column.name) == nullptr)
@@ -198,10 +228,11 @@ class Latest {
         "CREATE TEMP TABLE newest AS SELECT {}{}::VARCHAR AS _run_id, s._source_file, "
         "coalesce(s._source_row, s.{} + 1) AS _source_row, {} AS _loaded_at, {} AS {} FROM source "
         "s "
-        "WHERE NOT {} QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} DESC) "
+        "WHERE {} IS NULL QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} "
+        "DESC) "
         "= 1",
         columns, quote_text(operation_.origin.run_id), table::kRowColumn,
-        table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag, null_key(),
+        table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag, fault(),
         table::columns_of(options_.key, "s"), order, table::kFileColumn, table::kRowColumn)));
     WEIR_ASSIGN(const int64_t rows, session_.query_number("SELECT count(*) FROM newest"));
     counts_.deduplicated = counts_.in - counts_.rejected - rows;

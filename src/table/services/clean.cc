@@ -170,6 +170,7 @@ Result<Cleaned> clean(const TableContext& context, HudiTable& table, const Clean
   if (options.retain_commits < 1)
     return fail(ErrorCode::kInvalidConfig, "a clean that retains {} commits; at least 1 must stay",
                 options.retain_commits);
+  WEIR_TRY(table.check_writable());
   if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
   storage::Storage& store = *context.store;
   WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));

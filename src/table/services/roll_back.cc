@@ -1,3 +1,5 @@
+#include <set>
+
 #include "table/hudi/commit_metadata.h"
 #include "table/hudi/file_slices.h"
 #include "table/hudi/recovery.h"
@@ -6,7 +8,16 @@
 namespace weir::table {
 namespace {
 
-/// The version before can be read whole again: the files that the commit replaced are there.
+std::unexpected<Error> cleaned(const Instant& newest, std::string_view what) {
+  return fail_with_hint(
+      ErrorCode::kNotFound,
+      fmt::format("commit {} cannot be taken back: {}, which it replaced, is gone", newest.time,
+                  what),
+      "its files were cleaned; write the rows that should be there instead");
+}
+
+/// The version before can be read whole again: the files and groups that the commit replaced are
+/// there.
 Status check_previous(storage::Storage& store, const Instant& newest,
                       const CommitMetadata& metadata) {
   for (const auto& stat : metadata.stats) {
@@ -16,11 +27,19 @@ Status check_previous(storage::Storage& store, const Instant& newest,
     const auto there = store.stat(name);
     if (there) continue;
     if (there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
-    return fail_with_hint(
-        ErrorCode::kNotFound,
-        fmt::format("commit {} cannot be taken back: {}, which it replaced, is gone", newest.time,
-                    name),
-        "its files were cleaned; write the rows that should be there instead");
+    return cleaned(newest, name);
+  }
+  if (metadata.replaced.empty()) return {};
+  std::set<std::pair<std::string, std::string>> there;
+  WEIR_ASSIGN(const auto files, list_data_files(store));
+  for (const auto& file : files) {
+    if (file.instant < newest.time) there.emplace(file.partition, file.file_group_id);
+  }
+  for (const auto& [partition, ids] : metadata.replaced) {
+    for (const auto& id : ids) {
+      if (!there.contains({partition, id}))
+        return cleaned(newest, fmt::format("file group {} of partition '{}'", id, partition));
+    }
   }
   return {};
 }
@@ -30,8 +49,9 @@ Status check_previous(storage::Storage& store, const Instant& newest,
 // The commit becomes one that never completed: markers for its files, then its completed file goes,
 // which is what readers see, then it is undone like any leftover. Cut off after that, whoever
 // writes next undoes it, Spark too.
-Result<std::string> roll_back(const TableContext& context, HudiTable& /*table*/,
+Result<std::string> roll_back(const TableContext& context, HudiTable& table,
                               const std::string& instant) {
+  WEIR_TRY(table.check_writable());
   if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
   storage::Storage& store = *context.store;
   WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
@@ -51,6 +71,12 @@ Result<std::string> roll_back(const TableContext& context, HudiTable& /*table*/,
   CommitLog log(store);
   WEIR_ASSIGN(const auto metadata, log.read(newest));
   WEIR_TRY(check_previous(store, newest, *metadata));
+  // By what the commits before it say, too: of a version that is read in part nothing would be
+  // said.
+  if (commits.size() > 1) {
+    const auto before = table.snapshot(commits[commits.size() - 2].time);
+    if (!before) return std::unexpected(before.error());
+  }
   for (const auto& stat : metadata->stats)
     WEIR_TRY(storage::put(store, marker_file(newest.time, stat.path, stat.previous_file.empty()),
                           "", storage::Put::kReplace));
