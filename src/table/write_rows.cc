@@ -10,6 +10,7 @@
 
 #include "table/engine_files.h"
 #include "table/rows/match.h"
+#include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"
 
 namespace weir::table {
@@ -369,14 +370,9 @@ class RowWriter {
     return {};
   }
 
-  Status stream(const std::string& query, auto&& take) {
-    WEIR_ASSIGN(const auto reader, session_.stream(query));
-    while (true) {
-      WEIR_TRY(cancel_.check());
-      WEIR_ASSIGN(const auto batch, reader->next());
-      if (batch == nullptr) return {};
-      WEIR_TRY(take(*batch));
-    }
+  Status stream(const std::string& query,
+                const std::function<Status(const arrow::RecordBatch&)>& take) {
+    return for_each_batch(session_, query, cancel_, take);
   }
 
   sql::Session& session_;

@@ -1,5 +1,7 @@
 #include "engine/embedded/guard.h"
 
+#include <algorithm>
+
 #include "engine/lock_object.h"
 
 namespace weir::engine::embedded {
@@ -29,6 +31,17 @@ std::unique_ptr<table::CommitGuard> make_guard(const model::GuardRef& guard,
                                                storage::Stores& stores) {
   if (guard.lock_uri.empty()) return nullptr;
   return std::make_unique<LockObjectGuard>(guard, stores);
+}
+
+Result<TargetTable> target_table(const model::Operation& operation, const Context& context) {
+  TargetTable target;
+  WEIR_ASSIGN(target.context.store, context.stores->open(operation.target.uri));
+  target.guard = make_guard(operation.guard, *context.stores);
+  target.context.clock = context.clock;
+  target.context.random = context.random;
+  target.context.guard = target.guard.get();
+  target.context.threads = std::max<int64_t>(operation.limits.threads, 1);
+  return target;
 }
 
 }  // namespace weir::engine::embedded

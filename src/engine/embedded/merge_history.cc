@@ -93,14 +93,8 @@ Result<HistorySource> source_of(const Operation& operation, const HistoryOptions
 
 Result<Outcome> merge_history(const Operation& operation, const Context& context) {
   WEIR_ASSIGN(HistoryOptions options, options_of(operation));
-  WEIR_ASSIGN(storage::Storage* const store, context.stores->open(operation.target.uri));
-  const auto guard = make_guard(operation.guard, *context.stores);
-  table::TableContext target;
-  target.store = store;
-  target.clock = context.clock;
-  target.random = context.random;
-  target.guard = guard.get();
-  target.threads = std::max<int64_t>(operation.limits.threads, 1);
+  WEIR_ASSIGN(const TargetTable held, target_table(operation, context));
+  const table::TableContext& target = held.context;
   WEIR_ASSIGN(std::optional<Outcome> done, table::find_merge(target, operation));
   if (done) return *std::move(done);
 

@@ -341,14 +341,8 @@ class Latest {
 
 Result<Outcome> merge_latest(const Operation& operation, const Context& context) {
   WEIR_ASSIGN(const Options options, options_of(operation));
-  WEIR_ASSIGN(storage::Storage* const store, context.stores->open(operation.target.uri));
-  const auto guard = make_guard(operation.guard, *context.stores);
-  table::TableContext target;
-  target.store = store;
-  target.clock = context.clock;
-  target.random = context.random;
-  target.guard = guard.get();
-  target.threads = std::max<int64_t>(operation.limits.threads, 1);
+  WEIR_ASSIGN(const TargetTable held, target_table(operation, context));
+  const table::TableContext& target = held.context;
   auto there = table::open_table(target);
   if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
   if (there) {

@@ -416,14 +416,8 @@ Result<Outcome> replace_rows(const Operation& operation, const Context& context,
 
 Result<Outcome> transform(const Operation& operation, const Context& context) {
   WEIR_ASSIGN(const auto query, read_query(operation));
-  WEIR_ASSIGN(auto* store, context.stores->open(operation.target.uri));
-  const auto guard = make_guard(operation.guard, *context.stores);
-  const int64_t threads = std::max<int64_t>(operation.limits.threads, 1);
-  const table::TableContext table_context{.store = store,
-                                          .clock = context.clock,
-                                          .random = context.random,
-                                          .guard = guard.get(),
-                                          .threads = threads};
+  WEIR_ASSIGN(const TargetTable target, target_table(operation, context));
+  const table::TableContext& table_context = target.context;
   WEIR_ASSIGN(auto table, open_if_there(table_context));
   if (table) {
     WEIR_ASSIGN(const auto done, table->find_token(operation.token));

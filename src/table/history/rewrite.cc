@@ -6,6 +6,7 @@
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
 
+#include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"
 
 namespace weir::table::history {
@@ -198,14 +199,9 @@ class Rewrite {
                   });
   }
 
-  Status stream(const std::string& query, auto&& take) {
-    WEIR_ASSIGN(const auto reader, session_.stream(query));
-    while (true) {
-      WEIR_TRY(cancel_.check());
-      WEIR_ASSIGN(const std::shared_ptr<arrow::RecordBatch> batch, reader->next());
-      if (batch == nullptr) return {};
-      WEIR_TRY(take(*batch));
-    }
+  Status stream(const std::string& query,
+                const std::function<Status(const arrow::RecordBatch&)>& take) {
+    return for_each_batch(session_, query, cancel_, take);
   }
 
   sql::Session& session_;
