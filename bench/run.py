@@ -178,8 +178,8 @@ def measured_tree(command, **environment):
 
 
 def hudi_suite(rounds, scale):
-    import hudi
-    hudi.suite(sys.modules[__name__], rounds, scale)
+    import upserts
+    upserts.suite(sys.modules[__name__], rounds, scale)
 
 
 def memory_suite(_rounds, scale):
