@@ -458,6 +458,25 @@ Status pause(const Cancel& cancel) {
   return cancel.check();
 }
 
+/// A file that is not there yet appears whole: DuckDB writes one in several steps, and what a
+/// process that dies between them leaves is no database for anybody.
+Status make_if_absent(const std::string& path, sql::SessionOptions options, const Cancel& cancel) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return {};
+  const std::string unfinished = path + ".new";
+  for (const auto& file : {unfinished, unfinished + ".wal"}) std::filesystem::remove(file, error);
+  options.database = unfinished;
+  {
+    WEIR_ASSIGN(const auto session, sql::open_session(options, cancel));
+    WEIR_TRY(session->run("CHECKPOINT"));
+  }
+  std::filesystem::rename(unfinished, path, error);
+  if (error)
+    return fail(ErrorCode::kUnavailable, "the warehouse file '{}' cannot be made: {}", path,
+                error.message());
+  return {};
+}
+
 /// What to do about a file that does not open.
 Error explain(Error error, const std::string& path) {
   if (error.code == ErrorCode::kCorrupt && error.hint.empty())
@@ -506,6 +525,8 @@ Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& opti
     std::string held_by;
     WEIR_ASSIGN(auto lock, duckdb::FileLock::try_take(path, holder));
     if (lock) {
+      const Status made = duckdb::make_if_absent(path, session_options, *options.cancel);
+      if (!made) return std::unexpected(duckdb::explain(made.error(), path));
       auto session = sql::open_session(session_options, *options.cancel);
       if (session)
         return std::make_unique<duckdb::DuckdbWarehouse>(std::move(*lock), std::move(*session));

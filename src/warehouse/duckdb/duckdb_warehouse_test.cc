@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -124,6 +125,15 @@ TEST_F(DuckdbWarehouse, ReplaceMakesTheTableAndItsReceipt) {
   EXPECT_THAT(see("SELECT table_name, run_id, rows, loaded_at = '2022-05-12T00:00:00Z' "
                   "FROM _weir_load"),
               ElementsAre("airports|r-1|2|true"));
+}
+
+TEST_F(DuckdbWarehouse, FileThatIsMadeAppearsWhole) {
+  const auto path = options_.connection["path"].get<std::string>();
+  // What a process leaves that dies while DuckDB makes the file.
+  std::ofstream(path + ".new") << "half a database";
+  ASSERT_TRUE(run_load(warehouse(), replace(kAnnAndBob, 2)));
+  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+  EXPECT_THAT(see("SELECT count(*) FROM airports"), ElementsAre("2"));
 }
 
 TEST_F(DuckdbWarehouse, TokenThatIsThereLoadsNothing) {
