@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// `message | file:line:column | hint` of each fault.
-std::vector<std::string> lint_of(std::map<std::string, std::string> files) {
+std::vector<std::string> lint_of(const std::map<std::string, std::string>& files) {
   const auto folder = sample::folder(files);
   const auto project = load_project(*folder);
   std::vector<std::string> lines;

@@ -140,7 +140,8 @@ TEST(Yaml, AnyBytesGiveDocumentsOrFaults) {
 
 TEST(Yaml, BytesThatAreNoTextAreRefused) {
   EXPECT_THAT(only_fault("a: \xff\n").message, HasSubstr("no UTF-8"));
-  EXPECT_THAT(only_fault(std::string("a: \0b\n", 6)).message, HasSubstr("control character 0x00"));
+  EXPECT_THAT(only_fault(std::string("a: ") + '\0' + "b\n").message,
+              HasSubstr("control character 0x00"));
   EXPECT_THAT(only_fault("\xff\xfe"
                          "a\0")
                   .message,

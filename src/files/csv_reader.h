@@ -32,7 +32,7 @@ struct ReadOptions {
   model::ColumnPolicy columns = model::ColumnPolicy::kEvolve;
   int64_t block_bytes = 4 << 20;  ///< Read at a time.
   int64_t batch_bytes = 2 << 20;  ///< Of text in a batch.
-  int64_t batch_rows = 32 * 1024;
+  int64_t batch_rows = int64_t{32} * 1024;
   int64_t chunk_batches = 8;
 };
 

@@ -20,7 +20,7 @@ constexpr size_t kBlock = 64;
 #if defined(__SSE2__)
 uint64_t mask_of(const char* at, char a, char b, char c, char d) {
   uint64_t bits = 0;
-  for (int i = 0; i < 4; ++i) {
+  for (ptrdiff_t i = 0; i < 4; ++i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + i * 16));
     const __m128i first = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(a)),
                                        _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b)));

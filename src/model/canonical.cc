@@ -40,8 +40,9 @@ void CanonicalWriter::short_decimal(int64_t unscaled, int scale) {
   unsigned_number(static_cast<uint64_t>(scale));
   char big_endian[1 + 8];
   big_endian[0] = static_cast<char>(size);
+  const auto bytes = static_cast<uint64_t>(unscaled);
   for (int i = 0; i < size; ++i)
-    big_endian[1 + i] = static_cast<char>(static_cast<uint64_t>(unscaled) >> (8 * (size - 1 - i)));
+    big_endian[1 + i] = static_cast<char>(bytes >> (8 * (size - 1 - i)));
   bytes_.append(big_endian, static_cast<size_t>(1 + size));
 }
 

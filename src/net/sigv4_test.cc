@@ -44,7 +44,7 @@ const Signing kS3{.region = "us-east-1",
                   .at_us = *parse_instant("2013-05-24T00:00:00Z"),
                   .path = PathForm::kAsSent};
 
-std::string s3_authorization(std::string method, std::string target, Headers headers,
+std::string s3_authorization(std::string method, const std::string& target, Headers headers,
                              std::string_view body) {
   const std::string sha256 = sha256_hex(body);
   Request request;

@@ -20,7 +20,7 @@ Result<std::shared_ptr<arrow::DataType>> nested_to_arrow(const DataType& type) {
   }
   if (type.kind == TypeKind::kStruct) {
     if (fields.empty()) return fail(ErrorCode::kUnsupported, "a struct without fields");
-    return arrow::struct_(std::move(fields));
+    return arrow::struct_(fields);
   }
   // The names that Parquet's format prescribes, so a file that is read back has an equal schema.
   if (type.kind == TypeKind::kList && fields.size() == 1)

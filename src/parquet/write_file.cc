@@ -21,7 +21,7 @@ std::shared_ptr<::parquet::WriterProperties> file_properties(const WriteOptions&
   builder.max_row_group_length(options.row_group_rows);
   // Arrow's 1 MiB makes columns of unique values (keys, hashes, coordinates) hash themselves in
   // vain: a fifth of all time, and larger files.
-  builder.dictionary_pagesize_limit(128 * 1024);
+  builder.dictionary_pagesize_limit(int64_t{128} * 1024);
   if (options.codec == Codec::kSnappy) {
     builder.compression(::parquet::Compression::SNAPPY);
   } else {

@@ -20,7 +20,7 @@ namespace weir::sql {
 namespace {
 
 // A batch is large enough that the work per batch does not count, small enough for caches.
-constexpr int64_t kBatchRows = 16 * 2'048;
+constexpr int64_t kBatchRows = int64_t{16} * 2'048;
 constexpr int64_t kBatchBytes = 32LL * 1024 * 1024;
 // DuckDB's vectors: what an appender takes at once.
 constexpr int64_t kVectorRows = 2'048;

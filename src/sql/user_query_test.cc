@@ -311,7 +311,7 @@ class UserSession : public ::testing::Test {
             {column("id", "bigint"), column("name", "varchar"), column("weight", "double"),
              column("born", "date")}};
   }
-  std::unique_ptr<Session> open(std::vector<ViewSource> sources) {
+  std::unique_ptr<Session> open(const std::vector<ViewSource>& sources) {
     auto session = open_user_session({.threads = 1, .temp_folder = file("tmp")}, sources, cancel_);
     EXPECT_TRUE(session) << to_line(session.error());
     return std::move(session).value();

@@ -239,7 +239,7 @@ Certificate::Certificate() {
   ASN1_INTEGER_set(X509_get_serialNumber(made), 1);
   X509_set_version(made, X509_VERSION_3);
   X509_gmtime_adj(X509_getm_notBefore(made), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made), 24 * 3600);
+  X509_gmtime_adj(X509_getm_notAfter(made), 24L * 3600);
   X509_set_pubkey(made, key);
   X509_NAME* name = X509_get_subject_name(made);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,

@@ -85,7 +85,7 @@ class Server final : public S3Server {
   const std::string& secret_access_key() const override { return secret_access_key_; }
 
   Result<std::string> create_bucket() override {
-    const std::string name = fmt::format("weir-test-{}", ++buckets_);
+    std::string name = fmt::format("weir-test-{}", ++buckets_);
     net::Request request;
     request.method = "PUT";
     request.url = endpoint_ + "/" + name;

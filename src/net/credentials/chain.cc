@@ -90,7 +90,7 @@ using credentials::Found;
 using credentials::Search;
 
 constexpr int64_t kSecondUs = 1'000'000;
-constexpr int64_t kFetchBeforeUs = 5 * 60 * kSecondUs;
+constexpr int64_t kFetchBeforeUs = int64_t{5} * 60 * kSecondUs;
 constexpr int64_t kLeastUs = 60 * kSecondUs;
 constexpr int64_t kTryAgainUs = 30 * kSecondUs;
 

@@ -28,9 +28,9 @@ std::string system_ca_file() {
 
 Status start_library() {
   // curl's own state of the process; it may be made once only.
-  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (started == CURLE_OK) return {};
-  return fail(ErrorCode::kInternal, "libcurl does not start: {}", curl_easy_strerror(started));
+  static const CURLcode kStarted = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (kStarted == CURLE_OK) return {};
+  return fail(ErrorCode::kInternal, "libcurl does not start: {}", curl_easy_strerror(kStarted));
 }
 
 class CurlHttp final : public Http {

@@ -34,7 +34,10 @@ using ::testing::UnorderedElementsAre;
 class WaitedForClock final : public FakeClock {
  public:
   int64_t now_us() override {
-    if (asks_left_ > 0 && --asks_left_ == 0) advance_ms(pass_ms_);
+    if (asks_left_ > 0) {
+      --asks_left_;
+      if (asks_left_ == 0) advance_ms(pass_ms_);
+    }
     return FakeClock::now_us();
   }
   void pass_once_asked_twice(int64_t duration_ms) {

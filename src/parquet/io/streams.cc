@@ -12,7 +12,7 @@ namespace weir::parquet {
 namespace {
 
 // Arrow writes headers of a few bytes between pages; a store may pay for every call.
-constexpr size_t kPieceBytes = 512 * 1024;
+constexpr size_t kPieceBytes = size_t{512} * 1024;
 
 arrow::Status as_status(const Error& error) { return arrow::Status::IOError(error.message); }
 

@@ -129,7 +129,7 @@ class ChangeGatherer final : public Gatherer {
 
 template <typename From, typename To>
 bool widen(const From& from, To& to) {
-  to = static_cast<To>(from);
+  to = static_cast<To>(from);  // NOLINT(bugprone-signed-char-misuse): int8_t is a number here
   return true;
 }
 
@@ -193,6 +193,7 @@ bool finite_timestamp(const int64_t& from, int64_t& to) {
 template <typename From, typename Derived>
 class BytesGatherer : public Gatherer {
  public:
+  // NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): its own classes inherit it, too
   using Gatherer::Gatherer;
   Status append(duckdb_vector vector, idx_t from, idx_t count) override {
     const auto* values = static_cast<const From*>(duckdb_vector_get_data(vector));

@@ -31,7 +31,7 @@ class Servers final : public ::testing::Environment {
       if (started)
         server.running = std::move(*started);
       else
-        std::cout << "SKIPPED: " << to_line(started.error()) << std::endl;
+        std::cout << "SKIPPED: " << to_line(started.error()) << '\n' << std::flush;
       EXPECT_TRUE(started || started.error().code == ErrorCode::kNotFound)
           << to_line(started.error());
     }
@@ -119,7 +119,7 @@ class ServedStorage final : public Storage {
 
 /// At the root of a bucket, or below a prefix with characters that URLs need encoded.
 std::unique_ptr<ServedStorage> served(S3Kind kind, std::string_view prefix,
-                                      S3Options options = {}) {
+                                      const S3Options& options = {}) {
   S3Server* const server = servers().get(kind);
   if (server == nullptr) return nullptr;
   const auto bucket = server->create_bucket();

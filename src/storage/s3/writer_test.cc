@@ -19,7 +19,7 @@ class S3Writing : public ScriptedS3 {
   Result<Written> write(Put mode) { return put(*store_, "k", "bytes", mode); }
   /// The write's own mark, as its request carried it.
   static std::string mark_in(const Asked& asked) { return asked.header("x-amz-meta-weir-write"); }
-  Step remember_then(Answer answer) {
+  Step remember_then(const Answer& answer) {
     return [this, answer](const Asked& asked) {
       mark_ = mark_in(asked);
       return answer;
@@ -173,7 +173,7 @@ class S3Parts : public S3Writing {
     return remember_then({.body = "<InitiateMultipartUploadResult><UploadId>u/1+</UploadId>"
                                   "</InitiateMultipartUploadResult>"});
   }
-  static Step completed(Answer answer) {
+  static Step completed(const Answer& answer) {
     return [answer](const Asked& asked) {
       EXPECT_EQ(asked.method, "POST");
       EXPECT_THAT(asked.target, HasSubstr("?uploadId=u%2F1%2B"));
