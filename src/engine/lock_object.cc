@@ -1,5 +1,7 @@
 #include "engine/lock_object.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace weir::engine {
@@ -20,12 +22,16 @@ Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& g
   return *epoch;
 }
 
-Status write_lock(storage::Stores& stores, const model::GuardRef& guard,
-                  const std::string& holder) {
+Result<int64_t> take_lock(storage::Stores& stores, const model::GuardRef& guard,
+                          const std::string& holder, int64_t lease_epoch,
+                          const std::function<Status()>& renew_lease) {
   WEIR_ASSIGN(storage::Storage * store, stores.open(guard.lock_uri));
-  const Json content = {{"epoch", guard.epoch}, {"holder", holder}};
+  WEIR_ASSIGN(const int64_t recorded, recorded_epoch(stores, guard));
+  const int64_t epoch = std::max(lease_epoch, recorded + 1);
+  const Json content = {{"epoch", epoch}, {"holder", holder}};
   WEIR_TRY(storage::put(*store, guard.lock_name, dump_json(content), storage::Put::kReplace));
-  return {};
+  WEIR_TRY(renew_lease());
+  return epoch;
 }
 
 }  // namespace weir::engine

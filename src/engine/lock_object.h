@@ -5,6 +5,7 @@
 /// becomes visible. So an engine in another process, without a catalog, is fenced too.
 
 #include <cstdint>
+#include <functional>
 
 #include "base/result.h"
 #include "model/operation.h"
@@ -18,7 +19,13 @@ inline constexpr std::string_view kLockName = "_weir/lock.json";
 /// The epoch that the lake remembers; 0 where nobody ever locked. kCorrupt where it does not read.
 Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& guard);
 
-/// Says that `guard.epoch` holds the dataset from now on. Call it only with the lease in hand.
-Status write_lock(storage::Stores& stores, const model::GuardRef& guard, const std::string& holder);
+/// Says that the holder of the catalog's lease holds the dataset from now on, and gives the epoch
+/// by which guards know it: the lease's, or the next after what the lake remembers of other
+/// catalogs. `renew_lease` is asked once the object is written, and its error given back: who had
+/// lost the lease before that may have written the very number of its successor, and must go no
+/// further.
+Result<int64_t> take_lock(storage::Stores& stores, const model::GuardRef& guard,
+                          const std::string& holder, int64_t lease_epoch,
+                          const std::function<Status()>& renew_lease);
 
 }  // namespace weir::engine

@@ -1,6 +1,5 @@
 #include "lake/maintenance.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include "base/nearest.h"
@@ -84,11 +83,12 @@ Result<std::unique_ptr<HeldTable>> HeldTable::take(const Lake& lake, catalog::Ca
                                         other ? *other : std::string("another process")),
                             "try again when it is done; `weir status` shows it");
     }
-    guard.epoch = held->lease_->epoch;
   }
-  WEIR_ASSIGN(const int64_t recorded, engine::recorded_epoch(*lake.stores, guard));
-  guard.epoch = std::max(guard.epoch, recorded + 1);
-  WEIR_TRY(engine::write_lock(*lake.stores, guard, holder));
+  const auto renew = [&]() -> Status {
+    return held->lease_ ? catalog->renew_lease(*held->lease_, kLeaseMs) : Status{};
+  };
+  WEIR_ASSIGN(guard.epoch, engine::take_lock(*lake.stores, guard, holder,
+                                             held->lease_ ? held->lease_->epoch : 0, renew));
   held->write_token_ = fmt::format("{}-0-0", guard.epoch);
   held->guard_ = std::make_unique<LockObjectGuard>(guard, *lake.stores);
   held->context_.guard = held->guard_.get();

@@ -245,13 +245,11 @@ class AttemptRun {
     operation.guard.lock_name = operation.target.format == "hudi" ? ".hoodie/.locks/weir.json"
                                                                   : std::string(engine::kLockName);
     if (locked_epoch_ == 0) {
-      WEIR_ASSIGN(const int64_t recorded,
-                  engine::recorded_epoch(*services_.stores, operation.guard));
-      // A fresh catalog counts from the start; the lake remembers. Nobody else may write the lock
-      // object while we hold the lease, so the next number is ours.
-      locked_epoch_ = std::max(lease_->lease().epoch, recorded + 1);
-      operation.guard.epoch = locked_epoch_;
-      WEIR_TRY(engine::write_lock(*services_.stores, operation.guard, services_.holder));
+      const auto renew = [&] {
+        return services_.catalog->renew_lease(lease_->lease(), services_.lease_ms);
+      };
+      WEIR_ASSIGN(locked_epoch_, engine::take_lock(*services_.stores, operation.guard,
+                                                   services_.holder, lease_->lease().epoch, renew));
     }
     operation.guard.epoch = locked_epoch_;
     return {};

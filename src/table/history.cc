@@ -83,8 +83,14 @@ class Merge {
   Result<Outcome> run() {
     WEIR_TRY(open());
     if (table_ != nullptr) {
-      WEIR_ASSIGN(const std::optional<CommitInfo> done, table_->find_token(operation_.token));
+      WEIR_ASSIGN(std::optional<CommitInfo> done, table_->find_token(operation_.token));
+      if (!done) {
+        // Its roll-back may complete what an attempt before this one had decided.
+        WEIR_ASSIGN(turn_, table_->prepare(Action::kCommit));
+        WEIR_ASSIGN(done, table_->find_token(operation_.token));
+      }
       if (done) return outcome_of(*done, operation_);
+      WEIR_TRY(take_snapshot());
     }
     if (auto held = stale()) return hold(*std::move(held));
     WEIR_TRY(check_settings());
@@ -105,6 +111,10 @@ class Merge {
     if (!opened && opened.error().code == ErrorCode::kNotFound) return {};
     if (!opened) return std::unexpected(opened.error());
     table_ = *std::move(opened);
+    return {};
+  }
+
+  Status take_snapshot() {
     WEIR_ASSIGN(snapshot_, table_->snapshot());
     // A table without a commit has the columns of its creation, by an attempt that went no further.
     if (snapshot_.instant.empty()) snapshot_.schema.clear();
@@ -207,14 +217,14 @@ class Merge {
       TableOptions options = table_options_;
       options.schema = layout_.data;
       WEIR_ASSIGN(table_, create_table(context_, options));
+      WEIR_ASSIGN(turn_, table_->prepare(Action::kCommit));
     }
-    WEIR_ASSIGN([[maybe_unused]] const int64_t leftovers, table_->roll_back_leftovers());
     BeginOptions begin;
     begin.schema = layout_.data;
     begin.token = operation_.token;
     begin.write_token = fmt::format("{}-0-{}", operation_.guard.epoch, operation_.origin.attempt);
     begin.target_file_bytes = options_.target_file_bytes;
-    WEIR_ASSIGN(const std::unique_ptr<Commit> commit, table_->begin(begin));
+    WEIR_ASSIGN(const std::unique_ptr<Commit> commit, turn_->begin(begin));
     WEIR_ASSIGN(
         const history::Rewritten written,
         history::rewrite(*session_, *table_, *commit,
@@ -279,6 +289,7 @@ class Merge {
   history::VersionOrigin origin_;
   EngineFiles files_;
   std::unique_ptr<HudiTable> table_;  ///< Null: there is none yet.
+  std::unique_ptr<Turn> turn_;        ///< From where the snapshot was taken on.
   Snapshot snapshot_;
   history::Layout layout_;
   std::optional<history::DiffInput> diff_;

@@ -1,6 +1,7 @@
 #include "table/hudi.h"
 
 #include <ranges>
+#include <utility>
 
 #include "table/hudi/commit.h"
 #include "table/hudi/file_slices.h"
@@ -72,16 +73,55 @@ class NativeTable final : public HudiTable {
   Result<std::vector<std::string>> missing_files() override { return table::missing_files(log_); }
   Result<std::vector<CommitInfo>> commits() override;
   Result<std::optional<CommitInfo>> find_token(const std::string& token) override;
-  Result<int64_t> roll_back_leftovers() override;
+  Result<std::unique_ptr<Turn>> prepare(Action action) override;
   Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) override;
   Result<std::unique_ptr<parquet::FileReader>> open(const FileSlice& slice) override {
     return parquet::open_file(store(), slice.name);
   }
 
+  /// With an instant that was taken.
+  Result<std::unique_ptr<Commit>> begin_at(std::string instant, const BeginOptions& options);
+
  private:
+  Result<TableProperties> writable_properties() const;
+  Status put_first_commit(const TableProperties& properties);
+
   TableContext context_;
   TableProperties properties_;
   CommitLog log_;
+};
+
+class NativeTurn final : public Turn {
+ public:
+  NativeTurn(const TableContext& context, NativeTable& table, Action action, std::string instant)
+      : context_(context), table_(table), action_(action), instant_(std::move(instant)) {}
+  ~NativeTurn() override { give_back(); }
+
+  int64_t rolled_back() const override { return rolled_back_; }
+  void set_rolled_back(int64_t commits) { rolled_back_ = commits; }
+  const std::string& instant() const { return instant_; }
+
+  Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) override {
+    if (instant_.empty() || options.action != action_)
+      return fail(ErrorCode::kInternal, "a commit to '{}' that was not prepared",
+                  table_.store().uri());
+    return table_.begin_at(std::exchange(instant_, ""), options);
+  }
+
+ private:
+  /// Nothing but `.requested` is there. Where it stays, the next roll-back removes it.
+  void give_back() {
+    if (instant_.empty()) return;
+    if (context_.guard != nullptr && !context_.guard->still_mine()) return;
+    const auto file = instant_file(instant_, action_name(action_), Instant::State::kRequested);
+    (void)table_.store().remove(file);
+  }
+
+  const TableContext& context_;
+  NativeTable& table_;
+  Action action_;
+  std::string instant_;  ///< Empty: it is a commit's now.
+  int64_t rolled_back_ = 0;
 };
 
 Result<std::unique_ptr<RowReader>> NativeTable::read(const Changes& changes,
@@ -120,16 +160,55 @@ Result<std::optional<CommitInfo>> NativeTable::find_token(const std::string& tok
   return std::nullopt;
 }
 
-Result<int64_t> NativeTable::roll_back_leftovers() {
-  WEIR_TRY(check_writable());
-  if (context_.guard != nullptr) WEIR_TRY(context_.guard->still_mine());
-  return roll_back_all(store(), property_or(properties_, kOwnerProperty, "") == kOwnerName);
+Result<TableProperties> NativeTable::writable_properties() const {
+  // Spark may have upgraded the table since it was opened: its files would then go unseen.
+  WEIR_ASSIGN(TableProperties now, read_properties(*context_.store));
+  WEIR_TRY(table::check_writable(now));
+  return now;
+}
+
+Result<std::unique_ptr<Turn>> NativeTable::prepare(Action action) {
+  WEIR_ASSIGN(const TableProperties now, writable_properties());
+  const std::string what = "taking an instant of the table at " + store().uri();
+  WEIR_ASSIGN(std::string instant, while_doing(take_instant(context_, action), what));
+  auto turn = std::make_unique<NativeTurn>(context_, *this, action, std::move(instant));
+  const bool is_own = property_or(now, kOwnerProperty, "") == kOwnerName;
+  WEIR_ASSIGN(const RolledBack done, roll_back_all(store(), is_own, turn->instant()));
+  if (!done.has_commits) {
+    WEIR_TRY(while_doing(put_first_commit(now), "beginning the table at " + store().uri()));
+    turn.reset();  // not before: its instant must not be given to another commit
+    WEIR_ASSIGN(instant, while_doing(take_instant(context_, action), what));
+    turn = std::make_unique<NativeTurn>(context_, *this, action, std::move(instant));
+  }
+  turn->set_rolled_back(done.undone);
+  return turn;
+}
+
+/// Files older than the first commit count as committed: they would be of an archived one. So a
+/// table begins with a commit that has none, and a writer that sleeps over its lease can finish no
+/// file that is older than all commits.
+Status NativeTable::put_first_commit(const TableProperties& properties) {
+  BeginOptions options;
+  options.operation_type = "INSERT";
+  WEIR_ASSIGN(options.schema, schema_at(properties, log_, {}));
+  if (options.schema.empty()) return {};  // of a table of Spark's that says nothing of its columns
+  options.token = "create " + make_uuid4(*context_.random);
+  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
+  WEIR_ASSIGN(const auto commit,
+              begin_commit(context_, log_, properties, options, std::move(instant)));
+  WEIR_TRY(commit->complete({{kServiceKey, kCreateService}}));
+  return {};
 }
 
 Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
-  // Spark may have upgraded the table since it was opened: its files would then go unseen.
-  WEIR_ASSIGN(const TableProperties now, read_properties(store()));
-  WEIR_TRY(table::check_writable(now));
+  WEIR_ASSIGN([[maybe_unused]] const TableProperties now, writable_properties());
+  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
+  return begin_at(std::move(instant), options);
+}
+
+Result<std::unique_ptr<Commit>> NativeTable::begin_at(std::string instant,
+                                                      const BeginOptions& options) {
+  WEIR_ASSIGN(const TableProperties now, writable_properties());
   const std::string partitions = property_or(now, "hoodie.table.metadata.partitions", "");
   if (!partitions.empty())
     return fail_with_hint(
@@ -144,7 +223,7 @@ Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) 
     WEIR_ASSIGN(const model::Schema schema, schema_at(now, log_, timeline.commits()));
     WEIR_TRY(check_widens(schema, options.schema));
   }
-  return begin_commit(context_, log_, now, options);
+  return begin_commit(context_, log_, now, options, std::move(instant));
 }
 
 }  // namespace

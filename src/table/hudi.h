@@ -78,13 +78,15 @@ struct CommitInfo {
   int64_t updates = 0;
   int64_t deletes = 0;
   int64_t bytes_written = 0;
-  bool brings_no_data = false;  ///< Of a table service of weir's: the rows are as they were.
+  /// Of a table service of weir's, or the empty commit that begins a table: the rows are as they
+  /// were.
+  bool brings_no_data = false;
   std::string completion = {};  ///< When it was completed; empty on version 6, which does not say.
 };
 
 /// The table at one version.
 struct Snapshot {
-  std::string instant;                       ///< Empty: no commit yet.
+  std::string instant;                       ///< Empty: nothing was written yet.
   model::Schema schema;                      ///< Data columns.
   std::vector<FileSlice> slices;             ///< Sorted by name.
   std::map<std::string, std::string> extra;  ///< Of the newest commit that has any of weir's.
@@ -173,8 +175,10 @@ class Commit {
   /// replacecommit only: this group is dead from here on.
   virtual void replace(const FileSlice& slice) = 0;
   /// Makes everything visible at once: re-checks guard, inflight file and newer slices of touched
-  /// groups, puts the completed file if absent, removes the markers. kConflict where the commit was
-  /// overtaken (nothing is visible); kOutcomeUnknown is read back by the token before it is given.
+  /// groups, decides that it is completed and not undone, puts the completed file if absent,
+  /// removes the markers. kConflict where the commit was overtaken (nothing is visible);
+  /// kOutcomeUnknown where it is decided but the file could not be put, or nobody answers: it is
+  /// visible, or the next prepare() makes it so.
   virtual Result<CommitInfo> complete(const std::map<std::string, std::string>& extra) = 0;
 };
 
@@ -190,6 +194,18 @@ struct BeginOptions {
   /// Of the bloom filter in each footer, which Spark's BLOOM index needs (without: it fails on the
   /// file). Spark's own rate costs 7 bytes and about 0.4 µs a row; 0 leaves the filter out.
   double bloom_false_positives = 1e-9;
+};
+
+/// A writer's place on the timeline: an instant that was taken before anything was read that the
+/// write goes on from, and that no earlier writer can come behind any more. Destroyed without
+/// begin(): the instant is given back. It must not outlive its table.
+class Turn {
+ public:
+  virtual ~Turn() = default;
+  /// How many unfinished commits were undone.
+  virtual int64_t rolled_back() const = 0;
+  /// Once. kUnsupported as HudiTable::check_writable(), by the properties as they are now.
+  virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
 };
 
 /// A table that exists. Reading is safe from many threads; writing is for one holder of the guard.
@@ -230,14 +246,16 @@ class HudiTable {
   /// The commit whose extra `weir.token` is this, or nothing.
   virtual Result<std::optional<CommitInfo>> find_token(const std::string& token) = 0;
 
-  /// Undoes weir's own unfinished commits: data files named by markers, inflight, requested,
-  /// markers; and removes files and markers that outlived theirs. Cut off, it can be done again.
-  /// Call it only while the guard is held (kConflict else). Returns how many commits there were.
-  /// kUnsupported as check_writable().
-  virtual Result<int64_t> roll_back_leftovers() = 0;
+  /// The beginning of a write. Takes the next instant: max(now, last + 1 ms), created exclusively;
+  /// asks the guard (kConflict where it is lost); ends weir's own unfinished commits that are
+  /// older: those that were decided are published, so look for a token after this, the others are
+  /// undone (data files named by markers, inflight, requested, markers), and files and markers that
+  /// outlived theirs go. A table without a commit gets an empty one. Cut off, it can be done again.
+  /// kUnsupported as check_writable(), by the properties as they are now.
+  virtual Result<std::unique_ptr<Turn>> prepare(Action action) = 0;
 
-  /// Takes the next instant: max(now, last + 1 ms), created exclusively. kUnsupported as
-  /// check_writable(), by the properties as they are now.
+  /// A commit beside others that may be under way: takes the next instant, and leftovers stay.
+  /// kUnsupported as prepare().
   virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
 
   /// Rows of a slice: a plain Parquet file with the meta columns first.

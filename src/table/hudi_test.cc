@@ -32,6 +32,13 @@ std::vector<std::string> names_in(storage::Storage& store, std::string_view pref
   return names;
 }
 
+/// That an instant was undone is remembered.
+std::vector<std::string> names_but_decisions(storage::Storage& store) {
+  auto names = names_in(store, "");
+  std::erase_if(names, [](const auto& name) { return name.starts_with(".hoodie/.aux/weir/"); });
+  return names;
+}
+
 /// A table in memory with the first commit, and a way to open it anew.
 class PeopleTable : public ::testing::Test {
  protected:
@@ -321,7 +328,7 @@ TEST_F(PeopleTable, CommitThatAnotherRolledBackIsNotPublished) {
   const auto commit = table_->begin(begin_with("zombie")).value();
   const auto writer = commit->new_group(Role::kCurrent, "").value();
   TestContext other(*store_, 100);
-  EXPECT_EQ(reopened(other)->roll_back_leftovers().value(), 1);
+  EXPECT_EQ(end_leftovers(*reopened(other)).value(), 1);
   const std::vector<Person> people = {{5, "fay"}};
   ASSERT_TRUE(writer->write_changed(*batch_of(people), *keys_of(people)));
   ASSERT_TRUE(writer->finish(0, 0));
@@ -337,19 +344,19 @@ TEST_F(PeopleTable, FileFinishedAfterTheRollBackIsRemoved) {
   auto writer = commit->new_group(Role::kCurrent, "").value();
   TestContext other(*store_, 100);
   const auto other_table = reopened(other);
-  EXPECT_EQ(other_table->roll_back_leftovers().value(), 1);
+  EXPECT_EQ(end_leftovers(*other_table).value(), 1);
   ASSERT_TRUE(writer->finish(0, 0));
-  EXPECT_NE(names_in(*store_, ""), before);
-  EXPECT_EQ(other_table->roll_back_leftovers().value(), 0);
-  EXPECT_EQ(names_in(*store_, ""), before) << "by the next roll-back";
+  EXPECT_NE(names_but_decisions(*store_), before);
+  EXPECT_EQ(end_leftovers(*other_table).value(), 0);
+  EXPECT_EQ(names_but_decisions(*store_), before) << "by the next roll-back";
 
   commit = table_->begin(begin_with("zombie")).value();
   writer = commit->new_group(Role::kCurrent, "").value();
-  EXPECT_EQ(other_table->roll_back_leftovers().value(), 1);
+  EXPECT_EQ(end_leftovers(*other_table).value(), 1);
   ASSERT_TRUE(writer->finish(0, 0));
   writer.reset();
   commit.reset();
-  EXPECT_EQ(names_in(*store_, ""), before) << "by the writer itself";
+  EXPECT_EQ(names_but_decisions(*store_), before) << "by the writer itself";
 }
 
 TEST_F(PeopleTable, CompletedFileOfAnotherWriterIsAConflict) {
@@ -383,7 +390,7 @@ TEST_F(PeopleTable, CommitsOfOtherWritersAreLeftAlone) {
   const std::string marker =
       ".hoodie/.temp/" + time + "/x-0_0-0-0_" + time + ".parquet.marker.CREATE";
   ASSERT_TRUE(storage::put(*store_, marker, "", Put::kIfAbsent));
-  EXPECT_EQ(table_->roll_back_leftovers().value(), 0);
+  EXPECT_EQ(end_leftovers(*table_).value(), 0);
   EXPECT_TRUE(store_->stat(marker));
   EXPECT_TRUE(store_->stat(".hoodie/" + time + ".inflight"));
   const auto commit = table_->begin(begin_with("next")).value();
@@ -397,7 +404,7 @@ TEST_F(PeopleTable, MarkersNeverLeadToFilesOfOtherInstants) {
   for (const std::string& name :
        {kept + ".marker.MERGE", kept, std::string("hoodie.properties.marker.CREATE")})
     ASSERT_TRUE(storage::put(*store_, ".hoodie/.temp/" + time + "/" + name, "", Put::kIfAbsent));
-  EXPECT_EQ(table_->roll_back_leftovers().value(), 1);
+  EXPECT_EQ(end_leftovers(*table_).value(), 1);
   EXPECT_EQ(names_of(*table_), kAfterFirst);
   EXPECT_THAT(names_in(*store_, ".hoodie/.temp"), IsEmpty());
 }
@@ -475,7 +482,7 @@ TEST(LocalTable, ReadsWhatItWrote) {
     const auto reopened = open_table(again.context).value();
     EXPECT_EQ(names_of(*reopened), kAfterSecond);
     EXPECT_EQ(names_of(*reopened, "20261123000000000"), kAfterFirst);
-    EXPECT_EQ(reopened->roll_back_leftovers().value(), 0);
+    EXPECT_EQ(end_leftovers(*reopened).value(), 0);
   }
   std::filesystem::remove_all(root);
 }

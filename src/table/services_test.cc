@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/faulty.h"
+#include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
 #include "table/hudi/properties.h"
 #include "table/hudi/test_table.h"
@@ -85,6 +86,17 @@ TEST(Clean, RemovesGroupsThatWereReplaced) {
   EXPECT_EQ(names_of(*lake.table), kSecond);
   const auto live = lake.table->snapshot().value();
   EXPECT_THAT(data_files(*lake.store), SizeIs(live.slices.size()));
+}
+
+TEST(Clean, ForgetsWhatWasUndoneLongAgo) {
+  TwoCommits lake;
+  const auto sleeper = lake.table->begin(begin_with("third")).value();
+  EXPECT_EQ(end_leftovers(*open_table(lake.test.context).value()).value(), 1);
+  ASSERT_TRUE(clean(lake.test.context, *lake.table, {}));
+  EXPECT_THAT(*decided_instants(*lake.store), SizeIs(1));
+  lake.test.clock.now += int64_t{11} * 24 * 3600 * 1'000'000;
+  ASSERT_TRUE(clean(lake.test.context, *lake.table, {}));
+  EXPECT_THAT(*decided_instants(*lake.store), IsEmpty());
 }
 
 TEST(Clean, LeavesFilesOfACommitUnderWay) {
@@ -351,7 +363,7 @@ TEST_P(ServiceSweep, ShowsAWholeVersionAndIsDoneBySomebodyLater) {
     // Who writes next tidies up; then the service is asked for once more.
     lake.test.clock.now += 1'000'000;
     const auto table = open_table(lake.test.context).value();
-    ASSERT_TRUE(table->roll_back_leftovers());
+    ASSERT_TRUE(end_leftovers(*table));
     const auto again = std::get<0>(GetParam())(lake.test.context, *table);
     EXPECT_TRUE(again) << to_line(again.error());
     EXPECT_EQ(names_of(*table), takes_back ? kFirst : kSecond);

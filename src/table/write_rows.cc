@@ -80,6 +80,14 @@ class RowWriter {
 
   Result<RowsWritten> run() {
     WEIR_ASSIGN(layout_, key_layout_of(table_.properties()));
+    WEIR_ASSIGN(const auto turn, table_.prepare(action()));
+    RowsWritten out;
+    WEIR_ASSIGN(auto done, table_.find_token(write_.token));
+    if (done) {
+      out.commit = *std::move(done);
+      out.was_done = true;
+      return out;
+    }
     WEIR_ASSIGN(snapshot_, table_.snapshot());
     WEIR_ASSIGN(schema_, schema());
     WEIR_TRY(check_key_types(layout_, schema_));
@@ -91,10 +99,9 @@ class RowWriter {
     WEIR_ASSIGN(matched_,
                 while_doing(rows::match_rows(session_, input, groups), "looking keys up"));
     WEIR_TRY(cancel_.check());
-    WEIR_ASSIGN(commit_, table_.begin(begin_options()));
+    WEIR_ASSIGN(commit_, turn->begin(begin_options()));
     WEIR_TRY(write_partitions());
     WEIR_TRY(cancel_.check());
-    RowsWritten out;
     out.in = incoming.rows;
     out.deduplicated = incoming.deduplicated;
     out.stale = matched_.stale;
@@ -103,6 +110,7 @@ class RowWriter {
     out.flagged = matched_.flagged;
     out.passed_over = matched_.passed_over;
     out.deleted = matched_.deleted;
+    WEIR_ASSIGN(out.rows_before, rows_in(snapshot_));
     WEIR_ASSIGN(out.rows, count_rows());
     std::map<std::string, std::string> extra;
     if (write_.extra) {
@@ -119,9 +127,13 @@ class RowWriter {
     return widened(snapshot_.schema, write_.schema);
   }
 
+  Action action() const {
+    return overwrites(write_.operation) ? Action::kReplaceCommit : Action::kCommit;
+  }
+
   BeginOptions begin_options() const {
     BeginOptions options;
-    options.action = overwrites(write_.operation) ? Action::kReplaceCommit : Action::kCommit;
+    options.action = action();
     options.operation_type = name_of(write_.operation);
     options.schema = schema_;
     options.token = write_.token;
@@ -230,6 +242,15 @@ class RowWriter {
     WEIR_TRY(fresh.finish());
     written_.insert(written_.end(), fresh.slices().begin(), fresh.slices().end());
     return {};
+  }
+
+  Result<int64_t> rows_in(const Snapshot& snapshot) {
+    int64_t rows = 0;
+    for (const FileSlice& slice : snapshot.slices) {
+      WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
+      rows += info.rows;
+    }
+    return rows;
   }
 
   /// Of the table as it will be, read back from the footers of what was written.

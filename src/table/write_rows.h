@@ -34,6 +34,8 @@ enum class KeyScope {
 /// passed_over (of a delete: in = deduplicated + flagged + passed_over).
 struct RowsWritten {
   CommitInfo commit;
+  bool was_done = false;  ///< A commit with this token is there already: it, and no counts.
+  int64_t rows_before = 0;
   int64_t in = 0;
   int64_t deduplicated = 0;  ///< Another row of the same key was taken.
   int64_t stale = 0;         ///< The table's row has a greater value in the ordering field.
@@ -52,7 +54,7 @@ struct RowWrite {
   model::Schema schema;  ///< Its columns. A delete needs those of key and partition only.
   /// Columns of the table from now on; empty: the table's, widened by `schema`.
   model::Schema table_schema = {};
-  std::string token;
+  std::string token;                  ///< Where a commit has it, nothing is written.
   std::string write_token = "0-0-0";  ///< See BeginOptions.
   Role role = Role::kCurrent;         ///< Of groups that are new.
   int64_t target_file_bytes = int64_t{120} << 20;

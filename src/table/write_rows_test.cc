@@ -239,6 +239,7 @@ TEST_F(Rows, ColumnsMayBeAddedAndWidened) {
   ASSERT_EQ(snapshot.schema.size(), 5);
   EXPECT_EQ(snapshot.schema[4].name, "mail");
   EXPECT_EQ(stored(), (std::vector<Row>{{1, "Oslo", 1, "ann"}, {2, "Oslo", 2, std::nullopt}}));
+  wider.token = "city";
   wider.schema[1].type = model::parse_type("bigint").value();
   wider.rows = "(SELECT 2::BIGINT AS id, 7::BIGINT AS city, 2::BIGINT AS ts, 'x' AS mail)";
   const auto refused = write_rows(*session, *table_, wider, cancel_);

@@ -229,7 +229,7 @@ class PlantedLoss(unittest.TestCase):
         for which in (0, 1, 2):
             with self.subTest(which=which):
                 timeline = self.lake.folder / "data/stage/customers/.hoodie"
-                sorted(timeline.glob("*.commit"))[which].unlink()
+                (timeline / self.lake.commits("stage.customers")[which]).unlink()
                 self.assert_found(self.STAGE, without_catalog=which == 2)
                 self.lake.restore()
 

@@ -135,7 +135,8 @@ class Project:
     def commits(self, dataset):
         layer, name = dataset.split(".")
         timeline = self.folder / "data" / layer / name / ".hoodie"
-        return sorted(p.name for p in timeline.iterdir() if p.suffix in (".commit", ".replacecommit"))
+        return sorted(p.name for p in timeline.iterdir()
+                      if p.suffix in (".commit", ".replacecommit") and '"weir.service"' not in p.read_text())
 
     def objects(self):
         """Every data object of the lake with its bytes' length and time: what must not change."""

@@ -102,11 +102,12 @@ def hudi_rows(folder, at=None):
 
 
 def completed(folder):
+    """Instants that brought rows: not the empty one with which a table begins."""
     timeline = pathlib.Path(folder) / ".hoodie"
     if not timeline.exists():
         return []
     return sorted(path.name.partition(".")[0] for path in timeline.iterdir()
-                  if path.suffix in (".commit", ".replacecommit"))
+                  if path.suffix in (".commit", ".replacecommit") and '"weir.service"' not in path.read_text())
 
 
 def hudi_states(folder):

@@ -190,7 +190,6 @@ class Applier {
   }
 
   Result<Json> write(const Json& line, table::RowOperation operation) {
-    WEIR_TRY(table_->roll_back_leftovers());
     WEIR_ASSIGN(const auto snapshot, table_->snapshot());
     WEIR_ASSIGN(const auto engine, session());
     table::RowWrite write;

@@ -8,9 +8,8 @@
  * A world: WRITERS, ATTEMPTS, CRASHES, STALES (leases that end under a live holder), DOUBTS (puts
  * without an answer); FIRST (the table has no commit yet), STRANGER (another engine commits and
  * undoes without our lock).
- * GAP_*: something that the code has nothing but speed for, let loose. NO_* and PUT_REPLACES: mutants.
- * NEW_CATALOG: its epochs start anew, the lake remembers more. MENDED: mended.pml instead of writer.pml.
- * ANY_WORLD: only what must hold whatever leases, clocks and epochs do. */
+ * NEW_CATALOG: its epochs start anew, the lake remembers more. Other switches are mutants.
+ * A lease may end at any step, and the clock may stand. */
 
 #ifndef WRITERS
 #define WRITERS 2
@@ -27,14 +26,6 @@
 #ifndef DOUBTS
 #define DOUBTS 1
 #endif
-#ifdef ANY_WORLD
-#define GAP_LOCK
-#define GAP_ROLL_BACK
-#define GAP_PUBLISH
-#define GAP_CLOCK
-#define NEW_CATALOG
-#endif
-
 /* Attempt 0 made the table; the last is the stranger's. */
 #define STRANGERS (ATTEMPTS + 1)
 #define ALL (ATTEMPTS + 2)
@@ -53,8 +44,11 @@ byte lease_epoch;
 /* The lake. */
 byte lock_epoch;
 short requested;            /* instants that have this file */
+byte requested_by[INSTANTS]; /* attempt + 1; not a file's content, for NothingLeftBehind alone */
 byte inflight[INSTANTS];    /* attempt + 1 */
 byte completed[INSTANTS];   /* attempt + 1 */
+byte decided[INSTANTS];     /* attempt + 1, or UNDONE */
+#define UNDONE 15
 byte files[ALL];            /* groups of which this attempt has a data file there */
 byte markers[ALL];
 
@@ -70,8 +64,7 @@ short over;                 /* attempts that ended or died with the lease in han
 byte true_applied[2];
 bool true_there[2];
 
-/* What a writer is about: LOCKING_NOW between lease and lock object, ROLLING_BACK after the guard has
- * said yes to it, PUBLISHING between the last look at the guard and the end of the put. */
+/* PUBLISHING: a writer is between its last look and the end of its put. */
 byte held_fast[WRITERS];
 
 byte top;                   /* the newest instant that anybody ever tried */
@@ -85,33 +78,13 @@ hidden byte ConsistentRead, NoDupKey, NoLostUpdate, AtMostOneCommitPerToken, Mon
     NoUncommittedVisible, NothingLeftBehind, ReportIsTrue, CommitsAreForever;
 
 #define hold(name, condition) name = (condition); assert(name)
-#ifdef ANY_WORLD
-#define hold_guarded(name, condition) skip
-#else
-#define hold_guarded(name, condition) hold(name, condition)
-#endif
-
-/* While a writer is at one of these, nobody takes its lease (LOCKING_NOW) or writes the lock object
- * (the others). The code has nothing but speed to make it so: a gap lets go of it. */
-#ifdef GAP_LOCK
-#define LOCKING_NOW 0
-#else
-#define LOCKING_NOW 1
-#endif
-#ifdef GAP_ROLL_BACK
-#define ROLLING_BACK 0
-#else
-#define ROLLING_BACK 2
-#endif
-#ifdef GAP_PUBLISH
-#define PUBLISHING 0
-#else
+/* Only another engine, which knows nothing of leases, does nothing meanwhile. */
 #define PUBLISHING 4
-#endif
-#if WRITERS == 2
-#define LOCK_MAY_CHANGE (!(held_fast[1 - me] & (ROLLING_BACK | PUBLISHING)))
+
+#ifdef UNDOES_NEWER
+#define IS_OLDER (u != t)
 #else
-#define LOCK_MAY_CHANGE (!((held_fast[(me + 1) % 3] | held_fast[(me + 2) % 3]) & (ROLLING_BACK | PUBLISHING)))
+#define IS_OLDER (u < t)
 #endif
 
 /* --- the timeline and what it shows ------------------------------------------------------- */
@@ -219,9 +192,9 @@ inline appear(a, t) {
   i = 1;
   do
   :: i < INSTANTS ->
-    hold_guarded(AtMostOneCommitPerToken,
+    hold(AtMostOneCommitPerToken,
                  i == t || completed[i] == 0 || token_of[completed[i] - 1] != token_of[a]);
-    hold_guarded(MonotonicInstants, i <= t || completed[i] == 0);
+    hold(MonotonicInstants, i <= t || completed[i] == 0);
     i++
   :: else -> break
   od;
@@ -234,7 +207,7 @@ inline appear(a, t) {
       true_applied[k] = true_applied[k] | BIT(token_of[a]);
       true_there[k] = true;
       /* What it says of a key is all that was said of it before, and its own. */
-      hold_guarded(NoLostUpdate, applied[a * 2 + k] == true_applied[k])
+      hold(NoLostUpdate, applied[a * 2 + k] == true_applied[k])
     :: else
     fi;
     k++
@@ -251,19 +224,13 @@ inline remove_markers(t) {
   od
 }
 
-#ifdef MENDED
-#define UNDONE 15
-byte decided[INSTANTS];     /* attempt + 1, or UNDONE */
-#include "mended.pml"
-#else
 #include "writer.pml"
-#endif
 #include "others.pml"
 
 init {
   d_step {
     where_[0] = NOWHERE; where_[1] = NOWHERE;
-#if defined(FIRST) && defined(MENDED)
+#if defined(FIRST) && !defined(NO_FIRST_COMMIT)
     /* The table is made with a commit that has no file. */
     requested = BIT(1); inflight[1] = 1; completed[1] = 1; instant_of[0] = 1; token_of[0] = 7; top = 1;
 #endif

@@ -1,5 +1,5 @@
 """The model of a table's commit protocol (commit.pml), searched to its end by Spin: worlds in which every invariant
-holds, gaps that are known (docs/reliability.md), and mutants of the protocol, each of which must break one.
+holds, and mutants of the protocol, each of which must break one.
 
 WEIR_LONG=1 python3 tests/model/model_test.py [TEST…] adds the worlds that take minutes.
 With WEIR_MODEL_TRACE=1 the steps to each violation are printed.
@@ -21,52 +21,40 @@ HAS_TRACE = os.environ.get("WEIR_MODEL_TRACE") == "1"
 MEMORY_MB = 12000 if IS_LONG else 2000
 DEPTH = 1_000_000 if IS_LONG else 100_000
 
-# Each fault alone multiplies the states; all three at once are the first world only.
+# Each fault alone multiplies the states.
 DIES_OR_LOSES_LEASE = {"DOUBTS": 0}
 HOLDS = {
-    "everything": {},
-    "snapshots_in_two": {"DOUBTS": 0, "SLOW_READER": ""},
+    "dies_or_loses_lease": {**DIES_OR_LOSES_LEASE},
+    "answers_are_lost": {"CRASHES": 0},
     "dies_twice": {"CRASHES": 2, "STALES": 0},
-    "first_commit": {"FIRST": "", "CRASHES": 2, "STALES": 0},
-    "clock_stands": {"GAP_CLOCK": "", "CRASHES": 2, "STALES": 0},
-    "new_catalog": {"NEW_CATALOG": "", "DOUBTS": 0},
+    "first_commit": {"FIRST": "", **DIES_OR_LOSES_LEASE},
+    "new_catalog": {"NEW_CATALOG": "", **DIES_OR_LOSES_LEASE},
     "stranger": {"STRANGER": "", "DOUBTS": 0, "ATTEMPTS": 2},
-    "any_world": {"ANY_WORLD": "", "ATTEMPTS": 2, "CRASHES": 0},
-}
-# The proposal of mended.pml, with every gap let loose at once.
-LOOSE = {gap: "" for gap in ("MENDED", "GAP_LOCK", "GAP_ROLL_BACK", "GAP_PUBLISH", "GAP_CLOCK", "NEW_CATALOG")}
-MENDED = {
-    "mended": {**LOOSE, "DOUBTS": 0},
-    "mended_first_commit": {**LOOSE, "FIRST": "", "DOUBTS": 0},
 }
 LONG = {
+    "everything": {},
+    "snapshots_in_two": {"DOUBTS": 0, "SLOW_READER": ""},
     "three_writers": {"WRITERS": 3, "DOUBTS": 0},
-    "four_attempts": {"ATTEMPTS": 4, "CRASHES": 2, "DOUBTS": 0},
-    "mended_everything": LOOSE,
-    "mended_first_commit_snapshots_in_two": {**LOOSE, "FIRST": "", "SLOW_READER": "", "DOUBTS": 0},
-    "two_leases_lost": {"ATTEMPTS": 4, "STALES": 2, "CRASHES": 1, "DOUBTS": 0},
-}
-# What the code leaves open: world, and what breaks. Whoever closes one moves it to HOLDS.
-GAPS = {
-    "lease_ends_before_the_lock_object":
-        ({"GAP_LOCK": "", "NEW_CATALOG": "", "ATTEMPTS": 2, "CRASHES": 0, "DOUBTS": 0}, "ConsistentRead"),
-    "lease_ends_in_a_roll_back": ({"GAP_ROLL_BACK": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
-    "lease_ends_in_the_put": ({"GAP_PUBLISH": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
-    "lease_ends_and_clock_stands": ({"GAP_CLOCK": "", **DIES_OR_LOSES_LEASE}, "ConsistentRead"),
-    "lease_ends_in_the_first_commit": ({"FIRST": "", **DIES_OR_LOSES_LEASE}, "NoUncommittedVisible"),
+    "four_attempts": {"ATTEMPTS": 4, "CRASHES": 2, "STALES": 0, "DOUBTS": 0},
+    "two_leases_lost": {"ATTEMPTS": 4, "STALES": 2, "CRASHES": 0, "DOUBTS": 0},
+    "stranger_and_three_attempts": {"STRANGER": "", "DOUBTS": 0},
 }
 MUTANTS = {
-    "NO_FENCE": ({**DIES_OR_LOSES_LEASE}, "ConsistentRead"),
     "NO_INFLIGHT_CHECK": (HOLDS["stranger"], "ConsistentRead"),
     "NO_OVERTAKE_CHECK": (HOLDS["stranger"], "MonotonicInstants"),
-    "NO_MONOTONIC": (HOLDS["dies_twice"], "MonotonicInstants"),
-    "NO_EXCLUSIVE_REQUEST": ({**DIES_OR_LOSES_LEASE}, "NothingLeftBehind"),
+    "NO_MONOTONIC": (HOLDS["dies_twice"], "NothingLeftBehind"),
     "NO_TOKEN_LOOKUP": (HOLDS["dies_twice"], "AtMostOneCommitPerToken"),
     "NO_MARKERS": (HOLDS["dies_twice"], "NothingLeftBehind"),
     "NO_ROLL_BACK": (HOLDS["dies_twice"], "NothingLeftBehind"),
-    "NO_READ_BACK": (HOLDS["dies_twice"], "ReportIsTrue"),
-    "NO_ATTEMPT_MARK": (HOLDS["any_world"], "ReportIsTrue"),
-    "PUT_REPLACES": (HOLDS["any_world"], "CommitsAreForever"),
+    "NO_READ_BACK": (HOLDS["answers_are_lost"], "ReportIsTrue"),
+    "NO_DECISION": (HOLDS["dies_or_loses_lease"], "ConsistentRead"),
+    "DECISION_REPLACES": (HOLDS["dies_or_loses_lease"], "ConsistentRead"),
+    "UNDOES_NEWER": (HOLDS["dies_or_loses_lease"], "NothingLeftBehind"),
+    "COMPLETES_BEHIND": (HOLDS["stranger"], "MonotonicInstants"),
+    "NO_ASK": (HOLDS["dies_or_loses_lease"], "NothingLeftBehind"),
+    "NO_RENEWAL": (HOLDS["new_catalog"], "ConsistentRead"),
+    "NO_FIRST_COMMIT": (HOLDS["first_commit"], "NoUncommittedVisible"),
+    "NO_FLOOR": ({"ATTEMPTS": 4, "DOUBTS": 0}, "NothingLeftBehind"),
 }
 
 
@@ -133,12 +121,6 @@ class Model(unittest.TestCase):
 
     def test_the_protocol_holds(self):
         self.all_hold(HOLDS)
-
-    def test_the_mended_protocol_has_no_gap(self):
-        self.all_hold(MENDED)
-
-    def test_known_gaps_are_gaps(self):
-        self.all_break(GAPS)
 
     def test_mutants_are_caught(self):
         self.all_break({name: ({**world, name: ""}, invariant) for name, (world, invariant) in MUTANTS.items()})

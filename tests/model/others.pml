@@ -27,15 +27,15 @@ end:
          find_live(g, done, pending);
          if
          :: best ->
-           hold_guarded(NoUncommittedVisible, completed[instant_of[best - 1]] == best);
+           hold(NoUncommittedVisible, completed[instant_of[best - 1]] == best);
            k = 0;
            do
            :: k < 2 ->
              if
              :: where_[(best - 1) * 2 + k] == g ->
-               hold_guarded(NoDupKey, !(found & BIT(k)));
+               hold(NoDupKey, !(found & BIT(k)));
                found = found | BIT(k);
-               hold_guarded(ConsistentRead, applied[(best - 1) * 2 + k] == expected[k])
+               hold(ConsistentRead, applied[(best - 1) * 2 + k] == expected[k])
              :: else
              fi;
              k++
@@ -46,7 +46,7 @@ end:
          g++
        :: else -> break
        od;
-       hold_guarded(ConsistentRead, is_there[0] == (found & 1) && is_there[1] == (found >> 1));
+       hold(ConsistentRead, is_there[0] == (found & 1) && is_there[1] == (found >> 1));
        done = 0; pending = 0;
        expected[0] = 0; expected[1] = 0; is_there[0] = false; is_there[1] = false
      }

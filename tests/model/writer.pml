@@ -1,10 +1,13 @@
-/* One who runs an operation until it is done: attempt.cc, then history.cc (merge: the snapshot is
- * taken before the roll-back). Included by commit.pml. */
+/* One who runs an operation until it is done: attempt.cc, then history.cc with hudi.cc, commit.cc,
+ * recovery.cc and decision.cc. Included by commit.pml. A table without a commit gets an empty one
+ * (hudi.cc, put_first_commit); that it is there from the start is all that is modelled of it. */
 
 /* What an attempt does in one call; before each it may die. */
 #define STEP(what) atomic { tell(what); if :: crashes -> crashes--; goto dead :: true fi;
 #define END }
 #define STILL_MINE (lock_epoch == e)
+/* Whose files an undo removes: of one's own only those of this attempt, by their write token. */
+#define IS_TO_GO(x) (instant_of[x] == u && (!is_own_undo || x == a))
 
 #ifdef TRACE
 #define tell(what) printf("writer %d, attempt %d, epoch %d, instant %d: ", me, a, e, t); printf(what); printf("\n")
@@ -18,10 +21,11 @@ inline check_nothing_left() {
   i = 0;
   do
   :: i < ALL ->
-    hold_guarded(NothingLeftBehind, !(were_over & BIT(i)) || instant_of[i] == 0 ||
+    hold(NothingLeftBehind, !(were_over & BIT(i)) || instant_of[i] == 0 ||
                  completed[instant_of[i]] == i + 1 && markers[i] == 0 ||
                  files[i] == 0 && markers[i] == 0 && inflight[instant_of[i]] != i + 1 &&
-                 (!(requested & BIT(instant_of[i])) || inflight[instant_of[i]]));
+                 (!(requested & BIT(instant_of[i])) || inflight[instant_of[i]] ||
+                  requested_by[instant_of[i]] != i + 1));
     i++
   :: else -> break
   od
@@ -47,7 +51,7 @@ proctype Writer(byte me) {
   short done, seen_inflight, seen_requested, marked, listed, were_over;
   byte known[GROUPS];     /* of the groups touched: the attempt + 1 whose file was read */
   byte announced[ALL];    /* files that are to be removed */
-  bool is_own_undo, is_done;
+  bool is_own_undo, is_done, may_be_decided;
 
   /* Its own operation, or the one that another server runs too. */
   if
@@ -59,58 +63,82 @@ again:
   atomic {
     if
     :: made < ATTEMPTS && lease_owner == 0
-    :: made < ATTEMPTS && lease_owner && stales && lease_owner != me + 1 &&
-       !(held_fast[lease_owner - 1] & LOCKING_NOW) -> stales--
+    :: made < ATTEMPTS && lease_owner && stales && lease_owner != me + 1 -> stales--
     :: made == ATTEMPTS -> goto finished_all
     fi;
     d_step {
       made++; a = made;
       lease_owner = me + 1; lease_epoch++; e = lease_epoch;
       token_of[a] = token;
-      were_over = over;
-      held_fast[me] = LOCKING_NOW
+      were_over = over
     }
   };
 
   /* attempt.cc, lock_target(). Nothing but the lease says that nobody else writes the object. */
   STEP("asks for the recorded epoch") d_step { if :: lock_epoch + 1 > e -> e = lock_epoch + 1 :: else fi } END;
-  STEP("writes the lock object") LOCK_MAY_CHANGE -> d_step { lock_epoch = e; held_fast[me] = 0 } END;
+  STEP("writes the lock object") lock_epoch = e END;
 
-  /* history.cc, run(): the snapshot, then the token. */
-  STEP("loads the timeline") d_step {
-    load_timeline(done, seen_inflight, seen_requested);
-    seen_inflight = seen_inflight | seen_requested; seen_requested = 0
-  } END;
-  STEP("lists the files: its snapshot") d_step {
-    take_state(a, done, seen_inflight);
-    apply_operation(a, token, touched);
-    g = 0;
-    do
-    :: g < GROUPS && (touched & BIT(g)) -> find_live(g, done, seen_inflight); known[g] = best; g++
-    :: g < GROUPS && !(touched & BIT(g)) -> g++
-    :: else -> break
-    od;
-    done = 0; seen_inflight = 0
-  } END;
-#ifndef NO_TOKEN_LOOKUP
-  STEP("looks for its token") d_step {
-    i = 1; is_done = false;
-    do
-    :: i < INSTANTS ->
-      if :: completed[i] && token_of[completed[i] - 1] == token -> is_done = true :: else fi;
-      i++
-    :: else -> break
-    od
-  };
-  if :: is_done -> goto ended :: else fi END;
+  /* Whose lease has ended may have written over another's epoch, but goes no further. */
+#ifndef NO_RENEWAL
+  STEP("renews the lease") if :: lease_owner != me + 1 -> goto ended :: else fi END;
 #endif
-
-  /* recovery.cc, roll_back_all(): asked once, at its beginning. */
-#ifndef NO_ROLL_BACK
-  STEP("roll-back: asks the guard")
+  /* First its own instant, then the guard, then the roll-back of older ones: who comes later has a
+   * newer one, which it does not touch, and an instant is never free again before a newer stands. */
+next_instant:
+  STEP("begins: loads the timeline")
+  d_step {
+    i = INSTANTS - 1;
+    do
+    :: i > last && !completed[i] && !inflight[i] && !(requested & BIT(i)) -> i--
+    :: i <= last -> break
+    :: else -> last = i; break
+    od;
+#ifndef NO_FLOOR
+    i = INSTANTS - 1;
+    do
+    :: i > last && !decided[i] -> i--
+    :: i <= last -> break
+    :: else -> last = i; break
+    od
+#endif
+  };
+#ifdef NO_MONOTONIC
+  t = 1;  /* now, by a clock that may be behind */
+  do :: t <= top -> t++ :: break od
+#else
+#ifdef STRANGER
+  t = top + 1  /* another engine leaves no trace of the instants that it undoes */
+#else
+  /* The clock stands, or has gone on. */
+  if :: t = last + 1 :: t = top + 1 fi
+#endif
+#endif
+  END;
+  STEP("puts requested")
   if
-  :: !STILL_MINE -> goto ended
-  :: else -> held_fast[me] = ROLLING_BACK
+  :: requested & BIT(t) -> last = t; goto next_instant
+  :: !(requested & BIT(t)) -> instant_of[a] = t; requested = requested | BIT(t); requested_by[t] = a + 1
+  :: !(requested & BIT(t)) && doubts ->
+    doubts--; last = t;
+    if :: requested = requested | BIT(t); requested_by[t] = a + 1 :: true fi;
+    if :: top < t -> top = t :: else fi;
+    goto next_instant
+  fi;
+  last = 0;
+  if :: top < t -> top = t :: else fi
+  END;
+  /* recovery.cc, roll_back_all(). */
+#ifndef NO_ROLL_BACK
+  STEP("asks the guard")
+#ifdef NO_ASK
+  if
+  :: false ->
+#else
+  if
+  :: !STILL_MINE ->
+#endif
+ if :: inflight[t] == 0 -> requested = requested & ~BIT(t) :: else fi; goto ended
+  :: else
   fi END;
   STEP("roll-back: lists the markers") d_step {
     i = 0;
@@ -132,17 +160,55 @@ again:
   } END;
 
 next_pending:
-  /* An inflight file that has gone since is of nobody; an instant with its requested file only is. */
   STEP("roll-back: takes the next pending instant") d_step {
     do
-    :: u < INSTANTS && (seen_inflight & BIT(u)) && inflight[u] && inflight[u] != STRANGERS + 1 -> break
-    :: u < INSTANTS && (seen_requested & BIT(u)) -> break
+    :: u < INSTANTS && IS_OLDER && (seen_inflight & BIT(u)) && inflight[u] != STRANGERS + 1 -> break
+    :: u < INSTANTS && IS_OLDER && (seen_requested & BIT(u)) -> break
     :: u == INSTANTS -> break
     :: else -> u++
     od
   };
-  if :: u == INSTANTS -> u = 0; goto all_undone :: else -> is_own_undo = false fi END;
+  if :: u == INSTANTS -> u = 0; goto all_undone :: else fi END;
+#ifdef NO_DECISION
   goto undo_instant;
+#endif
+  /* Two who would end a commit in two ways meet at one put-if-absent. */
+  STEP("decides: undone")
+  held_fast[me] = PUBLISHING;
+  if
+  :: !decided[u] -> decided[u] = UNDONE
+#ifdef DECISION_REPLACES
+  :: decided[u] -> decided[u] = UNDONE
+#else
+  :: decided[u] == UNDONE
+  :: decided[u] && decided[u] != UNDONE -> goto complete_for_another
+#endif
+  fi END;
+  STEP("decided: is the completed file there?")
+  if :: completed[u] -> held_fast[me] = 0; goto tidy_up :: else fi END;
+  held_fast[me] = 0;
+  goto undo_instant;
+complete_for_another:
+  STEP("has another engine gone on without it?") d_step {
+    i = u + 1;
+    do
+    :: i < INSTANTS && !completed[i] -> i++
+    :: else -> break
+    od;
+#ifdef COMPLETES_BEHIND
+    i = INSTANTS
+#endif
+  };
+  if
+  :: (i < INSTANTS || !inflight[u]) && !completed[u] -> decided[u] = UNDONE; held_fast[me] = 0; goto undo_instant
+  :: else
+  fi END;
+  STEP("completes for another")
+  if :: !completed[u] -> d_step { appear((decided[u] - 1), u); skip } :: else fi;
+  held_fast[me] = 0 END;
+tidy_up:
+  STEP("completed for another: markers go") d_step { remove_markers(u); skip } END;
+  STEP("completed for another: decision goes") decided[u] = 0; u++; goto next_pending END;
 
 all_undone:
   STEP("roll-back: markers of no instant go") d_step {
@@ -173,61 +239,50 @@ all_undone:
       i++
     :: else -> break
     od;
-    done = 0; seen_inflight = 0; seen_requested = 0; marked = 0; listed = 0;
-    held_fast[me] = 0
+    /* decisions of what was completed when the timeline was loaded; listed before */
+    i = 1;
+    do
+    :: i < INSTANTS ->
+      if :: decided[i] && (done & BIT(i)) -> decided[i] = 0 :: else fi;
+      i++
+    :: else -> break
+    od;
+    check_nothing_left(); were_over = 0;
+    done = 0; seen_inflight = 0; seen_requested = 0; marked = 0; listed = 0
   } END;
+#else
+  d_step { check_nothing_left(); were_over = 0 };
 #endif
 
-  /* commit.cc, begin(). */
-  STEP("begins: asks the guard")
-  d_step { check_nothing_left(); were_over = 0 };
-  if :: !STILL_MINE -> goto ended :: else fi END;
-next_instant:
-  STEP("begins: loads the timeline")
-  d_step {
-    i = INSTANTS - 1;
+  /* history.cc, run(): the snapshot, then the token. */
+  STEP("loads the timeline") d_step {
+    load_timeline(done, seen_inflight, seen_requested);
+    seen_inflight = seen_inflight | seen_requested; seen_requested = 0
+  } END;
+  STEP("lists the files: its snapshot") d_step {
+    take_state(a, done, seen_inflight);
+    apply_operation(a, token, touched);
+    g = 0;
     do
-    :: i > last && !completed[i] && !inflight[i] && !(requested & BIT(i)) -> i--
-    :: i <= last -> break
-    :: else -> last = i; break
+    :: g < GROUPS && (touched & BIT(g)) -> find_live(g, done, seen_inflight); known[g] = best; g++
+    :: g < GROUPS && !(touched & BIT(g)) -> g++
+    :: else -> break
+    od;
+    done = 0; seen_inflight = 0
+  } END;
+#ifndef NO_TOKEN_LOOKUP
+  STEP("looks for its token") d_step {
+    i = 1; is_done = false;
+    do
+    :: i < INSTANTS ->
+      if :: completed[i] && token_of[completed[i] - 1] == token -> is_done = true :: else fi;
+      i++
+    :: else -> break
     od
   };
-#ifdef NO_MONOTONIC
-  t = 1;  /* now, by a clock that may be behind */
-  do :: t <= top -> t++ :: break od
-#else
-#ifdef GAP_CLOCK
-  if :: t = last + 1 :: t = top + 1 fi
-#else
-  t = top + 1
+  if :: is_done -> if :: t && inflight[t] == 0 -> requested = requested & ~BIT(t) :: else fi; goto ended :: else fi END;
 #endif
-#endif
-  END;
-  STEP("puts requested")
-  if
-#ifdef NO_EXCLUSIVE_REQUEST
-  :: instant_of[a] = t; requested = requested | BIT(t)
-#else
-#if !defined(GAP_CLOCK) && !defined(NO_MONOTONIC)
-  /* Of an instant that was given, and undone, there is nothing to see. That it is not given again
-   * is because time has gone on since. */
-  :: !(requested & BIT(t)) && t <= top -> goto next_instant
-#define IS_FREE (!(requested & BIT(t)) && t > top)
-#else
-#define IS_FREE (!(requested & BIT(t)))
-#endif
-  :: requested & BIT(t) -> last = t; goto next_instant
-  :: IS_FREE -> instant_of[a] = t; requested = requested | BIT(t)
-  :: IS_FREE && doubts ->
-    doubts--; last = t;
-    if :: requested = requested | BIT(t) :: true fi;
-    if :: top < t -> top = t :: else fi;
-    goto next_instant
-#endif
-  fi;
-  last = 0;
-  if :: top < t -> top = t :: else fi
-  END;
+
   STEP("puts inflight")
   if
   :: inflight[t] == 0 -> inflight[t] = a + 1; goto has_begun
@@ -260,9 +315,7 @@ next_group:
 
   /* check_not_overtaken(). */
   STEP("last look: the guard")
-#ifndef NO_FENCE
   if :: !STILL_MINE -> goto undo :: else fi;
-#endif
   held_fast[me] = PUBLISHING END;
 #ifndef NO_INFLIGHT_CHECK
   STEP("last look: inflight") if :: inflight[t] != a + 1 -> goto undo :: else fi END;
@@ -278,7 +331,7 @@ next_group:
     do
     :: g < GROUPS && known[g] ->
       find_live(g, done, seen_inflight);
-      if :: best != known[g] -> found = 1 :: else fi;
+      if :: best != known[g] || best && instant_of[best - 1] > t -> found = 1 :: else fi;
       known[g] = 0; g++
     :: g < GROUPS && !known[g] -> g++
     :: else -> break
@@ -288,36 +341,51 @@ next_group:
   if :: found -> found = 0; goto undo :: else fi END;
 #endif
 
+#ifdef NO_DECISION
+  goto publish;
+#endif
+  tries = 0;
+decide:
+  STEP("decides: completed")
+  may_be_decided = true;
+  if
+  :: !decided[t] -> decided[t] = a + 1; goto publish
+#ifdef DECISION_REPLACES
+  :: decided[t] -> decided[t] = a + 1; goto publish
+#else
+  :: decided[t] -> goto undo
+#endif
+  :: doubts -> doubts--; if :: !decided[t] -> decided[t] = a + 1 :: true fi
+  fi END;
+  STEP("reads the decision")
+  if
+  :: decided[t] == a + 1 -> goto publish
+  :: !decided[t] -> tries++; if :: tries < PUT_TRIES -> goto decide :: else -> goto undo fi
+  :: else -> goto undo
+  fi END;
+
 publish:
+  tries = 0;
+publish_again:
   STEP("puts the completed file")
   if
-#ifdef PUT_REPLACES
-  :: d_step { appear(a, t); skip }; goto is_published
-#else
   :: completed[t] == 0 -> d_step { appear(a, t); skip }; goto is_published
-#endif
   :: completed[t]
   /* 412, or no answer. */
   :: doubts -> doubts--; if :: completed[t] == 0 -> d_step { appear(a, t); skip } :: true fi;
 #ifdef NO_READ_BACK
     goto is_published
 #endif
-  /* 409, 503, a full disk: nothing has happened. */
-  :: doubts -> doubts--; goto undo
   fi END;
   /* settle_by_reading(). */
   STEP("reads the completed file back")
   if
   :: completed[t] == a + 1 -> goto is_published
-#ifdef NO_ATTEMPT_MARK
-  :: completed[t] && completed[t] != a + 1 -> goto is_published
-#else
   :: completed[t] && completed[t] != a + 1 -> goto undo
-#endif
   :: completed[t] == 0 ->
     tries++;
     if
-    :: tries < PUT_TRIES -> goto publish
+    :: tries < PUT_TRIES -> goto publish_again
     :: else -> held_fast[me] = 0; goto ended  /* it says that it does not know */
     fi
   fi END;
@@ -325,8 +393,8 @@ publish:
 is_published:
   STEP("has published; markers go")
   held_fast[me] = 0; is_done = true;
-  d_step { hold(ReportIsTrue, completed[t] == a + 1); remove_markers(t); skip };
-  goto ended END;
+  d_step { hold(ReportIsTrue, completed[t] == a + 1); remove_markers(t); skip } END;
+  STEP("has published; the decision goes") decided[t] = 0; goto ended END;
 
   /* ~NativeCommit(): "nothing of it is visible". */
 undo:
@@ -334,20 +402,34 @@ undo:
   held_fast[me] = 0;
   hold(ReportIsTrue, completed[t] != a + 1);
   if :: completed[t] -> goto ended :: else fi END;
+  if
+  :: t == 0 -> goto ended
+  :: else
+  fi;
+#ifndef NO_DECISION
+  STEP("undoes its own: decides, where it may have been decided")
+  if
+  :: may_be_decided && !decided[t] -> decided[t] = UNDONE
+  :: may_be_decided && decided[t] && decided[t] != UNDONE -> goto ended  /* by an answer that was lost */
+  :: else
+  fi END;
+#endif
   STEP("undoes its own: reads inflight")
   if
   :: inflight[t] == a + 1 -> u = t; is_own_undo = true; goto undo_instant
-  :: else -> files[a] = files[a] & ~finished
+  :: else
   fi END;
-  STEP("undoes its own: markers go") d_step { remove_markers(t); skip }; goto ended END;
+  STEP("undoes its own: others did, but for late files")
+  files[a] = files[a] & ~finished;
+  goto ended END;
 
   /* recovery.cc, undo_instant(u). */
 undo_instant:
   STEP("undo: lists markers") d_step {
     i = 0;
     do
-    :: i < ALL && instant_of[i] == u -> announced[i] = markers[i]; i++
-    :: i < ALL && instant_of[i] != u -> i++
+    :: i < ALL && IS_TO_GO(i) -> announced[i] = markers[i]; i++
+    :: i < ALL && !IS_TO_GO(i) -> i++
     :: else -> break
     od
   } END;
@@ -372,13 +454,18 @@ remove_file:
     fi
   };
   if :: group == NOWHERE -> group = 0; goto remove_file :: else -> group = 0 fi END;
-  STEP("undo: removes inflight") inflight[u] = 0 END;
-  STEP("undo: removes requested") requested = requested & ~BIT(u) END;
   STEP("undo: markers go")
-  d_step { remove_markers(u); skip };
+  if
+  :: is_own_undo -> d_step { i = a; if :: IS_TO_GO(a) -> markers[a] = 0 :: else fi }
+  :: else -> d_step { remove_markers(u); skip }
+  fi END;
+  STEP("undo: removes inflight") inflight[u] = 0 END;
+  STEP("undo: removes requested") requested = requested & ~BIT(u);
   if
   :: is_own_undo -> is_own_undo = false; goto ended
-#ifndef NO_ROLL_BACK
+#ifdef NO_ROLL_BACK
+  :: else
+#else
   :: else -> u++; goto next_pending
 #endif
   fi END;
@@ -387,7 +474,6 @@ dead:
 ended:
   tell("ends, or dies");
   d_step {
-    /* What one leaves that lost its lease before may take a second roll-back. */
     if :: lease_owner == me + 1 -> lease_owner = 0; over = over | BIT(a) :: else fi;
     held_fast[me] = 0;
     if
@@ -397,7 +483,7 @@ ended:
       applied[a * 2] = 0; applied[a * 2 + 1] = 0; token_of[a] = 0; over = over & ~BIT(a)
     :: else
     fi;
-    a = 0; is_own_undo = false;
+    a = 0; is_own_undo = false; may_be_decided = false;
     forget()
   };
   if

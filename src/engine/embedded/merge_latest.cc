@@ -106,11 +106,11 @@ class Latest {
       there = made.get();
     }
     WEIR_TRY(check_table(*there));
-    WEIR_ASSIGN([[maybe_unused]] const int64_t leftovers, there->roll_back_leftovers());
-    WEIR_ASSIGN(const auto before, rows_of(*there));
     WEIR_ASSIGN(const auto written,
-                table::write_rows(session_, *there, row_write(before), *context_.cancel));
-    return outcome_of(operation_.target.dataset, written.commit);
+                table::write_rows(session_, *there, row_write(), *context_.cancel));
+    WEIR_ASSIGN(auto outcome, outcome_of(operation_.target.dataset, written.commit));
+    outcome.was_already_done = written.was_done;
+    return outcome;
   }
 
  private:
@@ -272,17 +272,7 @@ class Latest {
     return {};
   }
 
-  static Result<int64_t> rows_of(table::HudiTable& table) {
-    WEIR_ASSIGN(const auto snapshot, table.snapshot());
-    int64_t rows = 0;
-    for (const auto& slice : snapshot.slices) {
-      WEIR_ASSIGN(const auto reader, table.open(slice));
-      rows += reader->info().rows;
-    }
-    return rows;
-  }
-
-  table::RowWrite row_write(int64_t rows_before) {
+  table::RowWrite row_write() {
     table::RowWrite write;
     write.rows = "newest";
     write.schema = stored_columns();
@@ -292,18 +282,19 @@ class Latest {
     write.write_token = fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
     write.temp_folder = operation_.limits.temp_folder;
     write.extra =
-        [this, rows_before](
-            const table::RowsWritten& written) -> Result<std::map<std::string, std::string>> {
+        [this](const table::RowsWritten& written) -> Result<std::map<std::string, std::string>> {
       counts_.inserted = written.inserted;
       counts_.updated_in_place = written.updated;
       counts_.unchanged = written.stale;
       counts_.filtered = written.flagged + written.passed_over;
       counts_.out = written.rows;
-      if (!counts_.is_closed() || written.rows != rows_before + written.inserted - written.deleted)
+      if (!counts_.is_closed() ||
+          written.rows != written.rows_before + written.inserted - written.deleted)
         return fail(ErrorCode::kCheckFailed,
                     "{} rows came, {}; the table had {} rows and would have {}: nothing was "
                     "published",
-                    counts_.in, dump_json(model::to_json(counts_)), rows_before, written.rows);
+                    counts_.in, dump_json(model::to_json(counts_)), written.rows_before,
+                    written.rows);
       return extra(written);
     };
     return write;

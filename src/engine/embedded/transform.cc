@@ -375,6 +375,14 @@ Result<std::unique_ptr<table::HudiTable>> create(const Operation& operation,
   return table::create_table(context, options);
 }
 
+Result<std::optional<Outcome>> find_done(const Operation& operation, table::HudiTable& table) {
+  WEIR_ASSIGN(const auto done, table.find_token(operation.token));
+  if (!done) return std::nullopt;
+  WEIR_ASSIGN(auto outcome, outcome_of(operation.target.dataset, *done));
+  outcome.was_already_done = true;
+  return outcome;
+}
+
 /// Writes the query's rows as the one commit of this hop.
 Result<Outcome> replace_rows(const Operation& operation, const Context& context,
                              table::HudiTable& table, sql::BatchReader& reader) {
@@ -388,8 +396,14 @@ Result<Outcome> replace_rows(const Operation& operation, const Context& context,
   WEIR_ASSIGN(const auto control, model::control_columns(operation.target.options));
   WEIR_TRY(
       model::check_control_columns(reader.columns(), control, operation.target.dataset.text()));
+  WEIR_ASSIGN(const auto turn, table.prepare(options.action));
+  if (turn->rolled_back() > 0 && context.log != nullptr)
+    context.log->info("{}: rolled back {} unfinished commits", operation.target.dataset.text(),
+                      turn->rolled_back());
+  WEIR_ASSIGN(auto done, find_done(operation, table));
+  if (done) return *std::move(done);
   WEIR_ASSIGN(const auto before, table.snapshot());
-  WEIR_ASSIGN(auto commit, table.begin(options));
+  WEIR_ASSIGN(auto commit, turn->begin(options));
 
   RowMaker maker(operation, arrow_schema, control);
   WEIR_ASSIGN(const auto slices,
@@ -420,17 +434,9 @@ Result<Outcome> transform(const Operation& operation, const Context& context) {
   const table::TableContext& table_context = target.context;
   WEIR_ASSIGN(auto table, open_if_there(table_context));
   if (table) {
-    WEIR_ASSIGN(const auto done, table->find_token(operation.token));
-    if (done) {
-      WEIR_ASSIGN(auto outcome, outcome_of(operation.target.dataset, *done));
-      outcome.was_already_done = true;
-      return outcome;
-    }
+    WEIR_ASSIGN(auto done, find_done(operation, *table));
+    if (done) return *std::move(done);
     WEIR_TRY(check_record_key(operation, *table));
-    WEIR_ASSIGN(const int64_t left, table->roll_back_leftovers());
-    if (left > 0 && context.log != nullptr)
-      context.log->info("{}: rolled back {} unfinished commits", operation.target.dataset.text(),
-                        left);
   }
 
   WEIR_ASSIGN(const auto readings, open_readings(operation, context));

@@ -5,21 +5,25 @@
 
 #include "base/json.h"
 #include "table/hudi/avro_schema.h"
+#include "table/hudi/decision.h"
 #include "table/hudi/group_writer.h"
 #include "table/hudi/recovery.h"
 #include "table/hudi/timeline.h"
 
 // The order of one commit, T being its instant:
-//   1. the guard is asked; T = max(now, last + 1 ms); `T.<action>.requested` is created exclusively
-//   2. `T.inflight` with weir's token and a mark of this very attempt
-//   3. a marker before each data file, then the file; its name carries the write token
-//   4. asked again: the guard, the inflight file (nobody has rolled us back), and that each group
+//   1. T = max(now, last + 1 ms); `T.<action>.requested` is created exclusively; the guard is asked
+//   2. leftovers that are older than T are ended (recovery.cc). Who takes over has a later T, so
+//      that a writer who sleeps and wakes undoes nothing of its successor's
+//   3. `T.inflight` with weir's token and a mark of this very attempt
+//   4. a marker before each data file, then the file; its name carries the write token
+//   5. asked again: the guard, the inflight file (nobody has rolled us back), and that each group
 //      touched still is as it was read
-//   5. `T.<action>` by put-if-absent. Its appearance is the commit. Where the answer is lost, the
+//   6. the decision (decision.h): who would roll us back from here on completes the commit instead
+//   7. `T.<action>` by put-if-absent. Its appearance is the commit. Where the answer is lost, the
 //      file is read back and compared
-//   6. the markers go
-// A writer that dies before 5 left nothing visible, and recovery.cc undoes it. Between 4 and 5 only
-// the guard keeps a second writer from undoing us: a lease that ends there is the one window left.
+//   8. markers and decision go
+// A writer that dies before 6 left nothing visible, and recovery.cc undoes it; one that dies
+// between 6 and 7 is completed by it.
 
 namespace weir::table {
 namespace {
@@ -30,8 +34,12 @@ constexpr int kPutTries = 3;
 class NativeCommit final : public Commit {
  public:
   NativeCommit(const TableContext& context, CommitLog& log, std::string table_name,
-               BeginOptions options)
-      : context_(context), log_(log), name_(std::move(table_name)), options_(std::move(options)) {}
+               BeginOptions options, std::string instant)
+      : context_(context),
+        log_(log),
+        name_(std::move(table_name)),
+        options_(std::move(options)),
+        instant_(std::move(instant)) {}
   ~NativeCommit() override;
 
   Status begin();
@@ -54,15 +62,18 @@ class NativeCommit final : public Commit {
             file_in(Instant::State::kCompleted)};
   }
 
-  Status request_instant();
   Status put_inflight();
   Result<bool> is_inflight_ours() const;
   Status put_partition_metadata(const std::string& partition);
   Result<std::unique_ptr<GroupWriter>> open_group(GroupPlan plan);
+  std::unexpected<Error> overtaken(std::string_view why) const;
+  Status check_comes_after(const FileSlice& slice) const;
   Status check_not_overtaken();
   CommitMetadata metadata_for(const std::map<std::string, std::string>& extra) const;
-  Status publish(const CommitMetadata& metadata);
+  Status decide_completed(const std::string& text);
+  Status publish(const std::string& text);
   Status settle_by_reading(const Error& doubt);
+  bool is_ours(std::string_view text) const;
   Status undo();
 
   TableContext context_;
@@ -74,7 +85,8 @@ class NativeCommit final : public Commit {
   std::string avro_;
   std::string avro_with_meta_;
   std::shared_ptr<arrow::Schema> file_schema_;
-  bool may_be_visible_ = false;  ///< From the completed file's put on: never undone by us.
+  bool may_be_decided_ = false;  ///< Our decision was put, whatever came of it.
+  bool may_be_visible_ = false;  ///< From the decision on: never undone by us.
 
   std::mutex mutex_;  // groups may be written from several threads
   int64_t opened_ WEIR_GUARDED_BY(mutex_) = 0;
@@ -101,32 +113,7 @@ Status NativeCommit::begin() {
   WEIR_ASSIGN(avro_with_meta_, avro_schema_text(name_, options_.schema, MetaColumns::kFirst));
   WEIR_ASSIGN(file_schema_, file_schema(options_.schema));
   attempt_ = make_uuid4(*context_.random);
-  WEIR_TRY(still_mine());
-  WEIR_TRY(request_instant());
   return put_inflight();
-}
-
-Status NativeCommit::request_instant() {
-  std::string last;
-  for (int tries = 0; tries < kInstantTries; ++tries) {
-    WEIR_ASSIGN(const Timeline timeline, Timeline::load(store()));
-    last = std::max(last, timeline.last_time());
-    WEIR_ASSIGN(const std::string time, next_instant_time(*context_.clock, last));
-    const std::string file =
-        instant_file(time, action_name(options_.action), Instant::State::kRequested);
-    const auto put = storage::put(store(), file, "", storage::Put::kIfAbsent);
-    if (put) {
-      instant_ = time;
-      return {};
-    }
-    // An empty file does not tell whose it is, so one that may be ours is left to the roll-back.
-    const ErrorCode code = put.error().code;
-    if (code != ErrorCode::kAlreadyExists && code != ErrorCode::kOutcomeUnknown)
-      return std::unexpected(put.error());
-    last = time;
-  }
-  return fail(ErrorCode::kConflict, "table '{}': {} instants in a row were taken by others", name_,
-              kInstantTries);
 }
 
 Status NativeCommit::put_inflight() {
@@ -136,6 +123,7 @@ Status NativeCommit::put_inflight() {
   const auto put = storage::put(store(), file_in(Instant::State::kInflight),
                                 to_text(metadata, options_.action), storage::Put::kIfAbsent);
   if (put) return {};
+  if (put.error().code == ErrorCode::kAlreadyExists) return overtaken("another has its instant");
   if (put.error().code != ErrorCode::kOutcomeUnknown) return std::unexpected(put.error());
   WEIR_ASSIGN(const bool is_ours, is_inflight_ours());
   if (is_ours) return {};
@@ -147,7 +135,11 @@ Result<bool> NativeCommit::is_inflight_ours() const {
   const auto text = store().read(file, storage::Range::all());
   if (!text && text.error().code == ErrorCode::kNotFound) return false;
   if (!text) return std::unexpected(text.error());
-  const auto metadata = parse_commit_metadata(*text, file);
+  return is_ours(*text);
+}
+
+bool NativeCommit::is_ours(std::string_view text) const {
+  const auto metadata = parse_commit_metadata(text, instant_);
   if (!metadata) return false;
   const auto attempt = metadata->extra.find(kAttemptKey);
   return attempt != metadata->extra.end() && attempt->second == attempt_;
@@ -172,6 +164,7 @@ Result<std::unique_ptr<GroupWriter>> NativeCommit::next_version(const FileSlice&
                   previous.name);
     touched_.push_back(previous);
   }
+  WEIR_TRY(check_comes_after(previous));
   GroupPlan plan;
   plan.file_group_id = previous.file_group_id;
   plan.partition = previous.partition;
@@ -224,13 +217,21 @@ void NativeCommit::replace(const FileSlice& slice) {
   replaced_.push_back(slice);
 }
 
+std::unexpected<Error> NativeCommit::overtaken(std::string_view why) const {
+  return fail_with_hint(
+      ErrorCode::kConflict,
+      fmt::format("commit {} of table '{}' was overtaken: {}", instant_, name_, why),
+      "nothing of it is visible; run the task again");
+}
+
+/// Another engine's commit between prepare() and the snapshot is newer than ours would be: readers
+/// would go on to see its files.
+Status NativeCommit::check_comes_after(const FileSlice& slice) const {
+  if (slice.instant < instant_) return {};
+  return overtaken(fmt::format("{} was written after it had begun", slice.name));
+}
+
 Status NativeCommit::check_not_overtaken() {
-  const auto overtaken = [&](std::string why) {
-    return fail_with_hint(
-        ErrorCode::kConflict,
-        fmt::format("commit {} of table '{}' was overtaken: {}", instant_, name_, why),
-        "nothing of it is visible; run the task again");
-  };
   WEIR_TRY(still_mine());
   WEIR_ASSIGN(const bool is_ours, is_inflight_ours());
   if (!is_ours) return overtaken("another writer has rolled it back");
@@ -247,6 +248,7 @@ Status NativeCommit::check_not_overtaken() {
   WEIR_ASSIGN(const auto live, live_files(timeline, log_, files, ""));
   for (const auto* slices : {&touched_, &replaced_}) {
     for (const auto& slice : *slices) {
+      WEIR_TRY(check_comes_after(slice));
       const auto now = live.find({slice.partition, slice.file_group_id});
       if (now == live.end()) return overtaken(slice.name + " is no longer part of the table");
       if (now->second.name != slice.name)
@@ -279,28 +281,39 @@ Result<CommitInfo> NativeCommit::complete(const std::map<std::string, std::strin
     return fail(ErrorCode::kInternal, "commit {} was completed before", instant_);
   WEIR_TRY(check_not_overtaken());
   const CommitMetadata metadata = metadata_for(extra);
-  WEIR_TRY(publish(metadata));
-  // The commit stands. Markers that stay are removed by the next roll-back, so no failure here.
-  (void)remove_markers(store(), instant_);
+  const std::string text = to_text(metadata, options_.action);
+  WEIR_TRY(decide_completed(text));
+  WEIR_TRY(publish(text));
+  // The commit stands. What stays is removed by the next roll-back, so no failure here.
+  if (remove_markers(store(), instant_)) (void)remove_decision(store(), instant_);
   return info_of(as_instant(), metadata);
 }
 
-Status NativeCommit::publish(const CommitMetadata& metadata) {
-  const std::string text = to_text(metadata, options_.action);
+Status NativeCommit::decide_completed(const std::string& text) {
+  may_be_decided_ = true;
   may_be_visible_ = true;
+  const auto decision = decide(store(), instant_, text);
+  if (decision && *decision && is_ours(**decision)) return {};
+  // Where nobody answers, the next writer goes by what stands, and so does undo().
+  may_be_visible_ = false;
+  if (!decision) return std::unexpected(decision.error());
+  return overtaken("another writer has rolled it back");
+}
+
+Status NativeCommit::publish(const std::string& text) {
   for (int tries = 1;; ++tries) {
     const auto put =
         storage::put(store(), file_in(Instant::State::kCompleted), text, storage::Put::kIfAbsent);
     if (put) return {};
-    const ErrorCode code = put.error().code;
-    if (code != ErrorCode::kAlreadyExists && code != ErrorCode::kOutcomeUnknown) {
-      may_be_visible_ = false;
-      return std::unexpected(put.error());
-    }
     const Status settled = settle_by_reading(put.error());
     // Not there, though it may have been on its way: putting it again is the same put.
     if (settled || settled.error().code != ErrorCode::kNotFound) return settled;
-    if (tries == kPutTries) return std::unexpected(put.error());
+    if (tries < kPutTries) continue;
+    Error unknown = put.error();
+    unknown.code = ErrorCode::kOutcomeUnknown;
+    unknown.hint = "its data is complete: the next writer of the table publishes it; run it again";
+    return std::unexpected(
+        std::move(unknown).while_doing(fmt::format("publishing commit {}", instant_)));
   }
 }
 
@@ -313,10 +326,7 @@ Status NativeCommit::settle_by_reading(const Error& doubt) {
     unknown.code = ErrorCode::kOutcomeUnknown;
     return std::unexpected(std::move(unknown).while_doing(fmt::format("publishing {}", file)));
   }
-  const auto stored = parse_commit_metadata(*text, file);
-  const auto attempt = stored ? stored->extra.find(kAttemptKey)
-                              : std::map<std::string, std::string>::const_iterator{};
-  if (stored && attempt != stored->extra.end() && attempt->second == attempt_) return {};
+  if (is_ours(*text)) return {};
   may_be_visible_ = false;  // it is another's file: ours never appeared
   return fail(ErrorCode::kConflict, "{} was put by another writer", file);
 }
@@ -324,12 +334,20 @@ Status NativeCommit::settle_by_reading(const Error& doubt) {
 Status NativeCommit::undo() {
   const auto completed = store().stat(file_in(Instant::State::kCompleted));
   if (completed || completed.error().code != ErrorCode::kNotFound) return {};
+  // Nobody but us decides that our commit is completed.
+  if (may_be_decided_) {
+    WEIR_ASSIGN(const Decision decision, decide(store(), instant_, std::nullopt));
+    if (decision) return {};  // by an answer that was lost: the next writer completes it
+  }
   WEIR_ASSIGN(const bool is_ours, is_inflight_ours());
-  if (is_ours) return undo_instant(store(), as_instant());
-  // Another rolled us back, but a file that was finished since then is known to nobody else.
+  if (is_ours) return undo_attempt(store(), as_instant(), options_.write_token);
+  // Another rolled us back, but a file that was finished since then is known to nobody else. The
+  // markers may be another's by now.
   const std::lock_guard lock(mutex_);
   for (const auto& stat : stats_) WEIR_TRY(store().remove(stat.path));
-  return remove_markers(store(), instant_);
+  const auto inflight = store().stat(file_in(Instant::State::kInflight));
+  if (inflight || inflight.error().code != ErrorCode::kNotFound) return {};
+  return store().remove(file_in(Instant::State::kRequested));  // it did not get further
 }
 
 NativeCommit::~NativeCommit() {
@@ -339,11 +357,37 @@ NativeCommit::~NativeCommit() {
 
 }  // namespace
 
+Result<std::string> take_instant(const TableContext& context, Action action) {
+  storage::Storage& store = *context.store;
+  std::string last;
+  WEIR_ASSIGN(const auto decided, decided_instants(store));
+  for (const auto& time : decided) last = std::max(last, time);
+  for (int tries = 0; tries < kInstantTries; ++tries) {
+    WEIR_ASSIGN(const Timeline timeline, Timeline::load(store));
+    last = std::max(last, timeline.last_time());
+    WEIR_ASSIGN(std::string time, next_instant_time(*context.clock, last));
+    const std::string file = instant_file(time, action_name(action), Instant::State::kRequested);
+    const auto put = storage::put(store, file, "", storage::Put::kIfAbsent);
+    if (put) {
+      const Status is_mine = context.guard != nullptr ? context.guard->still_mine() : Status{};
+      if (is_mine) return time;
+      (void)store.remove(file);
+      return std::unexpected(is_mine.error());
+    }
+    // An empty file does not tell whose it is, so one that may be ours is left to the roll-back.
+    const ErrorCode code = put.error().code;
+    if (code != ErrorCode::kAlreadyExists && code != ErrorCode::kOutcomeUnknown)
+      return std::unexpected(put.error());
+    last = time;
+  }
+  return fail(ErrorCode::kConflict, "{} instants in a row were taken by others", kInstantTries);
+}
+
 Result<std::unique_ptr<Commit>> begin_commit(const TableContext& context, CommitLog& log,
                                              const TableProperties& properties,
-                                             const BeginOptions& options) {
+                                             const BeginOptions& options, std::string instant) {
   const std::string name = property_or(properties, "hoodie.table.name", "");
-  auto commit = std::make_unique<NativeCommit>(context, log, name, options);
+  auto commit = std::make_unique<NativeCommit>(context, log, name, options, std::move(instant));
   WEIR_TRY(while_doing(commit->begin(), fmt::format("beginning a commit to table '{}'", name)));
   return commit;
 }

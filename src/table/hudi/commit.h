@@ -13,9 +13,15 @@
 
 namespace weir::table {
 
-/// HudiTable::begin. `log` and what `context` points to outlive the commit.
+/// Puts `.requested` of the next instant that nobody has, and asks the guard. kConflict where the
+/// guard is lost or others are always faster; the file may then be there, for a roll-back to
+/// remove.
+Result<std::string> take_instant(const TableContext& context, Action action);
+
+/// HudiTable::begin with an instant that was taken. `log` and what `context` points to outlive the
+/// commit.
 Result<std::unique_ptr<Commit>> begin_commit(const TableContext& context, CommitLog& log,
                                              const TableProperties& properties,
-                                             const BeginOptions& options);
+                                             const BeginOptions& options, std::string instant);
 
 }  // namespace weir::table

@@ -53,6 +53,7 @@ inline constexpr const char* kHashesKey = "weir.hashes";
 inline constexpr const char* kRoleKey = "weir.role";  ///< In a data file's footer.
 /// Only in commits that keep the table in shape: they bring no data, and nothing but it is weir's.
 inline constexpr const char* kServiceKey = "weir.service";
+inline constexpr const char* kCreateService = "create";     ///< The commit that begins a table.
 inline constexpr const char* kAttemptKey = "weir.attempt";  ///< Made up anew by every begin().
 
 /// The role of a group by a commit's `weir.roles`; kMixed where it is not named.

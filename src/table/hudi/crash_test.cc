@@ -60,7 +60,7 @@ void roll_back(storage::Storage& store, FaultPlan& plan) {
   TestContext test(*faulty, 90);
   const auto table = open_table(test.context);
   ASSERT_TRUE(table);
-  (void)(*table)->roll_back_leftovers();
+  (void)end_leftovers(**table);
 }
 
 /// Old or new, whole, and nothing else lies about. Whether it is the new one.
@@ -194,9 +194,10 @@ TEST(FirstCommit, CutOffAnywhereShowsNoRow) {
     const auto table = create_table(later.context, people_options());
     ASSERT_TRUE(table);
     const auto before = names_of(**table);
-    ASSERT_TRUE((*table)->roll_back_leftovers());
+    ASSERT_TRUE(end_leftovers(**table));
     const auto after = names_of(**table);
-    EXPECT_EQ(before, after);
+    // One that was decided is published by whoever comes next.
+    EXPECT_TRUE(before.empty() || before == after);
     EXPECT_TRUE(after.empty() || after == kOld);
     EXPECT_TRUE(!was_told || after == kOld);
   }

@@ -55,10 +55,10 @@ std::optional<DataFile> parse_data_file(const storage::Entry& entry) {
   const size_t first = rest.rfind('_', last - 1);
   if (first == std::string_view::npos) return std::nullopt;
   file.file_group_id = rest.substr(0, first);
+  file.write_token = rest.substr(first + 1, last - first - 1);
   file.instant = rest.substr(last + 1);
   // Hidden files and copies beside the data are none of it.
-  const bool is_data = is_plain_id(file.file_group_id) &&
-                       is_plain_id(rest.substr(first + 1, last - first - 1)) &&
+  const bool is_data = is_plain_id(file.file_group_id) && is_plain_id(file.write_token) &&
                        file.instant.size() >= 14 && file.instant.size() <= 17 &&
                        file.instant.find_first_not_of("0123456789") == std::string::npos;
   return is_data ? std::optional(std::move(file)) : std::nullopt;

@@ -25,6 +25,7 @@ namespace weir::table {
 struct DataFile {
   std::string partition;
   std::string file_group_id;
+  std::string write_token;
   std::string instant;
   std::string name;  ///< Object name.
   int64_t size_bytes = 0;

@@ -301,7 +301,7 @@ TEST_P(EveryVersion, OnlyVersionSixIsWrittenTo) {
   const auto table = foreign.open();
   EXPECT_EQ(table->check_writable().has_value(), GetParam() == 6);
   EXPECT_EQ(table->begin(begin_with("x")).has_value(), GetParam() == 6);
-  const auto undone = table->roll_back_leftovers();
+  const auto undone = end_leftovers(*table);
   if (GetParam() == 6) return;
   ASSERT_FALSE(undone);
   EXPECT_EQ(undone.error().code, ErrorCode::kUnsupported);

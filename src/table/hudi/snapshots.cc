@@ -138,6 +138,14 @@ Result<Listed> list_table(CommitLog& log) {
   return Listed{std::move(timeline), std::move(files)};
 }
 
+/// Whether there is no commit but the empty one that begins a table of weir's.
+Result<bool> has_nothing_yet(CommitLog& log, const std::vector<Instant>& commits) {
+  if (commits.size() != 1) return false;
+  WEIR_ASSIGN(const auto metadata, log.read(commits.front()));
+  const auto service = metadata->extra.find(kServiceKey);
+  return service != metadata->extra.end() && service->second == kCreateService;
+}
+
 bool has_weirs_extra(const CommitMetadata& metadata) {
   if (metadata.extra.contains(kServiceKey)) return false;
   const auto first = metadata.extra.lower_bound("weir.");
@@ -198,7 +206,8 @@ Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log
   std::map<GroupKey, DataFile> live;
   if (!commits.empty() || !at.empty()) {
     WEIR_ASSIGN(live, whole_files(table, log, moment));
-    snapshot.instant = commits.back().time;
+    WEIR_ASSIGN(const bool is_new, has_nothing_yet(log, commits));
+    if (!is_new) snapshot.instant = commits.back().time;
     snapshot.bound = bound_after(table.timeline, moment);
   }
   WEIR_ASSIGN(snapshot.schema, schema_of(properties, log, commits, live));

@@ -27,7 +27,7 @@ struct ForeignRow {
 
 class ForeignTable {
  public:
-  explicit ForeignTable(int version, std::map<std::string, std::string> properties = {})
+  explicit ForeignTable(int version, const std::map<std::string, std::string>& properties = {})
       : version_(version), store_(storage::make_memory_storage()), test_(*store_) {
     std::map<std::string, std::string> all = {
         {"hoodie.table.name", "people"},

@@ -146,6 +146,12 @@ inline std::map<int64_t, std::string> names_of(HudiTable& table, const std::stri
   return names;
 }
 
+/// What the beginning of a write does about the leftovers of others: how many were undone.
+inline Result<int64_t> end_leftovers(HudiTable& table) {
+  WEIR_ASSIGN(const auto turn, table.prepare(Action::kCommit));
+  return turn->rolled_back();
+}
+
 /// Copies the rows of `previous` whose id is not among `without`. How many there were.
 inline Result<int64_t> copy_rows(HudiTable& table, const FileSlice& previous, GroupWriter& writer,
                                  const std::vector<int64_t>& without) {

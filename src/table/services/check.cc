@@ -133,7 +133,8 @@ Result<std::vector<Finding>> check(const TableContext& context, HudiTable& table
 Result<std::vector<Finding>> repair(const TableContext& context, HudiTable& table,
                                     const Cancel& cancel) {
   WEIR_ASSIGN(auto before, check(context, table, {}, cancel));
-  WEIR_ASSIGN([[maybe_unused]] const int64_t undone, table.roll_back_leftovers());
+  // Its end of unfinished commits is what is wanted, not the instant.
+  WEIR_TRY(table.prepare(Action::kCommit));
   WEIR_TRY(drop_metadata_table(context));
   WEIR_ASSIGN(const auto reopened, open_table(context));
   WEIR_ASSIGN(const auto after, check(context, *reopened, {}, cancel));

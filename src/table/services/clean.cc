@@ -2,8 +2,10 @@
 #include <map>
 #include <set>
 
+#include "base/instant.h"
 #include "table/hudi/avro_container.h"
 #include "table/hudi/commit_metadata.h"
+#include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
 #include "table/services.h"
 
@@ -155,6 +157,18 @@ Status put_new(storage::Storage& store, const std::string& name, const std::stri
 }
 
 /// Plans of cleans that were cut off, in a table of weir's own: this one makes them anew.
+// Longer than any writer sleeps and lives.
+constexpr int64_t kRememberedUs = int64_t{10} * 24 * 3600 * 1'000'000;
+
+Status forget_old_decisions(storage::Storage& store, int64_t now_us) {
+  WEIR_ASSIGN(const auto decided, decided_instants(store));
+  const std::string oldest = format_hudi_instant(now_us - kRememberedUs);
+  for (const auto& time : decided) {
+    if (time < oldest) WEIR_TRY(remove_decision(store, time));
+  }
+  return {};
+}
+
 Status drop_unfinished(storage::Storage& store, const Timeline& timeline) {
   for (const auto& instant : timeline.instants()) {
     if (instant.action != kAction || instant.state == Instant::State::kCompleted) continue;
@@ -183,6 +197,7 @@ Result<Cleaned> clean(const TableContext& context, HudiTable& table, const Clean
   }
   if (property_or(table.properties(), kOwnerProperty, "") == kOwnerName)
     WEIR_TRY(drop_unfinished(store, timeline));
+  WEIR_TRY(forget_old_decisions(store, context.clock->now_us()));
   CommitLog log(store);
   WEIR_ASSIGN(const Plan plan, make_plan(timeline, log, options.retain_commits));
   Cleaned cleaned;

@@ -78,7 +78,7 @@ class Joiner {
 
 Result<Compacted> compact(const TableContext& context, HudiTable& table,
                           const CompactOptions& options, const Cancel& cancel) {
-  WEIR_ASSIGN([[maybe_unused]] const int64_t leftovers, table.roll_back_leftovers());
+  WEIR_ASSIGN(const auto turn, table.prepare(Action::kReplaceCommit));
   WEIR_ASSIGN(const Snapshot snapshot, table.snapshot());
   Compacted out;
   const Batches batches = small_groups(snapshot, options.small_file_bytes);
@@ -90,7 +90,7 @@ Result<Compacted> compact(const TableContext& context, HudiTable& table,
   begin.token = "compact " + make_uuid4(*context.random);
   begin.write_token = options.write_token;
   begin.target_file_bytes = options.target_file_bytes;
-  WEIR_ASSIGN(const auto commit, table.begin(begin));
+  WEIR_ASSIGN(const auto commit, turn->begin(begin));
   Joiner joiner(table, *commit, options, cancel);
   for (const auto& [where, groups] : batches)
     WEIR_TRY(joiner.join(where.first, where.second, groups, out));

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "table/hudi/commit_metadata.h"
+#include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
 #include "table/hudi/recovery.h"
 #include "table/services.h"
@@ -67,7 +68,7 @@ Result<std::string> roll_back(const TableContext& context, HudiTable& table,
     return fail(ErrorCode::kConflict,
                 "commit {} is under way: nothing can be taken back before it ends",
                 timeline.pending_commits().front().time);
-  const Instant newest = commits.back();
+  const Instant& newest = commits.back();
   CommitLog log(store);
   WEIR_ASSIGN(const auto metadata, log.read(newest));
   WEIR_TRY(check_previous(store, newest, *metadata));
@@ -84,6 +85,8 @@ Result<std::string> roll_back(const TableContext& context, HudiTable& table,
   const std::string inflight = instant_file(newest.time, newest.action, Instant::State::kInflight);
   const auto put = storage::put(store, inflight, "", storage::Put::kIfAbsent);
   if (!put && put.error().code != ErrorCode::kAlreadyExists) return std::unexpected(put.error());
+  // Else the next writer would find that its own had decided to complete it.
+  WEIR_TRY(set_undone(store, newest.time));
   if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
   WEIR_TRY(store.remove(newest.file));
   Instant pending = newest;
