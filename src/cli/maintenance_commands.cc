@@ -4,6 +4,7 @@
 #include "cli/open_lake.h"
 #include "cli/result_view.h"
 #include "cli/table_text.h"
+#include "lake/changes.h"
 #include "lake/maintenance.h"
 
 namespace weir::cli {
@@ -16,6 +17,9 @@ struct MaintenanceFlags {
   int64_t small_file_mb = 30;
   int64_t target_file_mb = 120;
   bool reads_contents = false;
+  std::string from;
+  std::string to;
+  int64_t limit = 1000;
 };
 
 /// The lake that the words are about: the project's, or, where there is none, tables by their
@@ -127,6 +131,39 @@ Result<int> repair(Session& session, const MaintenanceFlags& flags) {
   return give_findings(session, findings);
 }
 
+/// Rows on stdout, what they are of on stderr; as JSON all in one object.
+Result<int> changes(Session& session, const MaintenanceFlags& flags) {
+  WEIR_ASSIGN(const auto open, lake_of(session, flags));
+  WEIR_ASSIGN(const auto changed,
+              lake::changed_rows(open->lake, flags.table, flags.from, flags.to, flags.limit));
+  const auto shown = static_cast<int64_t>(changed.rows.rows.size());
+  if (session.wants_json()) {
+    Json commits = Json::array();
+    for (const auto& commit : changed.changes.commits)
+      commits.push_back({{"instant", commit.time},
+                         {"action", commit.action},
+                         {"operation", commit.operation_type},
+                         {"inserts", commit.inserts},
+                         {"updates", commit.updates},
+                         {"deletes", commit.deletes}});
+    session.give({{"from", changed.changes.from},
+                  {"to", changed.changes.to},
+                  {"commits", std::move(commits)},
+                  {"rows", lake::rows_as_json(changed.rows)},
+                  {"rows_in_all", changed.all_rows}});
+    return 0;
+  }
+  give_result(session, changed.rows);
+  if (shown < changed.all_rows)
+    session.say(fmt::format("the first {} of {} rows; --limit takes more", with_commas(shown),
+                            with_commas(changed.all_rows)));
+  session.say(fmt::format("{} commits up to {}; the next --from is {}",
+                          changed.changes.commits.size(),
+                          changed.changes.to.empty() ? std::string("none") : changed.changes.to,
+                          changed.changes.to.empty() ? std::string("\"\"") : changed.changes.to));
+  return 0;
+}
+
 using Maintenance = Result<int> (*)(Session&, const MaintenanceFlags&);
 CLI::App* add(CLI::App& table, Chosen& chosen, const std::shared_ptr<MaintenanceFlags>& flags,
               const char* word, const char* doc, Maintenance action) {
@@ -160,6 +197,13 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
                        "Compare a table with what its commits say, and find leftovers", check);
   checking->add_flag("--contents", flags->reads_contents,
                      "Read every live file and compare hashes");
+  auto* changing = add(table, chosen, flags, "changes",
+                       "Rows that came or changed between two versions, by their newest change "
+                       "(Hudi keeps no trace of deleted ones)",
+                       changes);
+  changing->add_option("--from", flags->from, "After this instant; all rows by default");
+  changing->add_option("--to", flags->to, "Up to this instant; the newest by default");
+  changing->add_option("--limit", flags->limit, "Most rows")->check(CLI::Range(1, 10'000'000));
   add(table, chosen, flags, "repair", "Undo leftovers of writers that died", repair);
 }
 

@@ -7,6 +7,8 @@ import sys
 import tempfile
 import unittest
 
+import pyarrow.parquet as pq
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[0]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
 import lake_view  # noqa: E402
@@ -87,6 +89,43 @@ class TableServices(unittest.TestCase):
         self.project.run()
         self.assertEqual(self.project.digest(), second)
         self.project.weir("reconcile")
+
+    def test_changes_are_the_rows_between_two_versions(self):
+        for day in (1, 2, 3):
+            self.land(day, (A, B, A)[day - 1])
+        first, second, third = self.instants()
+
+        def written_in(*instants):
+            rows = pq.ParquetDataset([str(path) for path in self.live_files()]).read().to_pylist()
+            return sorted((row["_hoodie_commit_time"], row["id"]) for row in rows if row["_hoodie_commit_time"] in instants)
+
+        def seen(told):
+            return sorted((row["instant"], row["id"]) for row in told["rows"])
+
+        told = self.service("changes")
+        self.assertEqual((seen(told), told["to"]), (written_in(first, second, third), third))
+        self.assertEqual(told["rows_in_all"], len(self.other_reader()))
+        told = self.service("changes", "--from", first)
+        self.assertTrue(told["rows"])
+        self.assertEqual((seen(told), told["to"]), (written_in(second, third), third))
+        self.assertEqual([commit["instant"] for commit in told["commits"]], [second, third])
+        told = self.service("changes", "--from", third, of=self.root)
+        self.assertEqual((told["rows"], told["to"]), ([], third))
+        told = self.service("changes", "--limit", "1")
+        self.assertEqual((len(told["rows"]), told["rows_in_all"]), (1, len(self.other_reader())))
+        told = self.service("changes", "--to", second)
+        self.assertEqual((told["to"], {row["instant"] for row in told["rows"]} - {first, second}), (second, set()))
+        text = self.project.weir("table", "changes", TABLE, "--from", second)
+        self.assertIn(third, text.stdout)
+
+    def live_files(self):
+        """Of each group the newest."""
+        newest = {}
+        for path in self.root.glob("*.parquet"):
+            group, instant = path.name.split("_")[0], path.stem.rsplit("_", 1)[1]
+            if instant > newest.get(group, ("", ""))[0]:
+                newest[group] = (instant, path)
+        return [path for _, path in newest.values()]
 
     def test_a_table_that_somebody_works_on_is_left_alone(self):
         self.land(1, A)

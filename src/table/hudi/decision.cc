@@ -8,9 +8,7 @@ constexpr std::string_view kFolder = ".hoodie/.aux/weir/";
 constexpr std::string_view kUndone = "undone";
 constexpr int kTries = 3;
 
-std::string decision_file(std::string_view time) {
-  return fmt::format("{}{}", kFolder, time);
-}
+std::string decision_file(std::string_view time) { return fmt::format("{}{}", kFolder, time); }
 
 }  // namespace
 

@@ -198,8 +198,8 @@ class Sleeper : public ::testing::TestWithParam<World> {
     Status successor_status;
     DrowsyStorage drowsy(*store, at_call, world.dies, [&] {
       recorded = 2;
-      successor = std::make_unique<LetterWriter>(*store, recorded, 2,
-                                                 world.is_same_operation ? "s" : "t");
+      successor =
+          std::make_unique<LetterWriter>(*store, recorded, 2, world.is_same_operation ? "s" : "t");
       successor_status = successor->write();
       if (world.gives_up) successor->give_up();
       if (successor_status && world.completes_meanwhile) successor_status = successor->complete();
@@ -219,7 +219,8 @@ class Sleeper : public ::testing::TestWithParam<World> {
       EXPECT_TRUE(slept || slept.error().code == ErrorCode::kConflict) << to_line(slept.error());
       EXPECT_EQ(is_there, slept.has_value());
     }
-    std::string expected = first + (is_there || (world.is_same_operation && !world.gives_up) ? "s" : "");
+    std::string expected =
+        first + (is_there || (world.is_same_operation && !world.gives_up) ? "s" : "");
     if (!world.is_same_operation && !world.gives_up) expected += "t";
     if (!world.gives_up) {
       EXPECT_EQ(letters_in(*store), expected);
@@ -250,8 +251,8 @@ INSTANTIATE_TEST_SUITE_P(
                       World{true, true, false}, World{false, true, false},
                       World{true, false, false, true}, World{false, false, false, true},
                       World{true, true, false, true}, World{true, false, true, false, true},
-                      World{false, false, true, false, true},
-                      World{true, true, true, false, true}, World{false, true, true, false, true}));
+                      World{false, false, true, false, true}, World{true, true, true, false, true},
+                      World{false, true, true, false, true}));
 
 }  // namespace
 }  // namespace weir::table
