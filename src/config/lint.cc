@@ -10,6 +10,7 @@
 #include "config/user_templates.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
+#include "model/readers.h"
 #include "storage/s3_settings.h"
 
 namespace weir::config {
@@ -141,7 +142,13 @@ class Linter {
     lint_layer_name(subject.in("name"), dataset.name.layer);
     const auto control = model::control_columns(dataset.options);
     if (!control) fault(subject.in("options"), control.error().message, control.error().hint);
+    const auto readers = model::readers_of(dataset.options);
+    if (!readers) fault(subject.in("options"), readers.error().message, readers.error().hint);
     if (dataset.columns.empty()) return;
+    if (readers) {
+      const Status is_read = model::check_readable_by(*readers, dataset.columns);
+      if (!is_read) fault(subject.in("options"), is_read.error().message, is_read.error().hint);
+    }
     if (control) {
       const Status adds_up =
           model::check_control_columns(dataset.columns, *control, dataset.name.text());

@@ -45,13 +45,12 @@ Result<ChangedRows> changed_rows(const Lake& lake, const std::string& word, cons
   WEIR_ASSIGN(out.all_rows, session->query_number("SELECT count(*) FROM changed"));
   std::string columns;
   for (const auto& column : out.changes.schema) columns += ", " + model::quote_name(column.name);
-  WEIR_ASSIGN(
-      out.rows,
-      session->query(fmt::format("SELECT _hoodie_commit_time AS {}{} FROM changed ORDER BY "
-                                 "_hoodie_commit_time, _hoodie_record_key LIMIT {}",
-                                 model::quote_name(free_name("instant", out.changes.schema)),
-                                 columns, max_rows),
-                     max_rows));
+  WEIR_ASSIGN(out.rows, session->query(
+                            fmt::format("SELECT _hoodie_commit_time AS {}{} FROM changed ORDER BY "
+                                        "_hoodie_commit_time, _hoodie_record_key LIMIT {}",
+                                        model::quote_name(free_name("instant", out.changes.schema)),
+                                        columns, max_rows),
+                            max_rows));
   return out;
 }
 

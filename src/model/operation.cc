@@ -304,8 +304,11 @@ std::string token_of(const Operation& operation) {
   target.erase("uri");
   target.erase("rejected_uri");
   target.erase("connection_options");
-  // Control columns say what is proved of the output, not what it is.
-  if (target["options"].is_object()) target["options"].erase("control_columns");
+  // Control columns and readers say what is proved of the output, not what it is.
+  if (target["options"].is_object()) {
+    target["options"].erase("control_columns");
+    target["options"].erase("reader");
+  }
   Json params = operation.params;
   params.erase("approved");  // a person's yes lets the same hop through; it is no other hop
   return sha256_hex(

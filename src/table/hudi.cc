@@ -79,8 +79,9 @@ class NativeTable final : public HudiTable {
     return parquet::open_file(store(), slice.name);
   }
 
-  /// With an instant that was taken.
-  Result<std::unique_ptr<Commit>> begin_at(std::string instant, const BeginOptions& options);
+  /// Whether such a commit may be made; the properties as they are now.
+  Result<TableProperties> check_fits(const BeginOptions& options);
+  CommitLog& log() { return log_; }
 
  private:
   Result<TableProperties> writable_properties() const;
@@ -101,12 +102,7 @@ class NativeTurn final : public Turn {
   void set_rolled_back(int64_t commits) { rolled_back_ = commits; }
   const std::string& instant() const { return instant_; }
 
-  Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) override {
-    if (instant_.empty() || options.action != action_)
-      return fail(ErrorCode::kInternal, "a commit to '{}' that was not prepared",
-                  table_.store().uri());
-    return table_.begin_at(std::exchange(instant_, ""), options);
-  }
+  Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) override;
 
  private:
   /// Nothing but `.requested` is there. Where it stays, the next roll-back removes it.
@@ -200,15 +196,9 @@ Status NativeTable::put_first_commit(const TableProperties& properties) {
   return {};
 }
 
-Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
-  WEIR_ASSIGN([[maybe_unused]] const TableProperties now, writable_properties());
-  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
-  return begin_at(std::move(instant), options);
-}
-
-Result<std::unique_ptr<Commit>> NativeTable::begin_at(std::string instant,
-                                                      const BeginOptions& options) {
-  WEIR_ASSIGN(const TableProperties now, writable_properties());
+Result<TableProperties> NativeTable::check_fits(const BeginOptions& options) {
+  WEIR_TRY(model::check_readable_by(context_.readers, options.schema));
+  WEIR_ASSIGN(TableProperties now, writable_properties());
   const std::string partitions = property_or(now, "hoodie.table.metadata.partitions", "");
   if (!partitions.empty())
     return fail_with_hint(
@@ -223,7 +213,21 @@ Result<std::unique_ptr<Commit>> NativeTable::begin_at(std::string instant,
     WEIR_ASSIGN(const model::Schema schema, schema_at(now, log_, timeline.commits()));
     WEIR_TRY(check_widens(schema, options.schema));
   }
+  return now;
+}
+
+Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
+  WEIR_ASSIGN(const TableProperties now, check_fits(options));
+  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
   return begin_commit(context_, log_, now, options, std::move(instant));
+}
+
+Result<std::unique_ptr<Commit>> NativeTurn::begin(const BeginOptions& options) {
+  if (instant_.empty() || options.action != action_)
+    return fail(ErrorCode::kInternal, "a commit to '{}' that was not prepared",
+                table_.store().uri());
+  WEIR_ASSIGN(const TableProperties now, table_.check_fits(options));
+  return begin_commit(context_, table_.log(), now, options, std::exchange(instant_, ""));
 }
 
 }  // namespace
@@ -235,6 +239,7 @@ Result<std::unique_ptr<HudiTable>> open_table(const TableContext& context) {
 
 Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
                                                 const TableOptions& options) {
+  WEIR_TRY(model::check_readable_by(context.readers, options.schema));
   WEIR_ASSIGN(const TableProperties wanted, properties_of_new_table(options));
   const auto put = storage::put(*context.store, kPropertiesFile, format_properties(wanted),
                                 storage::Put::kIfAbsent);

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "model/readers.h"
 #include "model/schema.h"
 #include "parquet/parquet.h"
 #include "storage/storage.h"
@@ -204,7 +205,8 @@ class Turn {
   virtual ~Turn() = default;
   /// How many unfinished commits were undone.
   virtual int64_t rolled_back() const = 0;
-  /// Once. kUnsupported as HudiTable::check_writable(), by the properties as they are now.
+  /// Once. kUnsupported as HudiTable::check_writable(), by the properties as they are now, and for
+  /// columns that one of the context's readers cannot read.
   virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
 };
 
@@ -269,6 +271,7 @@ struct TableContext {
   Random* random = nullptr;
   CommitGuard* guard = nullptr;  ///< May be null: no one else writes.
   int64_t threads = 1;
+  std::vector<model::Reader> readers = {};  ///< Who must be able to read what is written.
 };
 
 /// Opens it for reading. kNotFound where there is no table; kUnsupported for merge-on-read, other
@@ -276,7 +279,7 @@ struct TableContext {
 Result<std::unique_ptr<HudiTable>> open_table(const TableContext& context);
 /// Writes `.hoodie/hoodie.properties` if absent; a table that is there with the same key is opened.
 /// kConflict where one is there with another key, kUnsupported where one is there that weir does
-/// not write to.
+/// not write to, and for columns that one of the context's readers cannot read.
 Result<std::unique_ptr<HudiTable>> create_table(const TableContext& context,
                                                 const TableOptions& options);
 

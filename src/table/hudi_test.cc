@@ -17,6 +17,7 @@ using storage::Put;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
@@ -423,6 +424,30 @@ TEST_F(PeopleTable, UpgradedTableIsNotWrittenTo) {
   properties += "hoodie.table.version=9\n";
   ASSERT_TRUE(storage::put(*store_, ".hoodie/hoodie.properties", properties, Put::kReplace));
   EXPECT_EQ(table_->begin(begin_with("x")).error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(PeopleTable, WhatADeclaredReaderCannotReadIsRefusedBeforeAnythingIsWritten) {
+  TestContext athena(*store_, 100);
+  athena.context.readers = {model::Reader::kAthena};
+  const auto table = reopened(athena);
+  const auto before = names_in(*store_, "");
+  BeginOptions options = begin_with("opens");
+  options.schema.push_back({"opens", {model::TypeKind::kTime, 0, 0, {}}, true});
+  const auto refused = table->begin(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.error().message, HasSubstr("'athena' cannot read column 'opens'"));
+  const auto turn = table->prepare(Action::kCommit).value();
+  EXPECT_FALSE(turn->begin(options));
+  EXPECT_TRUE(turn->begin(begin_with("plain"))) << "the turn is still its own";
+  EXPECT_TRUE(table_->begin(options)) << "nobody who could not read it was declared";
+  const auto elsewhere = storage::make_memory_storage();
+  athena.context.store = elsewhere.get();
+  TableOptions with_time = people_options();
+  with_time.schema = options.schema;
+  EXPECT_FALSE(create_table(athena.context, with_time));
+  EXPECT_THAT(names_in(*elsewhere, ""), IsEmpty());
+  EXPECT_THAT(before, Not(IsEmpty()));
 }
 
 TEST_F(PeopleTable, DataOfAnotherShapeIsRefused) {

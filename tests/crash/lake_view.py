@@ -101,13 +101,14 @@ def hudi_rows(folder, at=None):
     return as_rows(row for batch in batches for row in batch.to_pylist())
 
 
-def completed(folder):
-    """Instants that brought rows: not the empty one with which a table begins."""
+def completed(folder, brings_rows=True):
+    """Completed instants, oldest first; where asked so without the empty one with which a table begins."""
     timeline = pathlib.Path(folder) / ".hoodie"
     if not timeline.exists():
         return []
     return sorted(path.name.partition(".")[0] for path in timeline.iterdir()
-                  if path.suffix in (".commit", ".replacecommit") and '"weir.service"' not in path.read_text())
+                  if path.suffix in (".commit", ".replacecommit")
+                  and not (brings_rows and '"weir.service"' in path.read_text()))
 
 
 def hudi_states(folder):
@@ -132,7 +133,7 @@ def hudi_leftovers(folder):
     timeline = folder / ".hoodie"
     if not timeline.exists():
         return left
-    done = completed(folder)
+    done = completed(folder, brings_rows=False)
     for path in sorted(timeline.iterdir()):
         instant, _, kind = path.name.partition(".")
         if kind in ("commit", "replacecommit"):

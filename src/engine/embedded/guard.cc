@@ -40,6 +40,7 @@ Result<TargetTable> target_table(const model::Operation& operation, const Contex
   target.context.clock = context.clock;
   target.context.random = context.random;
   target.context.guard = target.guard.get();
+  WEIR_ASSIGN(target.context.readers, model::readers_of(operation.target.options));
   target.context.threads = std::max<int64_t>(operation.limits.threads, 1);
   return target;
 }

@@ -5,7 +5,7 @@
 
 #include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
-#include "table/hudi/test_table.h"
+#include "table/hudi/test_letters.h"
 #include "table/hudi/timeline.h"
 
 // A writer falls asleep at each call that it makes, for longer than its lease: meanwhile another
@@ -16,20 +16,6 @@ namespace weir::table {
 namespace {
 
 using ::testing::IsEmpty;
-
-/// Who holds the table, as the lock object says it.
-class EpochGuard final : public CommitGuard {
- public:
-  EpochGuard(const int& recorded, int mine) : recorded_(recorded), mine_(mine) {}
-  Status still_mine() override {
-    if (recorded_ == mine_) return {};
-    return fail(ErrorCode::kConflict, "epoch {} holds the table, ours was {}", recorded_, mine_);
-  }
-
- private:
-  const int& recorded_;
-  int mine_;
-};
 
 /// Runs something before one of the calls to the store below.
 class DrowsyStorage final : public storage::Storage {
@@ -97,69 +83,6 @@ class DrowsyStorage final : public storage::Storage {
   int64_t calls_ = 0;
 };
 
-/// Puts one letter behind the name of person 1, who comes into being with the first: what is
-/// written tells which commits it goes on from.
-class LetterWriter {
- public:
-  LetterWriter(storage::Storage& store, const int& recorded, int epoch, std::string letter)
-      : guard_(recorded, epoch),
-        test_(store, static_cast<uint8_t>(epoch * 60)),
-        epoch_(epoch),
-        letter_(std::move(letter)) {
-    test_.context.guard = &guard_;
-  }
-
-  /// Up to where nothing but complete() is missing; its success with nothing to complete: the
-  /// letter is there.
-  Status write() {
-    WEIR_ASSIGN(table_, create_table(test_.context, people_options()));
-    WEIR_ASSIGN(const auto turn, table_->prepare(Action::kCommit));
-    WEIR_ASSIGN(const auto done, table_->find_token(letter_));
-    if (done) return {};
-    WEIR_ASSIGN(const Snapshot snapshot, table_->snapshot());
-    WEIR_ASSIGN(const auto reader, table_->read(snapshot, {{"name"}, MetaColumns::kLeftOut}));
-    WEIR_ASSIGN(const auto batch, reader->next());
-    const std::string before =
-        batch ? std::static_pointer_cast<arrow::StringArray>(batch->column(0))->GetString(0) : "";
-    BeginOptions options = begin_with(letter_);
-    options.write_token = fmt::format("{}-0-0", epoch_);
-    WEIR_ASSIGN(commit_, turn->begin(options));
-    std::unique_ptr<GroupWriter> writer;
-    if (snapshot.slices.empty()) {
-      WEIR_ASSIGN(writer, commit_->new_group(Role::kCurrent, ""));
-    } else {
-      WEIR_ASSIGN(writer, commit_->next_version(snapshot.slices.front(), Role::kCurrent));
-    }
-    const std::vector<Person> people = {{1, before + letter_}};
-    WEIR_TRY(writer->write_changed(*batch_of(people), *keys_of(people)));
-    WEIR_TRY(writer->finish(before.empty() ? 0 : 1, 0));
-    return {};
-  }
-
-  Status complete() {
-    if (!commit_) return {};
-    const auto done = commit_->complete({});
-    commit_.reset();
-    if (!done) return std::unexpected(done.error());
-    return {};
-  }
-
-  Status run() {
-    WEIR_TRY(write());
-    return complete();
-  }
-
-  void give_up() { commit_.reset(); }
-
- private:
-  EpochGuard guard_;
-  TestContext test_;
-  int epoch_;
-  std::string letter_;
-  std::unique_ptr<HudiTable> table_;
-  std::unique_ptr<Commit> commit_;
-};
-
 struct World {
   bool has_commit = false;          ///< Before both came.
   bool is_same_operation = false;   ///< The successor tries the sleeper's operation again.
@@ -170,11 +93,6 @@ struct World {
 
 class Sleeper : public ::testing::TestWithParam<World> {
  protected:
-  static std::string letters_in(storage::Storage& store) {
-    TestContext test(store, 200);
-    return names_of(**open_table(test.context))[1];
-  }
-
   static void check_nothing_lies_about(storage::Storage& store) {
     EXPECT_THAT(*storage::list_all(store, kMarkerFolder), IsEmpty());
     const Timeline timeline = Timeline::load(store).value();
@@ -189,7 +107,7 @@ class Sleeper : public ::testing::TestWithParam<World> {
   int64_t run(int64_t at_call) {
     const World world = GetParam();
     const auto store = storage::make_memory_storage();
-    int recorded = 1;
+    std::atomic<int> recorded = 1;
     if (world.has_commit) {
       EXPECT_TRUE(LetterWriter(*store, recorded, 1, "a").run());
     }
