@@ -22,6 +22,7 @@ namespace weir {
 namespace {
 
 using model::Column;
+using model::DataType;
 using model::Schema;
 using model::TypeKind;
 
@@ -29,18 +30,36 @@ std::vector<std::string> names_in(const Json& line, const char* key) {
   return line.value(key, std::vector<std::string>());
 }
 
-/// A value as JSON: what JSON cannot hold exactly is text.
-std::string value_sql(const Column& column) {
-  const std::string name = model::quote_name(column.name);
-  switch (column.type.kind) {
+/// A value as JSON: what JSON cannot hold exactly is text, also within lists, structs and maps.
+/// `depth` keeps the names of lambdas inside each other apart.
+std::string value_sql(const DataType& type, const std::string& value, int depth = 0) {
+  const std::string each = fmt::format("e{}", depth);
+  switch (type.kind) {
     case TypeKind::kDecimal:
     case TypeKind::kHugeint:
     case TypeKind::kDate:
-    case TypeKind::kTime: return fmt::format("CAST({} AS VARCHAR)", name);
+    case TypeKind::kTime: return fmt::format("CAST({} AS VARCHAR)", value);
     case TypeKind::kTimestamp:
-      return fmt::format("strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')", name);
-    case TypeKind::kBlob: return fmt::format("to_base64({})", name);
-    default: return name;
+      return fmt::format("strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')", value);
+    case TypeKind::kBlob: return fmt::format("to_base64({})", value);
+    case TypeKind::kList:
+      return fmt::format("list_transform({}, lambda {}: {})", value, each,
+                         value_sql(type.children[0].type, each, depth + 1));
+    case TypeKind::kStruct: {
+      std::string fields;
+      for (const Column& field : type.children) {
+        const std::string name = model::quote_name(field.name);
+        fields += fmt::format("{}{} := {}", fields.empty() ? "" : ", ", name,
+                              value_sql(field.type, fmt::format("({}).{}", value, name), depth));
+      }
+      return fmt::format("CASE WHEN {} IS NOT NULL THEN struct_pack({}) END", value, fields);
+    }
+    case TypeKind::kMap:
+      return fmt::format(
+          "map_from_entries(list_transform(map_entries({}), lambda {}: "
+          "struct_pack(k := {}.key, v := {})))",
+          value, each, each, value_sql(type.children[1].type, each + ".value", depth + 1));
+    default: return value;
   }
 }
 
@@ -104,6 +123,7 @@ class Applier {
     if (op == "insert_overwrite_table") return write(line, table::RowOperation::kOverwriteTable);
     if (op == "crash") return crash(line);
     if (op == "read") return read(line);
+    if (op == "changes") return changes(line);
     if (op == "info") return info();
     return serve(op, line);
   }
@@ -259,21 +279,43 @@ class Applier {
       WEIR_ASSIGN(auto path, files.path_of(slice.name));
       paths.push_back(std::move(path));
     }
-    std::string fields;
-    for (const Column& column : snapshot.schema)
-      fields += fmt::format("{}{} := {}", fields.empty() ? "" : ", ",
-                            model::quote_name(column.name), value_sql(column));
     WEIR_ASSIGN(const auto engine, session());
+    WEIR_ASSIGN(Json rows,
+                rows_of(*engine, snapshot.schema, table::relation(paths, snapshot.schema)));
+    return Json{{"ok", true}, {"instant", snapshot.instant}, {"rows", std::move(rows)}};
+  }
+
+  Result<Json> changes(const Json& line) {
+    WEIR_ASSIGN(const auto changes, table_->changes(line.value("from", ""), line.value("to", "")));
+    WEIR_ASSIGN(const auto reader, table_->read(changes, {}));
+    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+    while (true) {
+      WEIR_ASSIGN(auto batch, reader->next());
+      if (batch == nullptr) break;
+      batches.push_back(std::move(batch));
+    }
+    WEIR_ASSIGN(const auto engine, session());
+    WEIR_TRY(engine->add_arrow_table("changes", reader->schema(), std::move(batches)));
+    WEIR_ASSIGN(Json rows, rows_of(*engine, changes.schema, "changes"));
+    return Json{{"ok", true}, {"to", changes.to}, {"rows", std::move(rows)}};
+  }
+
+  static Result<Json> rows_of(sql::Session& engine, const Schema& schema, const std::string& from) {
+    std::string fields;
+    for (const Column& column : schema) {
+      const std::string name = model::quote_name(column.name);
+      fields +=
+          fmt::format("{}{} := {}", fields.empty() ? "" : ", ", name, value_sql(column.type, name));
+    }
     WEIR_ASSIGN(const auto found,
-                engine->query(fmt::format("SELECT to_json(struct_pack({})) FROM {}", fields,
-                                          table::relation(paths, snapshot.schema)),
-                              10'000'000));
+                engine.query(fmt::format("SELECT to_json(struct_pack({})) FROM {}", fields, from),
+                             10'000'000));
     Json rows = Json::array();
     for (const auto& row : found.rows) {
       WEIR_ASSIGN(auto json, parse_json(row[0].value_or("{}")));
       rows.push_back(std::move(json));
     }
-    return Json{{"ok", true}, {"instant", snapshot.instant}, {"rows", std::move(rows)}};
+    return rows;
   }
 
   Result<Json> info() {
