@@ -5,6 +5,7 @@ import random
 import running
 import values
 from cases import SCHEMA, row, rows
+from spark import SparkError
 from table import NEW
 
 ALL_TYPES = values.columns(
@@ -143,6 +144,19 @@ class EitherSpark:
         table.weir("upsert", [r | {"note": f"of weir {n}"} for n, r in enumerate(rows(5, 15, 3))])
         self.check_all(table)
 
+    def test_buckets_in_a_table_of_weir(self):
+        """Spark takes the beginning of each file group for a number; its half commit is no harm."""
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 6, 1))
+        with self.assertRaisesRegex(SparkError, "NumberFormatException"):
+            table.spark(self.bundle, "upsert", rows(3, 9, 2), index="BUCKET", hoodie__bucket__index__num__buckets="4")
+        self.check(table)
+        table.weir("upsert", rows(4, 12, 3))
+        self.check(table)
+        table.spark(self.bundle, "upsert", rows(0, 8, 4))
+        table.weir("upsert", rows(6, 9, 5))
+        self.check_all(table)
+
     def test_bucket_tables_are_refused(self):
         """A key in a file that its hash does not name is not found by Spark's next upsert."""
         table = self.of_weir()
@@ -154,8 +168,10 @@ class EitherSpark:
         for version in (1, 2):
             table.spark(self.bundle, "upsert", rows(0, 30, version), index="BUCKET",
                         hoodie__bucket__index__num__buckets="4")
-        self.check(table)
-        self.assert_refuses(table, "unsupported", "bucket")
+            self.check(table)
+        self.assert_refuses(table, "unsupported", "hoodie.index.type BUCKET")
+        self.assert_refuses(table, "unsupported", "hoodie.index.type BUCKET", op="delete", rows=rows(0, 1, 3))
+        self.check_all(table)
 
     def test_keys_that_move_between_partitions(self):
         """With a global index Spark takes the row along; weir and the others go on from there."""

@@ -115,6 +115,29 @@ class EitherSpark:
         self.assertEqual({name.removesuffix(".parquet") for name in died} - set(table.model.instants), set(),
                          "files of commits that never were")
 
+    def test_weir_takes_commits_back(self):
+        for partition_by in ((), ("city",)):
+            with self.subTest(partition_by=partition_by):
+                table = self.of_weir(partition_by, name=f"{self.name()}_{len(partition_by)}")
+                table.weir("upsert", rows(0, 9, 1))
+                table.spark(self.bundle, "upsert", rows(3, 12, 2))
+                table.weir_roll_back()  # Spark's own
+                self.check(table)
+                table.spark(self.bundle, "upsert", rows(6, 15, 3))
+                table.weir("upsert", rows(0, 20, 4))
+                table.weir_roll_back()
+                self.check(table)
+                table.spark(self.bundle, "insert_overwrite" if partition_by else "insert_overwrite_table", rows(0, 2, 5))
+                table.weir_roll_back()
+                table.spark(self.bundle, "delete", rows(8, 10, 6))
+                self.check(table)
+                table.weir_service("compact", small_file_bytes=1_000_000)
+                table.weir("upsert", rows(9, 13, 7))
+                table.weir_roll_back()
+                table.spark(self.bundle, "upsert", rows(10, 18, 8))
+                self.check_all(table)
+                table.check_history("weir", "hudi-rs", self.bundle)
+
     def test_archived_instants(self):
         table = self.of_weir()
         table.weir("upsert", rows(0, 6, 1))
@@ -174,7 +197,6 @@ class EitherSpark:
         table.spark(self.bundle, "upsert", rows(0, 12, 1), hoodie__metadata__enable="true")
         self.assert_refuses(table, "unsupported", "hoodie.table.metadata.partitions")
         table.drop_metadata_table()
-        self.assertFalse((table.path / ".hoodie" / "metadata").exists())
         table.weir("upsert", rows(5, 20, 2))
         self.check(table)
         table.spark(self.bundle, "upsert", rows(10, 25, 3), hoodie__metadata__enable="true")
@@ -242,8 +264,10 @@ class With_1_2_0(EitherSpark, column_cases.EitherSpark, Case):
         options = {name.replace("__", "."): value for name, value in UPGRADE.items()}
         cases.lake.spark(NEW).write(table.path, SCHEMA, rows(3, 8, 3), "upsert", table.spark_options(NEW) | options)
         self.assertEqual(table.property("hoodie.table.version"), "9")
+        table.note("Spark 1.2.0 upgrades the table with an upsert")
+        table.model.apply("upsert", rows(3, 8, 3))
         self.assert_refuses(table, "unsupported", "hoodie.table.version")
-        self.assert_refuses(table, "unsupported", "hoodie.table.version", op="read")
+        table.check("weir", "hudi-rs", NEW)
 
 
 class With_0_15_0(EitherSpark, column_cases.EitherSpark, Case):

@@ -14,6 +14,7 @@ import unittest
 
 import running
 import values
+import weir_tool
 from table import NEW, OLD
 
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 10**6 if running.IS_LONG else 1))
@@ -26,7 +27,7 @@ TYPES = values.types_of(SCHEMA)
 CITIES = ["oslo", "rome", "são paulo", None, "a=b"]
 KEYS = 60
 WEIR = {"upsert": 30, "insert": 8, "delete": 9, "insert_overwrite": 4, "insert_overwrite_table": 1, "compact": 4,
-        "clean": 4, "crash": 6}
+        "clean": 4, "crash": 6, "roll_back": 4}
 SPARK = {"upsert": 16, "insert": 5, "bulk_insert": 2, "delete": 6, "insert_overwrite": 3, "insert_overwrite_table": 1,
          "clean": 3, "roll_back": 3}
 MOST_BY_WEIR = 3  # in a row
@@ -116,6 +117,8 @@ class Steps:
             self.table.weir_service("clean", retain_commits=RETAINED)
         elif op == "crash":
             self.table.weir_crash(self.dice.choice(["requested", "inflight", "half", "all"]), self.rows(self.some_keys()))
+        elif op == "roll_back":
+            self.roll_back_by_weir()
         elif rows := self.rows_for(op):
             self.table.weir(op, rows)
 
@@ -138,6 +141,21 @@ class Steps:
             return
         self.table.spark_call(OLD, "rollback_to_instant", instant_time=self.model.instants[-1])
         self.model.roll_back()
+
+    def roll_back_by_weir(self):
+        if len(self.model.readable()) < 2:
+            return
+        if not self.table.is_under_way():
+            self.table.weir_roll_back()
+            return
+        self.table.note("weir rollback, refused while another commit is under way")
+        try:
+            weir_tool.apply(self.table.path, "rollback", instant=self.model.instants[-1])
+        except weir_tool.WeirError as refused:
+            if refused.code == "conflict":
+                return
+            raise
+        self.table.fail("weir", "took a commit back beside one that is under way")
 
     # Looks
 

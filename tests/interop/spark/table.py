@@ -12,6 +12,7 @@ A table remembers its steps; a difference is told with them.
 import dataclasses
 import pathlib
 import re
+import urllib.parse
 
 import rust_reader
 import values
@@ -22,6 +23,7 @@ from spark import Spark
 NEW, OLD = "1.2.0", "0.15.0"
 READERS = ("weir", "hudi-rs", NEW, OLD)
 COMPLETED = re.compile(r"(\d{17})\.(commit|replacecommit)")
+BEGUN = re.compile(r"(\d{17})\.(commit|replacecommit)\.requested")
 BASE_FILE = re.compile(r".+_(\d{17})\.parquet")
 PAYLOAD = "org.apache.hudi.common.model.DefaultHoodieRecordPayload"
 # Small, quiet and on this machine alone: the timeline server of Hudi would listen on every address.
@@ -131,6 +133,20 @@ class Table:
             self.model.commit(answer["instant"])
         return answer
 
+    def weir_roll_back(self):
+        """The newest commit never was, whoever made it."""
+        self.note("weir rollback")
+        answer = weir_tool.apply(self.path, "rollback", self.timezone, instant=self.model.instants[-1])
+        self.model.roll_back()
+        if answer["instant"] != (newest := max(self.model.instants, default="")):
+            self.fail("weir", f"says that the newest commit is {answer['instant']} instead of {newest}")
+
+    def is_under_way(self) -> bool:
+        """Whether a commit has begun and not ended."""
+        names = {file.name for file in (self.path / ".hoodie").iterdir()}
+        begun = {match[1] for name in names if (match := BEGUN.fullmatch(name))}
+        return any(not names & {f"{instant}.commit", f"{instant}.replacecommit"} for instant in begun)
+
     def weir_crash(self, stage: str, rows):
         """weir dies on the way to a commit: nothing of it may be seen."""
         self.note(f"weir dies with {stage}, {len(rows)} rows")
@@ -197,6 +213,9 @@ class Table:
         if self.property("hoodie.table.metadata.partitions"):
             self.note("weir drop_metadata_table")
             weir_tool.apply(self.path, "drop_metadata_table", self.timezone)
+            folder = self.path / ".hoodie" / "metadata"  # Without files it is none, and Spark makes it anew in there.
+            if files := [file for file in folder.rglob("*") if not file.is_dir()]:
+                self.fail("weir", f"left {files[0]} of the metadata table")
 
     # Reading
 
@@ -219,6 +238,9 @@ class Table:
         rows, _ = self.lake.spark(by).read(self.path, self.schema, {
             "hoodie.datasource.query.type": "incremental", "hoodie.datasource.read.begin.instanttime": after,
             "hoodie.datasource.read.end.instanttime": until})
+        if by == NEW:  # It takes partition columns from the folder's name and leaves them encoded, in its own tables too.
+            rows = [row | {name: urllib.parse.unquote(row[name]) for name in self.model.partition_by
+                           if isinstance(row[name], str)} for row in rows]
         return rows
 
     # Comparing
