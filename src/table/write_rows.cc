@@ -10,6 +10,7 @@
 
 #include "table/engine_files.h"
 #include "table/hudi/bucket_groups.h"
+#include "table/hudi/under_way.h"
 #include "table/rows/match.h"
 #include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"

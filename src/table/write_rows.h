@@ -72,7 +72,8 @@ struct RowWrite {
 /// DefaultHoodieRecordPayload). Nothing is visible where it fails. kInvalidData for a NULL key or
 /// ordering value, for rows of one key that differ where nothing says which is newer, and for a
 /// partition value that cannot be a folder; kSchemaDrift for columns that do not widen the table's;
-/// kUnsupported, naming the property, for a table that weir does not write.
+/// kUnsupported, naming the property, for a table that weir does not write; kConflict while another
+/// writer's commit is under way.
 Result<RowsWritten> write_rows(sql::Session& session, HudiTable& table, const RowWrite& write,
                                const Cancel& cancel);
 

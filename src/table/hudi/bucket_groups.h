@@ -1,7 +1,7 @@
 #pragma once
 
-/// Tables that Spark writes with hoodie.index.type BUCKET: a row lies in the file group that the hash
-/// of its key names. Their properties do not say so, only the ids of their file groups do
+/// Tables that Spark writes with hoodie.index.type BUCKET: a row lies in the file group that the
+/// hash of its key names. Their properties do not say so, only the ids of their file groups do
 /// (hudi-client-common: index/bucket/BucketIdentifier.java). No I/O.
 
 #include <vector>

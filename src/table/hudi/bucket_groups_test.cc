@@ -47,9 +47,8 @@ TEST(BucketGroups, TakeNoRows) {
   const auto table = foreign.open();
   const Cancel cancel;
   const auto session = sql::open_session({}, cancel).value();
-  for (const auto operation :
-       {RowOperation::kInsert, RowOperation::kUpsert, RowOperation::kDelete,
-        RowOperation::kOverwritePartitions, RowOperation::kOverwriteTable}) {
+  for (const auto operation : {RowOperation::kInsert, RowOperation::kUpsert, RowOperation::kDelete,
+                               RowOperation::kOverwritePartitions, RowOperation::kOverwriteTable}) {
     RowWrite write;
     write.operation = operation;
     write.rows = "(SELECT 2::BIGINT AS id, 'bob' AS name)";
