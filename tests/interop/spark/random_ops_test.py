@@ -18,7 +18,7 @@ import weir_tool
 from table import NEW, OLD
 
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 10**6 if running.IS_LONG else 1))
-STEPS = int(os.environ.get("WEIR_STEPS", "400" if running.IS_LONG else "36"))
+STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "24"))
 SCHEMA = values.columns(
     id="varchar", n="integer", city="varchar", name="varchar", price="decimal(10,2)", huge="decimal(38,0)", day="date",
     at="timestamp", is_even="boolean", ratio="double", small="float", bytes="blob", tags="varchar[]",
@@ -116,7 +116,9 @@ class Steps:
         elif op == "clean":
             self.table.weir_service("clean", retain_commits=RETAINED)
         elif op == "crash":
-            self.table.weir_crash(self.dice.choice(["requested", "inflight", "half", "all"]), self.rows(self.some_keys()))
+            # In a table of Spark's an empty requested file is nobody's for weir, which then waits for Spark.
+            stages = ["inflight", "half", "all"] + ["requested"] * self.table.is_weirs
+            self.table.weir_crash(self.dice.choice(stages), self.rows(self.some_keys()))
         elif op == "roll_back":
             self.roll_back_by_weir()
         elif rows := self.rows_for(op):
@@ -136,8 +138,9 @@ class Steps:
         self.table.drop_metadata_table()
 
     def roll_back(self):
-        """Of the last instant, whoever wrote it. 1.2.0 opens a table of version 6 with the wrong layout for it."""
-        if len(self.model.readable()) < 2 or OLD not in self.writers:
+        """Of the last instant, whoever wrote it. 1.2.0 opens a table of version 6 with the wrong layout for it, and
+        beside a commit that is under way the procedure takes none back."""
+        if len(self.model.readable()) < 2 or OLD not in self.writers or self.table.is_under_way():
             return
         self.table.spark_call(OLD, "rollback_to_instant", instant_time=self.model.instants[-1])
         self.model.roll_back()
