@@ -15,7 +15,7 @@ import unittest
 import running
 import values
 import weir_tool
-from table import NEW, OLD
+from table import MISSED_KEYS_SHOW, NEW, OLD
 
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 10**6 if running.IS_LONG else 1))
 STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "24"))
@@ -132,7 +132,8 @@ class Steps:
         elif op == "roll_back":
             self.roll_back()
         elif rows := self.rows_for(op):
-            self.table.spark(bundle, op, rows, self.index, **SERVICES if self.has_services else {})
+            options = (SERVICES if self.has_services else {}) | self.dice.choice([{}, MISSED_KEYS_SHOW])
+            self.table.spark(bundle, op, rows, self.index, **options)
             if self.has_services:
                 self.model.clean(RETAINED)
         self.table.drop_metadata_table()

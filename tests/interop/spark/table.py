@@ -31,6 +31,8 @@ QUIET = {"hoodie.embed.timeline.server": "false", "hoodie.clean.automatic": "fal
 QUIET |= {f"hoodie.{work}.parallelism": "2" for work in (
     "upsert.shuffle", "insert.shuffle", "bulkinsert.shuffle", "delete.shuffle", "simple.index", "bloom.index",
     "global.simple.index", "cleaner", "finalize.write", "rollback", "archive.delete")}
+# A key that an index does not find would else be put into the small file where its row is, and replace it there.
+MISSED_KEYS_SHOW = {"hoodie__parquet__small__file__limit": "0"}
 
 
 class Difference(AssertionError):
