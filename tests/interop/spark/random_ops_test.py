@@ -184,6 +184,8 @@ class RandomSteps(unittest.TestCase):
             for at in range(STEPS):
                 steps.look(at, steps.step())
             steps.table.check()
+            if not steps.table.is_under_way():
+                steps.table.check_no_leftovers()
         except Exception:
             print(f"random_ops {name} failed. Again: WEIR_SEED={SEED} WEIR_STEPS={STEPS} random_ops_test.py {self.id()[9:]}\n"
                   f"{steps.table.story()}", flush=True)

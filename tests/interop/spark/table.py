@@ -272,6 +272,13 @@ class Table:
         for instant in self.model.readable():
             self.check_at(instant, *readers)
 
+    def check_no_leftovers(self):
+        """Files of commits that never were: they would appear once older instants are archived."""
+        for file in self.path.rglob("*.parquet"):
+            match = BASE_FILE.fullmatch(file.name)
+            if match and ".hoodie" not in file.parts and match[1] not in self.model.instants:
+                self.fail("nobody", f"{file.relative_to(self.path)} is of no commit")
+
     def check_meta(self, bundle: str):
         """Hudi's own columns: who else writes the table goes by them."""
         rows, _ = self.lake.spark(bundle).read(self.path, self.schema, meta=True)
