@@ -18,7 +18,7 @@ import weir_tool
 from table import MISSED_KEYS_SHOW, NEW, OLD
 
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 10**6 if running.IS_LONG else 1))
-STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "24"))
+STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "16"))
 SCHEMA = values.columns(
     id="varchar", n="integer", city="varchar", name="varchar", price="decimal(10,2)", huge="decimal(38,0)", day="date",
     at="timestamp", is_even="boolean", ratio="double", small="float", bytes="blob", tags="varchar[]",
@@ -68,7 +68,7 @@ class Steps:
         """A key's partition follows from the key: what a move of a key means is a directed case."""
         row = {name: values.random_value(kind, self.dice) for name, kind in TYPES.items()}
         is_stale = self.dice.random() < 0.15
-        return row | {"id": f"k{number:03d}", "n": number % 7, "city": CITIES[number % len(CITIES)],
+        return row | {"id": f"k{number:03d}", "n": number % 3, "city": CITIES[number % len(CITIES)],
                       "version": self.version - self.dice.randrange(1, 4) if is_stale else self.version}
 
     def rows(self, numbers) -> list[dict]:
