@@ -185,6 +185,17 @@ class Table:
         self.model.apply(operation.replace("bulk_insert", "insert"), rows)
         self.model.commit(self.last_instant())
 
+    def spark_dies(self):
+        """As if its newest commit had come to its last step: the markers of its files are there, its end is not."""
+        instant = self.model.instants[-1]
+        self.note(f"Spark dies before {instant} is completed")
+        for file in [*self.path.rglob(f"*_{instant}.parquet")]:
+            marker = self.path / ".hoodie/.temp" / instant / f"{file.relative_to(self.path)}.marker.MERGE"
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+        (self.path / ".hoodie" / f"{instant}.commit").unlink()
+        self.model.roll_back()
+
     def spark_call(self, bundle: str, procedure: str, **arguments):
         """One of Hudi's SQL procedures."""
         self.register(bundle)
