@@ -51,12 +51,14 @@ class Check {
       const std::string path = within + column.name;
       const auto [other, is_new] = seen.emplace(lower(column.name), column.name);
       if (!is_new)
-        return refuse(path, fmt::format("differs from '{}' only in the case of letters",
-                                        within + other->second),
-                      "give one of them another name");
+        return refuse(
+            path,
+            fmt::format("differs from '{}' only in the case of letters", within + other->second),
+            "give one of them another name");
       if (column.name.size() > longest_name(reader_))
-        return refuse(path, fmt::format("has a name of {} bytes, and {} is the most",
-                                        column.name.size(), longest_name(reader_)),
+        return refuse(path,
+                      fmt::format("has a name of {} bytes, and {} is the most", column.name.size(),
+                                  longest_name(reader_)),
                       "give it a shorter name");
       WEIR_TRY(type(column.type, path));
     }
@@ -65,8 +67,8 @@ class Check {
 
  private:
   Status type(const DataType& type, const std::string& path) {
-    // Spark has no type for a time of day (SchemaConverters refuses time-micros), nor has Hive's DDL,
-    // by which Athena and Spectrum declare external tables.
+    // Spark has no type for a time of day (SchemaConverters refuses time-micros), nor has Hive's
+    // DDL, by which Athena and Spectrum declare external tables.
     if (type.kind == TypeKind::kTime)
       return refuse(path, "is a time of day, for which it has no type",
                     "write it as text, or as a bigint of microseconds");
@@ -75,7 +77,8 @@ class Check {
       return refuse(path, "is a map whose keys are not plain values",
                     "write it as a list of structs");
     if (type.kind == TypeKind::kStruct) return columns(type.children, path + ".");
-    for (const auto& child : type.children) WEIR_TRY(this->type(child.type, path + "." + child.name));
+    for (const auto& child : type.children)
+      WEIR_TRY(this->type(child.type, path + "." + child.name));
     return {};
   }
 
@@ -115,9 +118,9 @@ Result<std::vector<Reader>> readers_of(const Json& options) {
     }
     const auto found = std::ranges::find(kAll, text, [](Reader each) { return to_text(each); });
     if (found == kAll.end())
-      return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no reader '{}'", text),
-                            did_you_mean(text, {"any", "spectrum", "athena", "spark-0.15",
-                                                "spark-1.x"}));
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig, fmt::format("there is no reader '{}'", text),
+          did_you_mean(text, {"any", "spectrum", "athena", "spark-0.15", "spark-1.x"}));
     if (std::ranges::find(readers, *found) == readers.end()) readers.push_back(*found);
   }
   return readers;

@@ -3,6 +3,7 @@
 #include <ranges>
 #include <utility>
 
+#include "table/hudi/bucket_groups.h"
 #include "table/hudi/commit.h"
 #include "table/hudi/file_slices.h"
 #include "table/hudi/properties.h"
@@ -10,6 +11,7 @@
 #include "table/hudi/row_reader.h"
 #include "table/hudi/snapshots.h"
 #include "table/hudi/table_schema.h"
+#include "table/hudi/under_way.h"
 
 namespace weir::table {
 namespace {
@@ -23,6 +25,10 @@ Result<TableProperties> read_properties(storage::Storage& store) {
   WEIR_ASSIGN(TableProperties properties, parse_properties(*text));
   WEIR_TRY(while_doing(check_readable(properties), "opening the table at " + store.uri()));
   return properties;
+}
+
+bool is_owned(const TableProperties& properties) {
+  return property_or(properties, kOwnerProperty, "") == kOwnerName;
 }
 
 /// kSchemaDrift unless every column of the table is still there, its type the same or wider.
@@ -109,8 +115,7 @@ class NativeTurn final : public Turn {
   void give_back() {
     if (instant_.empty()) return;
     if (context_.guard != nullptr && !context_.guard->still_mine()) return;
-    const auto file = instant_file(instant_, action_name(action_), Instant::State::kRequested);
-    (void)table_.store().remove(file);
+    (void)give_instant_back(table_.store(), instant_, action_);
   }
 
   const TableContext& context_;
@@ -166,14 +171,14 @@ Result<TableProperties> NativeTable::writable_properties() const {
 Result<std::unique_ptr<Turn>> NativeTable::prepare(Action action) {
   WEIR_ASSIGN(const TableProperties now, writable_properties());
   const std::string what = "taking an instant of the table at " + store().uri();
-  WEIR_ASSIGN(std::string instant, while_doing(take_instant(context_, action), what));
+  const bool is_own = is_owned(now);
+  WEIR_ASSIGN(std::string instant, while_doing(take_instant(context_, action, is_own), what));
   auto turn = std::make_unique<NativeTurn>(context_, *this, action, std::move(instant));
-  const bool is_own = property_or(now, kOwnerProperty, "") == kOwnerName;
   WEIR_ASSIGN(const RolledBack done, roll_back_all(store(), is_own, turn->instant()));
   if (!done.has_commits) {
     WEIR_TRY(while_doing(put_first_commit(now), "beginning the table at " + store().uri()));
     turn.reset();  // not before: its instant must not be given to another commit
-    WEIR_ASSIGN(instant, while_doing(take_instant(context_, action), what));
+    WEIR_ASSIGN(instant, while_doing(take_instant(context_, action, is_own), what));
     turn = std::make_unique<NativeTurn>(context_, *this, action, std::move(instant));
   }
   turn->set_rolled_back(done.undone);
@@ -189,7 +194,7 @@ Status NativeTable::put_first_commit(const TableProperties& properties) {
   WEIR_ASSIGN(options.schema, schema_at(properties, log_, {}));
   if (options.schema.empty()) return {};  // of a table of Spark's that says nothing of its columns
   options.token = "create " + make_uuid4(*context_.random);
-  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
+  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action, is_owned(properties)));
   WEIR_ASSIGN(const auto commit,
               begin_commit(context_, log_, properties, options, std::move(instant)));
   WEIR_TRY(commit->complete({{kServiceKey, kCreateService}}));
@@ -218,7 +223,7 @@ Result<TableProperties> NativeTable::check_fits(const BeginOptions& options) {
 
 Result<std::unique_ptr<Commit>> NativeTable::begin(const BeginOptions& options) {
   WEIR_ASSIGN(const TableProperties now, check_fits(options));
-  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action));
+  WEIR_ASSIGN(std::string instant, take_instant(context_, options.action, is_owned(now)));
   return begin_commit(context_, log_, now, options, std::move(instant));
 }
 
@@ -227,6 +232,11 @@ Result<std::unique_ptr<Commit>> NativeTurn::begin(const BeginOptions& options) {
     return fail(ErrorCode::kInternal, "a commit to '{}' that was not prepared",
                 table_.store().uri());
   WEIR_ASSIGN(const TableProperties now, table_.check_fits(options));
+  WEIR_TRY(check_none_under_way(table_.store(), instant_));
+  if (!is_owned(now)) {
+    WEIR_ASSIGN(const Snapshot snapshot, table_.snapshot(""));
+    WEIR_TRY(check_no_buckets(snapshot.slices));
+  }
   return begin_commit(context_, table_.log(), now, options, std::exchange(instant_, ""));
 }
 

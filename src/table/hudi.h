@@ -205,8 +205,9 @@ class Turn {
   virtual ~Turn() = default;
   /// How many unfinished commits were undone.
   virtual int64_t rolled_back() const = 0;
-  /// Once. kUnsupported as HudiTable::check_writable(), by the properties as they are now, and for
-  /// columns that one of the context's readers cannot read.
+  /// Once. kUnsupported as HudiTable::check_writable(), by the properties as they are now, for
+  /// columns that one of the context's readers cannot read, and for a table of Spark's whose groups
+  /// are buckets; kConflict where another writer's commit is under way.
   virtual Result<std::unique_ptr<Commit>> begin(const BeginOptions& options) = 0;
 };
 

@@ -9,8 +9,6 @@
 #include <fmt/ranges.h>
 
 #include "table/engine_files.h"
-#include "table/hudi/bucket_groups.h"
-#include "table/hudi/under_way.h"
 #include "table/rows/match.h"
 #include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"
@@ -91,7 +89,6 @@ class RowWriter {
       return out;
     }
     WEIR_ASSIGN(snapshot_, table_.snapshot());
-    WEIR_TRY(check_no_buckets(snapshot_.slices));
     WEIR_ASSIGN(schema_, schema());
     WEIR_TRY(check_key_types(layout_, schema_));
     const rows::MatchInput input{write_, layout_, schema_};

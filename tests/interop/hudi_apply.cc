@@ -234,14 +234,16 @@ class Applier {
   /// An upsert whose process dies at that stage; nothing is tidied up.
   Result<Json> crash(const Json& line) {
     const std::string stage = line.value("stage", "requested");
-    if (stage == "requested" || stage == "inflight") {
+    if (stage == "requested") {
+      WEIR_ASSIGN(const auto turn, table_->prepare(table::Action::kCommit));
+      die();
+    }
+    if (stage == "inflight") {
       WEIR_ASSIGN(const auto snapshot, table_->snapshot());
       table::BeginOptions options;
       options.schema = snapshot.schema;
       options.token = "crash";
       WEIR_ASSIGN(auto commit, table_->begin(options));
-      if (stage == "requested")
-        std::filesystem::remove(folder_ + "/.hoodie/" + commit->instant() + ".inflight");
       die();
     }
     dying_ = std::make_unique<DyingGuard>();

@@ -347,7 +347,7 @@ Status NativeCommit::undo() {
   for (const auto& stat : stats_) WEIR_TRY(store().remove(stat.path));
   const auto inflight = store().stat(file_in(Instant::State::kInflight));
   if (inflight || inflight.error().code != ErrorCode::kNotFound) return {};
-  return store().remove(file_in(Instant::State::kRequested));  // it did not get further
+  return give_instant_back(store(), instant_, options_.action);  // it did not get further
 }
 
 NativeCommit::~NativeCommit() {
@@ -357,7 +357,7 @@ NativeCommit::~NativeCommit() {
 
 }  // namespace
 
-Result<std::string> take_instant(const TableContext& context, Action action) {
+Result<std::string> take_instant(const TableContext& context, Action action, bool is_own_table) {
   storage::Storage& store = *context.store;
   std::string last;
   WEIR_ASSIGN(const auto decided, decided_instants(store));
@@ -369,9 +369,11 @@ Result<std::string> take_instant(const TableContext& context, Action action) {
     const std::string file = instant_file(time, action_name(action), Instant::State::kRequested);
     const auto put = storage::put(store, file, "", storage::Put::kIfAbsent);
     if (put) {
+      if (!is_own_table)
+        WEIR_TRY(storage::put(store, claim_file(time), "", storage::Put::kReplace));
       const Status is_mine = context.guard != nullptr ? context.guard->still_mine() : Status{};
       if (is_mine) return time;
-      (void)store.remove(file);
+      (void)give_instant_back(store, time, action);
       return std::unexpected(is_mine.error());
     }
     // An empty file does not tell whose it is, so one that may be ours is left to the roll-back.
@@ -381,6 +383,11 @@ Result<std::string> take_instant(const TableContext& context, Action action) {
     last = time;
   }
   return fail(ErrorCode::kConflict, "{} instants in a row were taken by others", kInstantTries);
+}
+
+Status give_instant_back(storage::Storage& store, std::string_view instant, Action action) {
+  WEIR_TRY(store.remove(claim_file(instant)));
+  return store.remove(instant_file(instant, action_name(action), Instant::State::kRequested));
 }
 
 Result<std::unique_ptr<Commit>> begin_commit(const TableContext& context, CommitLog& log,

@@ -13,10 +13,12 @@
 
 namespace weir::table {
 
-/// Puts `.requested` of the next instant that nobody has, and asks the guard. kConflict where the
-/// guard is lost or others are always faster; the file may then be there, for a roll-back to
-/// remove.
-Result<std::string> take_instant(const TableContext& context, Action action);
+/// Puts `.requested` of the next instant that nobody has, claims it where the table is not weir's
+/// own, and asks the guard. kConflict where the guard is lost or others are always faster.
+Result<std::string> take_instant(const TableContext& context, Action action, bool is_own_table);
+
+/// Gives an instant back of which nothing but that is there.
+Status give_instant_back(storage::Storage& store, std::string_view instant, Action action);
 
 /// HudiTable::begin with an instant that was taken. `log` and what `context` points to outlive the
 /// commit.

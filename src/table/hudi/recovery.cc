@@ -35,7 +35,12 @@ Status remove_instant(storage::Storage& store, const Instant& pending) {
 }
 
 Result<bool> is_weirs(storage::Storage& store, const Instant& pending, bool is_own_table) {
-  if (pending.state == Instant::State::kRequested) return is_own_table;
+  if (pending.state == Instant::State::kRequested && is_own_table) return true;
+  if (pending.state == Instant::State::kRequested) {
+    const auto claim = store.stat(claim_file(pending.time));
+    if (!claim && claim.error().code != ErrorCode::kNotFound) return std::unexpected(claim.error());
+    return claim.has_value();
+  }
   const auto text = store.read(pending.file, storage::Range::all());
   // Another is undoing it, and may die over what is left.
   if (!text && text.error().code == ErrorCode::kNotFound) return is_own_table;
@@ -108,6 +113,10 @@ std::string marker_file(std::string_view instant, std::string_view data_file, bo
                      is_new_group ? "CREATE" : "MERGE");
 }
 
+std::string claim_file(std::string_view instant) {
+  return marker_prefix(instant) + "weir.requested";
+}
+
 Status remove_markers(storage::Storage& store, std::string_view time) {
   WEIR_ASSIGN(const auto markers, storage::list_all(store, marker_prefix(time)));
   for (const auto& marker : markers) WEIR_TRY(store.remove(marker.name));
@@ -132,6 +141,7 @@ Status undo_attempt(storage::Storage& store, const Instant& pending, std::string
     WEIR_TRY(store.remove(file->name));
     WEIR_TRY(store.remove(marker.name));
   }
+  WEIR_TRY(store.remove(claim_file(pending.time)));
   return remove_instant(store, pending);
 }
 

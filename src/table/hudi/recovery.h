@@ -16,6 +16,10 @@ namespace weir::table {
 /// Object name of a data file's marker.
 std::string marker_file(std::string_view instant, std::string_view data_file, bool is_new_group);
 
+/// Says that weir requested the instant, in a table that is not its own: the requested file is
+/// empty, for Hudi takes nothing else, and tells nobody. Among the markers, with which it goes.
+std::string claim_file(std::string_view instant);
+
 /// Removes data files named by markers, the markers, then inflight, then requested: once nothing
 /// says that the instant is pending nothing more is done to it, for it may be another's then.
 Status undo_instant(storage::Storage& store, const Instant& pending);
@@ -33,7 +37,8 @@ struct RolledBack {
 };
 
 /// Ends all unfinished commits older than `before` that weir began: those whose inflight file
-/// carries weir's token, and, in a table that is weir's own, those that did not get so far. Undone
+/// carries weir's token, and those that did not get so far where the table is weir's own or weir
+/// has claimed them. Undone
 /// are those that were not decided before (decision.h), the others are completed. Markers that
 /// outlived their instant go too, and in a table of weir's own the data files of instants that are
 /// unknown.

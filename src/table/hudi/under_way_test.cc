@@ -43,7 +43,7 @@ TEST_F(UnderWay, NoRowsOnTopOfAnothersCommit) {
     SCOPED_TRACE(begun);
     const std::string file = std::string(".hoodie/") + kTuesday + begun;
     foreign_.put(file, "");
-    ASSERT_TRUE(table_->roll_back_leftovers());
+    ASSERT_TRUE(end_leftovers(*table_));
     const auto before = storage::list_all(foreign_.store(), "").value();
     const auto written = write_bob();
     ASSERT_FALSE(written);
@@ -57,10 +57,21 @@ TEST_F(UnderWay, NoRowsOnTopOfAnothersCommit) {
   EXPECT_THAT(snapshot_lines(*table_), ElementsAre("1 ann", "2 bob"));
 }
 
+TEST_F(UnderWay, WhatWeirRequestedAndNoMoreIsUndoneInAnothersTable) {
+  const auto before = storage::list_all(foreign_.store(), "").value();
+  auto dies = table_->prepare(Action::kReplaceCommit).value();
+  EXPECT_NE(storage::list_all(foreign_.store(), "").value(), before);
+  EXPECT_EQ(end_leftovers(*table_).value(), 1);
+  auto after = storage::list_all(foreign_.store(), "").value();
+  std::erase_if(after, [](const auto& entry) { return entry.name.contains(".aux/weir/"); });
+  EXPECT_EQ(after, before);
+  ASSERT_TRUE(write_bob());
+}
+
 TEST_F(UnderWay, OtherActionsAreNoMatter) {
   for (const std::string action : {"clean", "rollback", "indexing"})
     foreign_.put(fmt::format(".hoodie/{}.{}.requested", kTuesday, action), "");
-  EXPECT_TRUE(check_none_under_way(foreign_.store()));
+  EXPECT_TRUE(check_none_under_way(foreign_.store(), ""));
 }
 
 }  // namespace

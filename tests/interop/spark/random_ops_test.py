@@ -116,8 +116,7 @@ class Steps:
         elif op == "clean":
             self.table.weir_service("clean", retain_commits=RETAINED)
         elif op == "crash":
-            # In a table of Spark's an empty requested file is nobody's for weir, which then waits for Spark.
-            stages = ["inflight", "half", "all"] + ["requested"] * self.table.is_weirs
+            stages = ["requested", "inflight", "half", "all"]
             self.table.weir_crash(self.dice.choice(stages), self.rows(self.some_keys()))
         elif op == "roll_back":
             self.roll_back_by_weir()
