@@ -22,8 +22,12 @@ using rows::kKeyColumn;
 using rows::kNumberColumn;
 using rows::kPartitionColumn;
 
-// A group below this part of the target size is small: worth copying to let rows join it.
+// A group below this part of the target size is small: worth copying to let rows join it, if they
+// are not too few. What is copied for their sake is bounded by what comes, so that a thousand new
+// rows cost the same in a table of any size; `table optimize` joins what stays small.
 constexpr int64_t kSmallPart = 4;
+constexpr int64_t kCopiedRowsPerRow = 16;
+constexpr int64_t kAlwaysJoinedBytes = int64_t{2} << 20;
 
 bool overwrites(RowOperation operation) {
   return operation == RowOperation::kOverwritePartitions ||
@@ -202,8 +206,9 @@ class RowWriter {
     for (const auto& [number, count] : waiting)
       by_partition.try_emplace(partitions_[static_cast<size_t>(number)]);
     for (auto& [partition, groups] : by_partition) {
-      const bool has_arrivals = waiting.contains(number_of(partition));
-      WEIR_TRY(while_doing(write_partition(partition, groups, has_arrivals),
+      const auto waits = waiting.find(number_of(partition));
+      const int64_t arrivals = waits == waiting.end() ? 0 : waits->second;
+      WEIR_TRY(while_doing(write_partition(partition, groups, arrivals),
                            partition.empty() ? std::string("writing rows")
                                              : fmt::format("writing partition '{}'", partition)));
     }
@@ -219,7 +224,8 @@ class RowWriter {
   /// New rows join the emptiest group that is rewritten anyway and has room: it comes last, so that
   /// its writer is open then. Else they join a small group, else they begin one.
   Status write_partition(const std::string& partition, std::vector<Touched>& touched,
-                         bool has_arrivals) {
+                         int64_t arrivals) {
+    const bool has_arrivals = arrivals > 0;
     GroupSequence fresh(*commit_, write_.role, write_.target_file_bytes, partition);
     bool has_home = false;
     if (has_arrivals) {
@@ -237,7 +243,7 @@ class RowWriter {
           fmt::format("rewriting file group '{}'", groups_[touched[i].group_no].file_group_id)));
     }
     if (!has_arrivals) return {};
-    if (!has_home) WEIR_TRY(extend_small_group(partition, touched, fresh));
+    if (!has_home) WEIR_TRY(extend_small_group(partition, touched, arrivals, fresh));
     WEIR_TRY(write_arrivals(number_of(partition), fresh));
     WEIR_TRY(fresh.finish());
     written_.insert(written_.end(), fresh.slices().begin(), fresh.slices().end());
@@ -264,14 +270,16 @@ class RowWriter {
     }
     for (const FileSlice& slice : snapshot_.slices) {
       if (is_replaced(slice) || touched.contains({slice.partition, slice.file_group_id})) continue;
-      int64_t of_slice = slice.rows;
-      if (of_slice < 0) {
-        WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
-        of_slice = info.rows;
-      }
+      WEIR_ASSIGN(const int64_t of_slice, rows_in(slice));
       rows += of_slice;
     }
     return rows;
+  }
+
+  Result<int64_t> rows_in(const FileSlice& slice) {
+    if (slice.rows >= 0) return slice.rows;
+    WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
+    return info.rows;
   }
 
   bool is_replaced(const FileSlice& slice) const {
@@ -372,7 +380,7 @@ class RowWriter {
 
   /// No group of the partition that has room is rewritten: the smallest may take the new rows.
   Status extend_small_group(const std::string& partition, const std::vector<Touched>& touched,
-                            GroupSequence& fresh) {
+                            int64_t arrivals, GroupSequence& fresh) {
     if (overwrites(write_.operation)) return {};
     std::set<std::string> written;
     for (const Touched& each : touched) written.insert(groups_[each.group_no].name);
@@ -385,6 +393,10 @@ class RowWriter {
     }
     if (smallest == nullptr || smallest->size_bytes >= write_.target_file_bytes / kSmallPart)
       return {};
+    if (smallest->size_bytes > kAlwaysJoinedBytes) {
+      WEIR_ASSIGN(const int64_t rows, rows_in(*smallest));
+      if (rows > arrivals * kCopiedRowsPerRow) return {};
+    }
     WEIR_ASSIGN(CopiedGroup group, CopiedGroup::open(table_, *commit_, *smallest));
     WEIR_TRY(group.copy_whole());
     fresh.adopt(std::move(group).release(), 0, 0);

@@ -18,6 +18,7 @@ namespace weir::table {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Text = std::optional<std::string>;
 
@@ -246,6 +247,33 @@ TEST_F(Rows, ColumnsMayBeAddedAndWidened) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kSchemaDrift);
   EXPECT_THAT(refused.error().message, HasSubstr("'city'"));
+}
+
+TEST_F(Rows, FewNewRowsDoNotCopyALargerGroup) {
+  make("ts", false);
+  const auto session = sql::open_session({}, cancel_).value();
+  const auto add = [&](int64_t from, int64_t to) {
+    RowWrite some;
+    some.rows = fmt::format(
+        "(SELECT i AS id, 'Oslo' AS city, 1::BIGINT AS ts, md5(i::VARCHAR) AS name FROM range({}, "
+        "{}) t(i))",
+        from, to);
+    some.schema = schema();
+    some.token = fmt::format("up to {}", to);
+    const auto written = write_rows(*session, *table_, some, cancel_);
+    EXPECT_TRUE(written) << to_line(written.error());
+    std::vector<int64_t> rows;
+    const auto snapshot = table_->snapshot().value();
+    for (const auto& slice : snapshot.slices) rows.push_back(slice.rows);
+    std::ranges::sort(rows);
+    return rows;
+  };
+  EXPECT_THAT(add(0, 160'000), ElementsAre(160'000));
+  ASSERT_GT(table_->snapshot()->slices[0].size_bytes, int64_t{2} << 20);
+  EXPECT_THAT(add(160'000, 160'100), ElementsAre(100, 160'000)) << "not for a hundred";
+  EXPECT_THAT(add(160'100, 160'300), ElementsAre(300, 160'000)) << "a small one, for any";
+  EXPECT_THAT(add(160'300, 180'000), ElementsAre(20'000, 160'000)) << "the smallest";
+  EXPECT_THAT(add(180'000, 180'001), ElementsAre(20'001, 160'000));
 }
 
 TEST_F(Rows, FlaggedRowsDeleteTheirKeys) {
