@@ -160,6 +160,50 @@ TEST_P(Conformance, WhatWasRemovedIsGoneAndMayComeBack) {
   EXPECT_EQ(bytes_of("a/k"), "new");
 }
 
+TEST_P(Conformance, ManyAreRemovedInOneCallAndNoOther) {
+  const std::vector<std::string> gone = {
+      "a",          "b/c", "b/d/e",  "with space & <b>'\".csv", "per%20cent+plus", "new\nline",
+      "b/\x01\x7f", " ",   "b/\r\n", "Ünïcödé/日本語/🦆",       "b/\xef\xbf\xbf",  "z"};
+  const std::vector<std::string> staying = {"a.b", "b/c0", "with space & "};
+  for (const auto& name : gone) ASSERT_TRUE(write(name, "x")) << name;
+  for (const auto& name : staying) ASSERT_TRUE(write(name, "x")) << name;
+  std::vector<std::string> asked = gone;
+  asked.insert(asked.end(), {"is not there", "b/is not there", "nor/is the folder", "a", "b"});
+  const auto removed = storage_->remove_all(asked);
+  ASSERT_TRUE(removed) << to_line(removed.error());
+  EXPECT_EQ(names(""), staying);
+  EXPECT_TRUE(storage_->remove_all(asked)) << "again";
+  EXPECT_TRUE(storage_->remove_all({}));
+  EXPECT_EQ(names(""), staying);
+}
+
+TEST_P(Conformance, MoreThanARequestCarriesAreRemoved) {
+  std::vector<std::string> all;
+  for (int i = 0; i < 1'201; ++i) all.push_back(fmt::format("many/{}/{:04}", i % 3, i));
+  {
+    std::vector<std::jthread> writers;
+    for (size_t thread = 0; thread < 4; ++thread)
+      writers.emplace_back([&, thread] {
+        for (size_t i = thread; i < all.size(); i += 4) EXPECT_TRUE(write(all[i], ""));
+      });
+  }
+  ASSERT_TRUE(write("many/1/stays", ""));
+  const auto removed = storage_->remove_all(all);
+  ASSERT_TRUE(removed) << to_line(removed.error());
+  EXPECT_THAT(names(""), ::testing::ElementsAre("many/1/stays"));
+}
+
+TEST_P(Conformance, OneThatIsNoNameKeepsAllThatWereNamedWithIt) {
+  ASSERT_TRUE(write("a", "x"));
+  ASSERT_TRUE(write("b", "x"));
+  const std::vector<std::string> asked = {"a", "b/../a", "b"};
+  const auto removed = storage_->remove_all(asked);
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_THAT(to_line(removed.error()), ::testing::HasSubstr("b/../a"));
+  EXPECT_THAT(names(""), ::testing::ElementsAre("a", "b"));
+}
+
 TEST_P(Conformance, AListingIsInByteOrderAcrossFolders) {
   const std::vector<std::string> in_order = {"a-b", "a.b", "a/b",   "a/c-d", "a/c/e", "a/c0",
                                              "a0",  "b",   "b.c/d", "é",     "日/本"};

@@ -27,6 +27,9 @@ class Standing final : public Storage {
     return store_->list(prefix, after);
   }
   Status remove(std::string_view name) override { return store_->remove(name); }
+  Status remove_all(std::span<const std::string> names) override {
+    return store_->remove_all(names);
+  }
   Result<std::string> engine_uri(std::string_view name) const override {
     return store_->engine_uri(name);
   }

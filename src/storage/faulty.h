@@ -67,6 +67,7 @@ class FaultPlan {
   bool has_crashed_ WEIR_GUARDED_BY(mutex_) = false;
 };
 
+/// remove_all() is a call for each object, so that a fault finds some of them gone.
 /// `inner` stays usable by itself: what a restarted process would find.
 std::unique_ptr<Storage> make_faulty_storage(Storage& inner, FaultPlan& plan);
 

@@ -8,6 +8,12 @@
 
 namespace weir::storage {
 
+Status Storage::remove_all(std::span<const std::string> names) {
+  for (const auto& name : names) WEIR_TRY(check_object_name(name));
+  for (const auto& name : names) WEIR_TRY(remove(name));
+  return {};
+}
+
 Result<std::vector<Entry>> list_all(Storage& storage, std::string_view prefix) {
   std::vector<Entry> all;
   for (;;) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,6 +92,11 @@ class Storage {
   /// Removes the object, durably. Removing what is not there succeeds. kOutcomeUnknown where the
   /// store may have acted though it failed.
   virtual Status remove(std::string_view name) = 0;
+
+  /// Removes them all, in any order and with fewer requests where the store has a way, each as
+  /// remove() does it. Where that fails the error names an object that may be there still; of the
+  /// others each is there or gone. kInvalidConfig for what is no name, and then nothing is removed.
+  virtual Status remove_all(std::span<const std::string> names);
 
   /// A path or URI that DuckDB opens by itself. kUnsupported without that capability, and for a
   /// name that DuckDB would take for a pattern.

@@ -119,6 +119,25 @@ class Bucket(unittest.TestCase):
         self.project.run("shop")
         self.assertEqual(len(self.server.objects("shop-lake")), len(before))
 
+    def test_a_clean_takes_old_files_out_of_the_bucket(self):
+        self.project.write("weir.yaml", re.sub(r"uri: data/(\w+)", r"uri: 's3://shop-lake/\1'", PROJECT))
+        (self.project.folder / "flows/sales.yaml").unlink()
+        self.project.write("flows/shop.yaml", self.main_line)
+        landing = self.server.folder / "data/shop-lake/landing"
+        landing.mkdir()
+        for name, content in (("customers-20260105.csv", A), ("customers-20260106.csv", B), ("customers-20260107.csv", A)):
+            (landing / name).write_text(content)
+            self.project.run("shop")
+        digest = self.project.digest()
+
+        def files():
+            return {key for key in self.server.objects("shop-lake") if re.match(r"stage/customers/.*\.parquet$", key)}
+        before = files()
+        self.project.weir("table", "clean", "stage.customers", "--retain-commits", "1")
+        self.assertEqual((len(before), len(files())), (5, 2))  # two file groups, each of one version now
+        self.assertLess(files(), before)
+        self.assertEqual(self.project.digest(), digest)
+
     def test_wrong_keys_and_missing_buckets_are_named(self):
         self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
         told = self.project.run("sales", expect=1, AWS_SECRET_ACCESS_KEY="hunter2")

@@ -90,6 +90,27 @@ TEST(FaultyStorage, AShortReadGivesNoDigest) {
   EXPECT_FALSE(digest_of(*cut, "k"));
 }
 
+TEST(FaultyStorage, ManyAreRemovedOneByOneSoThatAFaultLeavesSome) {
+  const std::vector<std::string> all = {"a", "b", "c"};
+  for (const auto& [kind, code, b_is_there] :
+       {std::tuple(FaultKind::kBeforeEffect, ErrorCode::kUnavailable, true),
+        std::tuple(FaultKind::kAfterEffect, ErrorCode::kOutcomeUnknown, false),
+        std::tuple(FaultKind::kCrashBefore, ErrorCode::kInternal, true),
+        std::tuple(FaultKind::kCrashAfter, ErrorCode::kInternal, false)}) {
+    const auto inner = make_memory_storage();
+    for (const auto& name : all) ASSERT_TRUE(put(*inner, name, "1", Put::kReplace));
+    FaultPlan plan(Fault{.at_call = 2, .kind = kind});
+    const auto storage = make_faulty_storage(*inner, plan);
+    const auto removed = storage->remove_all(all);
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().code, code);
+    EXPECT_NE(to_line(removed.error()).find("'b'"), std::string::npos);
+    EXPECT_FALSE(has(*inner, "a"));
+    EXPECT_EQ(has(*inner, "b"), b_is_there);
+    EXPECT_TRUE(has(*inner, "c"));
+  }
+}
+
 TEST(FaultyStores, ShareOnePlan) {
   const auto inner = make_local_stores("/nowhere");
   FaultPlan plan(Fault{.at_call = kCommit + 1});

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -75,29 +76,23 @@ class LocalStorage final : public Storage {
 
   Status remove(std::string_view name) override {
     WEIR_TRY(check_object_name(name));
-    const Descriptor root = folders_.open_root();
     const auto slash = name.rfind('/');
     const bool is_at_top = slash == std::string_view::npos;
-    const Descriptor folder =
-        root.is_open()
-            ? open_beneath(root.get(), is_at_top ? "." : std::string(name.substr(0, slash)),
-                           O_RDONLY | O_DIRECTORY)
-            : Descriptor();
-    if (!folder.is_open()) {
-      if (errno == ENOENT || errno == ENOTDIR) return {};
-      return file_failure(errno, "remove", folders_.path_of(name));
+    return remove_from(is_at_top ? "" : name.substr(0, slash),
+                       {std::string(name.substr(is_at_top ? 0 : slash + 1))});
+  }
+
+  /// Syncs each folder once.
+  Status remove_all(std::span<const std::string> names) override {
+    std::map<std::string, std::vector<std::string>> by_folder;
+    for (const auto& name : names) {
+      WEIR_TRY(check_object_name(name));
+      const auto slash = name.rfind('/');
+      const bool is_at_top = slash == std::string::npos;
+      by_folder[is_at_top ? "" : name.substr(0, slash)].push_back(
+          name.substr(is_at_top ? 0 : slash + 1));
     }
-    const std::string leaf(name.substr(is_at_top ? 0 : slash + 1));
-    const auto failed = [&](std::string_view action, bool is_open_outcome) {
-      Error failure = file_failure(errno, action, folders_.path_of(name)).error();
-      if (is_open_outcome) failure.code = ErrorCode::kOutcomeUnknown;
-      return std::unexpected(std::move(failure));
-    };
-    // EISDIR: a folder is no object.
-    if (unlinkat(folder.get(), leaf.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR)
-      return failed("remove", may_have_acted(errno));
-    // Also where it was gone: whoever removed it may have died before it could sync.
-    if (fsync(folder.get()) != 0) return failed("sync the folder of", true);
+    for (const auto& [folder, leaves] : by_folder) WEIR_TRY(remove_from(folder, leaves));
     return {};
   }
 
@@ -116,6 +111,35 @@ class LocalStorage final : public Storage {
   const std::string& uri() const override { return uri_; }
 
  private:
+  Status remove_from(std::string_view folder_name, const std::vector<std::string>& leaves) {
+    const std::string within = folder_name.empty() ? "" : std::string(folder_name) + '/';
+    const auto path_of = [&](const std::string& leaf) { return folders_.path_of(within + leaf); };
+    const Descriptor root = folders_.open_root();
+    const Descriptor folder =
+        root.is_open()
+            ? open_beneath(root.get(), folder_name.empty() ? "." : std::string(folder_name),
+                           O_RDONLY | O_DIRECTORY)
+            : Descriptor();
+    if (!folder.is_open()) {
+      if (errno == ENOENT || errno == ENOTDIR) return {};
+      return file_failure(errno, "remove", path_of(leaves.front()));
+    }
+    const auto failed = [&](std::string_view action, const std::string& leaf,
+                            bool is_open_outcome) {
+      Error failure = file_failure(errno, action, path_of(leaf)).error();
+      if (is_open_outcome) failure.code = ErrorCode::kOutcomeUnknown;
+      return std::unexpected(std::move(failure));
+    };
+    for (const auto& leaf : leaves) {
+      // EISDIR: a folder is no object.
+      if (unlinkat(folder.get(), leaf.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR)
+        return failed("remove", leaf, may_have_acted(errno));
+    }
+    // Also where they were gone: whoever removed them may have died before it could sync.
+    if (fsync(folder.get()) != 0) return failed("sync the folder of", leaves.front(), true);
+    return {};
+  }
+
   Result<Opened> open_object(std::string_view name, int flags) const {
     WEIR_TRY(check_object_name(name));
     const auto absent = [&] {

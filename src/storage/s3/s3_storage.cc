@@ -4,6 +4,7 @@
 #include "net/http.h"
 #include "storage/object_name.h"
 #include "storage/s3.h"
+#include "storage/s3/batch_delete.h"
 #include "storage/s3/client.h"
 #include "storage/s3/entry.h"
 #include "storage/s3/listing.h"
@@ -110,6 +111,21 @@ class S3Storage final : public Storage {
     return std::unexpected(response.error());
   }
 
+  Status remove_all(std::span<const std::string> names) override {
+    std::vector<std::string> keys;
+    for (const auto& name : names) {
+      WEIR_ASSIGN(std::string key, key_of(name));
+      keys.push_back(std::move(key));
+    }
+    const auto others = std::ranges::stable_partition(keys, fits_batch_delete);
+    const std::span batched(keys.begin(), others.begin());
+    for (size_t at = 0; at < batched.size(); at += kMostKeysOfADelete)
+      WEIR_TRY(
+          remove_batch(batched.subspan(at, std::min(kMostKeysOfADelete, batched.size() - at))));
+    for (const auto& key : others) WEIR_TRY(remove(name_of(key)));
+    return {};
+  }
+
   Result<std::string> engine_uri(std::string_view name) const override {
     WEIR_TRY(check_object_name(name));
     return fail(ErrorCode::kUnsupported, "the engine cannot open {}", where(name));
@@ -128,6 +144,57 @@ class S3Storage final : public Storage {
                   key.size(), kLongestKey);
     return key;
   }
+  std::string_view name_of(std::string_view key) const {
+    return key.substr(client_.address().prefix().size());
+  }
+
+  /// Keys that S3 refused for now are asked for again, as a request would be.
+  Status remove_batch(std::span<const std::string> keys) {
+    const auto& ground = client_.ground();
+    std::vector<std::string> open(keys.begin(), keys.end());
+    for (int failed = 1;; ++failed) {
+      auto kept = delete_keys(client_, open, what_of_batch(open));
+      if (!kept && kept.error().code == ErrorCode::kUnsupported) {
+        for (const auto& key : open) WEIR_TRY(remove(name_of(key)));
+        return {};
+      }
+      if (!kept) return std::unexpected(std::move(kept).error());
+      if (kept->empty()) return {};
+      const bool may_help =
+          std::ranges::all_of(*kept, [](const KeptKey& each) { return is_passing(each.refusal); });
+      if (!may_help || failed >= client_.options().max_tries)
+        return std::unexpected(refusal(*kept));
+      WEIR_TRY(
+          ground.wait(client_.options().backoff.wait_ms(failed, *ground.random), *ground.cancel));
+      open.clear();
+      for (auto& each : *kept) open.push_back(std::move(each.key));
+    }
+  }
+  std::string what_of_batch(std::span<const std::string> keys) const {
+    std::string text = what("remove", name_of(keys.front()));
+    if (keys.size() > 1) text += fmt::format(" and {} more", keys.size() - 1);
+    return text;
+  }
+  /// The words of the first that another try would not help, or of the first; the names of some.
+  Error refusal(const std::vector<KeptKey>& kept) const {
+    auto told =
+        std::ranges::find_if(kept, [](const KeptKey& each) { return !is_passing(each.refusal); });
+    if (told == kept.end()) told = kept.begin();
+    Error error = to_error(told->refusal, what("remove", name_of(told->key)));
+    if (error.code == ErrorCode::kUnavailable && may_have_acted(told->refusal))
+      error.code = ErrorCode::kOutcomeUnknown;
+    std::vector<std::string> others;
+    for (const auto& each : kept)
+      if (each.key != told->key) others.push_back(fmt::format("'{}'", name_of(each.key)));
+    if (others.empty()) return error;
+    constexpr size_t kMostNames = 5;
+    const size_t untold = others.size() - std::min(others.size(), kMostNames);
+    others.resize(others.size() - untold);
+    error.message += fmt::format("; nor {}", fmt::join(others, ", "));
+    if (untold > 0) error.message += fmt::format(" and {} more", untold);
+    return error;
+  }
+
   /// The same words for what is not there as every other store has.
   Result<net::Response> not_found(std::string_view name, Result<net::Response> response) const {
     if (!response && response.error().code == ErrorCode::kNotFound)

@@ -2,36 +2,15 @@
 
 #include <algorithm>
 
-#include <openssl/evp.h>
-
 #include "base/ids.h"
 #include "net/url.h"
 #include "net/xml.h"
+#include "storage/s3/body_digest.h"
 
 namespace weir::storage::s3 {
 namespace {
 
 constexpr size_t kMostParts = 10'000;
-
-std::string base64(const std::array<uint8_t, 32>& bytes) {
-  std::string text(44 + 1, '\0');  // and a NUL, which EVP writes
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
-
-struct BodyDigest {
-  std::string hex;
-  std::string base64_text;
-  explicit BodyDigest(std::string_view body) {
-    Sha256 digest;
-    digest.update(body);
-    const auto bytes = digest.finish_bytes();
-    hex = to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    base64_text = base64(bytes);
-  }
-};
 
 bool is_good(const Outcome& outcome) {
   return outcome.response && outcome.response->status >= 200 && outcome.response->status < 300 &&

@@ -210,11 +210,13 @@ Result<Cleaned> clean(const TableContext& context, HudiTable& table, const Clean
   for (const auto state : {State::kRequested, State::kInflight})
     WEIR_TRY(put_new(store, instant_file(cleaned.instant, kAction, state), bytes));
   if (context.guard != nullptr) WEIR_TRY(context.guard->still_mine());
+  std::vector<std::string> names;
   for (const auto& file : plan.files) {
-    WEIR_TRY(store.remove(file.name));
-    ++cleaned.files;
+    names.push_back(file.name);
     cleaned.bytes += file.size_bytes;
   }
+  WEIR_TRY(store.remove_all(names));
+  cleaned.files = std::ssize(names);
   const int64_t took_ms = (context.clock->monotonic_us() - began_us) / 1000;
   WEIR_ASSIGN(const std::string done,
               avro_container(kMetadataSchema, metadata_json(plan, cleaned.instant, took_ms)));
