@@ -191,9 +191,9 @@ bool finite_timestamp(const int64_t& from, int64_t& to) {
 
 /// Text and blobs: bytes behind 32-bit offsets. `Derived::view` says what a row's bytes are.
 template <typename From, typename Derived>
+// NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): it inherits Gatherer's, and gives it on
 class BytesGatherer : public Gatherer {
  public:
-  // NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): its own classes inherit it, too
   using Gatherer::Gatherer;
   Status append(duckdb_vector vector, idx_t from, idx_t count) override {
     const auto* values = static_cast<const From*>(duckdb_vector_get_data(vector));
