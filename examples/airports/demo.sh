@@ -15,7 +15,8 @@ weir() { "$program" ${environment:+--env "$environment"} "$@"; }
 quietly() { weir --quiet "$@" 2> /dev/null; }
 sql() { weir --quiet table query "$1"; }
 parquet_objects() { find "$objects"/data/{raw,stage,presentation} -name '*.parquet' | wc -l; }
-merges() { find "$objects/$WEIR_DATA/stage" -path '*/.hoodie/*.commit' 2> /dev/null | wc -l; }
+# Commits of the history, but for the empty one with which its table begins.
+merges() { find "$objects/$WEIR_DATA/stage" -path '*/.hoodie/*.commit' -exec grep -L '"weir.service"' {} + 2> /dev/null | wc -l; }
 
 # versitygw on a free port of 127.0.0.1, until this script ends. It keeps each object as a file, below a folder for the bucket.
 start_s3() {

@@ -5,6 +5,27 @@
 #include "base/json.h"
 
 namespace weir::engine {
+namespace {
+
+class LockObjectGuard final : public table::CommitGuard {
+ public:
+  LockObjectGuard(model::GuardRef guard, storage::Stores& stores)
+      : guard_(std::move(guard)), stores_(stores) {}
+
+  Status still_mine() override {
+    WEIR_ASSIGN(const int64_t epoch, recorded_epoch(stores_, guard_));
+    if (epoch != guard_.epoch)
+      return fail(ErrorCode::kConflict, "{} was taken over: epoch {} holds it now, ours was {}",
+                  guard_.lock_uri, epoch, guard_.epoch);
+    return {};
+  }
+
+ private:
+  model::GuardRef guard_;
+  storage::Stores& stores_;
+};
+
+}  // namespace
 
 Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& guard) {
   WEIR_ASSIGN(storage::Storage * store, stores.open(guard.lock_uri));
@@ -32,6 +53,12 @@ Result<int64_t> take_lock(storage::Stores& stores, const model::GuardRef& guard,
   WEIR_TRY(storage::put(*store, guard.lock_name, dump_json(content), storage::Put::kReplace));
   WEIR_TRY(renew_lease());
   return epoch;
+}
+
+std::unique_ptr<table::CommitGuard> make_guard(const model::GuardRef& guard,
+                                               storage::Stores& stores) {
+  if (guard.lock_uri.empty()) return nullptr;
+  return std::make_unique<LockObjectGuard>(guard, stores);
 }
 
 }  // namespace weir::engine

@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "model/operation.h"
 #include "storage/storage.h"
+#include "table/hudi.h"
 
 namespace weir::engine {
 
@@ -27,5 +30,10 @@ Result<int64_t> recorded_epoch(storage::Stores& stores, const model::GuardRef& g
 Result<int64_t> take_lock(storage::Stores& stores, const model::GuardRef& guard,
                           const std::string& holder, int64_t lease_epoch,
                           const std::function<Status()>& renew_lease);
+
+/// Asks whether the lock object still carries the guard's epoch. nullptr where there is nothing to
+/// guard. `stores` outlives it.
+std::unique_ptr<table::CommitGuard> make_guard(const model::GuardRef& guard,
+                                               storage::Stores& stores);
 
 }  // namespace weir::engine

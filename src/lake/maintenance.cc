@@ -38,22 +38,6 @@ Result<Place> place_of(const Lake& lake, const std::string& word) {
   return Place{path, "table:" + path};
 }
 
-class LockObjectGuard final : public table::CommitGuard {
- public:
-  LockObjectGuard(model::GuardRef guard, storage::Stores& stores)
-      : guard_(std::move(guard)), stores_(stores) {}
-  Status still_mine() override {
-    WEIR_ASSIGN(const int64_t epoch, engine::recorded_epoch(stores_, guard_));
-    if (epoch == guard_.epoch) return {};
-    return fail(ErrorCode::kConflict, "{} was taken over: epoch {} holds it now, ours was {}",
-                guard_.lock_uri, epoch, guard_.epoch);
-  }
-
- private:
-  model::GuardRef guard_;
-  storage::Stores& stores_;
-};
-
 Result<table::TableContext> context_of(const Lake& lake, const Place& place) {
   table::TableContext context;
   WEIR_ASSIGN(context.store, lake.stores->open(place.uri));
@@ -90,7 +74,7 @@ Result<std::unique_ptr<HeldTable>> HeldTable::take(const Lake& lake, catalog::Ca
   WEIR_ASSIGN(guard.epoch, engine::take_lock(*lake.stores, guard, holder,
                                              held->lease_ ? held->lease_->epoch : 0, renew));
   held->write_token_ = fmt::format("{}-0-0", guard.epoch);
-  held->guard_ = std::make_unique<LockObjectGuard>(guard, *lake.stores);
+  held->guard_ = engine::make_guard(guard, *lake.stores);
   held->context_.guard = held->guard_.get();
   WEIR_ASSIGN(held->table_, table::open_table(held->context_));
   return held;

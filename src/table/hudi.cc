@@ -31,6 +31,18 @@ bool is_owned(const TableProperties& properties) {
   return property_or(properties, kOwnerProperty, "") == kOwnerName;
 }
 
+Status check_no_metadata_table(const TableProperties& properties) {
+  const std::string partitions = property_or(properties, "hoodie.table.metadata.partitions", "");
+  if (partitions.empty()) return {};
+  return fail_with_hint(
+      ErrorCode::kUnsupported,
+      fmt::format(
+          "{}: hoodie.table.metadata.partitions is '{}'; readers that trust Hudi's metadata "
+          "table would not see new files",
+          kPropertiesFile, partitions),
+      "`weir table repair` empties that property and deletes .hoodie/metadata");
+}
+
 /// kSchemaDrift unless every column of the table is still there, its type the same or wider.
 Status check_widens(const model::Schema& table, const model::Schema& wanted) {
   for (const auto& column : table) {
@@ -192,7 +204,8 @@ Status NativeTable::put_first_commit(const TableProperties& properties) {
   BeginOptions options;
   options.operation_type = "INSERT";
   WEIR_ASSIGN(options.schema, schema_at(properties, log_, {}));
-  if (options.schema.empty()) return {};  // of a table of Spark's that says nothing of its columns
+  // Of a table of Spark's: one that says nothing of its columns, or is not to be written to.
+  if (options.schema.empty() || !check_no_metadata_table(properties)) return {};
   options.token = "create " + make_uuid4(*context_.random);
   WEIR_ASSIGN(std::string instant, take_instant(context_, options.action, is_owned(properties)));
   WEIR_ASSIGN(const auto commit,
@@ -204,15 +217,7 @@ Status NativeTable::put_first_commit(const TableProperties& properties) {
 Result<TableProperties> NativeTable::check_fits(const BeginOptions& options) {
   WEIR_TRY(model::check_readable_by(context_.readers, options.schema));
   WEIR_ASSIGN(TableProperties now, writable_properties());
-  const std::string partitions = property_or(now, "hoodie.table.metadata.partitions", "");
-  if (!partitions.empty())
-    return fail_with_hint(
-        ErrorCode::kUnsupported,
-        fmt::format(
-            "{}: hoodie.table.metadata.partitions is '{}'; readers that trust Hudi's metadata "
-            "table would not see new files",
-            kPropertiesFile, partitions),
-        "empty that property and then delete .hoodie/metadata");
+  WEIR_TRY(check_no_metadata_table(now));
   if (options.action == Action::kCommit) {
     WEIR_ASSIGN(const Timeline timeline, log_.timeline());
     WEIR_ASSIGN(const model::Schema schema, schema_at(now, log_, timeline.commits()));

@@ -23,8 +23,8 @@ using rows::kNumberColumn;
 using rows::kPartitionColumn;
 
 // A group below this part of the target size is small: worth copying to let rows join it, if they
-// are not too few. What is copied for their sake is bounded by what comes, so that a thousand new
-// rows cost the same in a table of any size; `table optimize` joins what stays small.
+// are not too few: what is copied for their sake is bounded by what comes. `table optimize` joins
+// what stays small.
 constexpr int64_t kSmallPart = 4;
 constexpr int64_t kCopiedRowsPerRow = 16;
 constexpr int64_t kAlwaysJoinedBytes = int64_t{2} << 20;
@@ -114,7 +114,7 @@ class RowWriter {
     out.flagged = matched_.flagged;
     out.passed_over = matched_.passed_over;
     out.deleted = matched_.deleted;
-    WEIR_ASSIGN(out.rows_before, rows_in(snapshot_));
+    WEIR_ASSIGN(out.rows_before, rows_before());
     WEIR_ASSIGN(out.rows, count_rows());
     std::map<std::string, std::string> extra;
     if (write_.extra) {
@@ -250,9 +250,10 @@ class RowWriter {
     return {};
   }
 
-  Result<int64_t> rows_in(const Snapshot& snapshot) {
+  /// By the footers, not by what commits say of them.
+  Result<int64_t> rows_before() {
     int64_t rows = 0;
-    for (const FileSlice& slice : snapshot.slices) {
+    for (const FileSlice& slice : snapshot_.slices) {
       WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
       rows += info.rows;
     }

@@ -178,4 +178,21 @@ Result<std::unique_ptr<S3Server>> start_s3_server(S3Kind kind) {
   return server;
 }
 
+std::unique_ptr<net::CredentialSource> keys_of(const S3Server& server) {
+  class GivenKeys final : public net::CredentialSource {
+   public:
+    explicit GivenKeys(net::Credentials keys) : keys_(std::move(keys)) {}
+    Result<net::Credentials> get(const Cancel& /*cancel*/) override { return keys_; }
+    void forget(const net::Credentials& /*keys*/) override {}
+
+   private:
+    net::Credentials keys_;
+  };
+  return std::make_unique<GivenKeys>(
+      net::Credentials{.access_key_id = server.access_key_id(),
+                       .secret_access_key = server.secret_access_key(),
+                       .session_token = {},
+                       .source = "given"});
+}
+
 }  // namespace weir::testing

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "net/credentials.h"
 
 namespace weir::testing {
 
@@ -27,5 +28,8 @@ class S3Server {
 /// in
 /// ${XDG_CACHE_HOME:-~/.cache}/weir/standins.
 Result<std::unique_ptr<S3Server>> start_s3_server(S3Kind kind);
+
+/// The keys that the server takes. They outlive it.
+std::unique_ptr<net::CredentialSource> keys_of(const S3Server& server);
 
 }  // namespace weir::testing

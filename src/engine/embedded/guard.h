@@ -1,6 +1,6 @@
 #pragma once
 
-/// The commit guard of an operation: its lock object still carries our epoch; and what it guards.
+/// The table that an operation writes, under its commit guard.
 
 #include <memory>
 
@@ -10,10 +10,6 @@
 #include "table/hudi.h"
 
 namespace weir::engine::embedded {
-
-/// nullptr where the operation has no guard. `stores` outlives it.
-std::unique_ptr<table::CommitGuard> make_guard(const model::GuardRef& guard,
-                                               storage::Stores& stores);
 
 /// The table that an operation writes, as the table module takes it.
 struct TargetTable {

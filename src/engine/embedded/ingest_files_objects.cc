@@ -6,9 +6,9 @@
 #include <arrow/api.h>
 
 #include "base/instant.h"
-#include "engine/embedded/guard.h"
 #include "engine/embedded/ingest_files_sums.h"
 #include "engine/file_format.h"
+#include "engine/lock_object.h"
 #include "model/published.h"
 
 namespace weir::engine::embedded {

@@ -57,24 +57,11 @@ Servers& servers() {
   return *kServers;
 }
 
-class GivenKeys final : public net::CredentialSource {
- public:
-  explicit GivenKeys(const S3Server& server)
-      : keys_{.access_key_id = server.access_key_id(),
-              .secret_access_key = server.secret_access_key(),
-              .session_token = {},
-              .source = "given"} {}
-  Result<net::Credentials> get(const Cancel&) override { return keys_; }
-  void forget(const net::Credentials&) override {}
-
- private:
-  net::Credentials keys_;
-};
-
 /// A store in a bucket of its own, and what it works with.
 class ServedStorage final : public Storage {
  public:
-  ServedStorage(const S3Server& server, const std::string& uri, S3Options options) : keys_(server) {
+  ServedStorage(const S3Server& server, const std::string& uri, S3Options options)
+      : keys_(testing::keys_of(server)) {
     options.endpoint = server.endpoint();
     // Reads and writes in pieces too small for real use, so that every test has several.
     options.read_piece_bytes = 100'000;
@@ -85,7 +72,7 @@ class ServedStorage final : public Storage {
   }
   S3Ground ground() {
     return {.http = http_.get(),
-            .credentials = &keys_,
+            .credentials = keys_.get(),
             .clock = clock_.get(),
             .random = random_.get(),
             .wait = net::make_wait(),
@@ -112,7 +99,7 @@ class ServedStorage final : public Storage {
   const std::string& uri() const override { return store_->uri(); }
 
  private:
-  GivenKeys keys_;
+  std::unique_ptr<net::CredentialSource> keys_;
   std::unique_ptr<Clock> clock_ = make_system_clock();
   std::unique_ptr<Random> random_ = make_system_random();
   std::unique_ptr<net::Http> http_ = *net::make_http({});

@@ -357,6 +357,16 @@ NativeCommit::~NativeCommit() {
 
 }  // namespace
 
+namespace {
+
+Status claim(const TableContext& context, const std::string& instant, bool is_own_table) {
+  if (!is_own_table)
+    WEIR_TRY(storage::put(*context.store, claim_file(instant), "", storage::Put::kReplace));
+  return context.guard != nullptr ? context.guard->still_mine() : Status{};
+}
+
+}  // namespace
+
 Result<std::string> take_instant(const TableContext& context, Action action, bool is_own_table) {
   storage::Storage& store = *context.store;
   std::string last;
@@ -369,9 +379,7 @@ Result<std::string> take_instant(const TableContext& context, Action action, boo
     const std::string file = instant_file(time, action_name(action), Instant::State::kRequested);
     const auto put = storage::put(store, file, "", storage::Put::kIfAbsent);
     if (put) {
-      if (!is_own_table)
-        WEIR_TRY(storage::put(store, claim_file(time), "", storage::Put::kReplace));
-      const Status is_mine = context.guard != nullptr ? context.guard->still_mine() : Status{};
+      const Status is_mine = claim(context, time, is_own_table);
       if (is_mine) return time;
       (void)give_instant_back(store, time, action);
       return std::unexpected(is_mine.error());

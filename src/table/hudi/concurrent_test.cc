@@ -58,7 +58,7 @@ struct Totals {
 void write_letter(storage::Storage& store, Lease& lease, Totals& totals, std::mt19937& dice,
                   const std::string& letter, const std::string& token) {
   while (true) {
-    const bool by_force = dice() % 3 == 0;
+    const bool by_force = dice() % 3 != 0;
     const int epoch = lease.take(by_force);
     totals.taken_over += by_force ? 1 : 0;
     const Status done = LetterWriter(store, lease.recorded, epoch, letter, token).run();
@@ -98,7 +98,7 @@ void compete(storage::Storage& store, int writers, int each) {
 }
 
 TEST(ConcurrentWriters, LoseNothingInMemory) {
-  for (const int writers : {2, 4}) compete(*storage::make_memory_storage(), writers, 25);
+  for (const int writers : {2, 4}) compete(*storage::make_memory_storage(), writers, 100);
 }
 
 TEST(ConcurrentWriters, LoseNothingInAFolder) {
@@ -111,24 +111,10 @@ TEST(ConcurrentWriters, LoseNothingInAFolder) {
   }
 }
 
-class GivenKeys final : public net::CredentialSource {
- public:
-  explicit GivenKeys(const testing::S3Server& server)
-      : keys_{.access_key_id = server.access_key_id(),
-              .secret_access_key = server.secret_access_key(),
-              .session_token = {},
-              .source = "given"} {}
-  Result<net::Credentials> get(const Cancel& /*cancel*/) override { return keys_; }
-  void forget(const net::Credentials& /*keys*/) override {}
-
- private:
-  net::Credentials keys_;
-};
-
 TEST(ConcurrentWriters, LoseNothingOnS3) {
   const auto server = testing::start_s3_server(testing::S3Kind::kVersitygw);
   if (!server) GTEST_SKIP() << to_line(server.error());
-  GivenKeys keys(**server);
+  const auto keys = testing::keys_of(**server);
   const auto clock = make_system_clock();
   const auto random = make_system_random();
   const auto http = net::make_http({}).value();
@@ -136,7 +122,7 @@ TEST(ConcurrentWriters, LoseNothingOnS3) {
   storage::S3Options options;
   options.endpoint = (*server)->endpoint();
   const storage::S3Ground ground = {.http = http.get(),
-                                    .credentials = &keys,
+                                    .credentials = keys.get(),
                                     .clock = clock.get(),
                                     .random = random.get(),
                                     .wait = net::make_wait(),

@@ -38,10 +38,9 @@ struct RolledBack {
 
 /// Ends all unfinished commits older than `before` that weir began: those whose inflight file
 /// carries weir's token, and those that did not get so far where the table is weir's own or weir
-/// has claimed them. Undone
-/// are those that were not decided before (decision.h), the others are completed. Markers that
-/// outlived their instant go too, and in a table of weir's own the data files of instants that are
-/// unknown.
+/// has claimed them. Undone are those that were not decided before (decision.h), the others are
+/// completed. Markers that outlived their instant go too, and in a table of weir's own the data
+/// files of instants that are unknown.
 Result<RolledBack> roll_back_all(storage::Storage& store, bool is_own_table,
                                  std::string_view before);
 

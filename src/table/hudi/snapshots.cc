@@ -138,12 +138,15 @@ Result<Listed> list_table(CommitLog& log) {
   return Listed{std::move(timeline), std::move(files)};
 }
 
-/// Whether there is no commit but the empty one that begins a table of weir's.
+/// Whether there is no commit but the empty one that begins a table of weir's; two who made it at
+/// once may have put two.
 Result<bool> has_nothing_yet(CommitLog& log, const std::vector<Instant>& commits) {
-  if (commits.size() != 1) return false;
-  WEIR_ASSIGN(const auto metadata, log.read(commits.front()));
-  const auto service = metadata->extra.find(kServiceKey);
-  return service != metadata->extra.end() && service->second == kCreateService;
+  for (const auto& commit : commits) {
+    WEIR_ASSIGN(const auto metadata, log.read(commit));
+    const auto service = metadata->extra.find(kServiceKey);
+    if (service == metadata->extra.end() || service->second != kCreateService) return false;
+  }
+  return true;
 }
 
 bool has_weirs_extra(const CommitMetadata& metadata) {

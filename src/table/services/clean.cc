@@ -156,10 +156,10 @@ Status put_new(storage::Storage& store, const std::string& name, const std::stri
   return std::unexpected(put.error());
 }
 
-/// Plans of cleans that were cut off, in a table of weir's own: this one makes them anew.
 // Longer than any writer sleeps and lives.
 constexpr int64_t kRememberedUs = int64_t{10} * 24 * 3600 * 1'000'000;
 
+/// What was undone so long ago that nobody can still be asleep over it.
 Status forget_old_decisions(storage::Storage& store, int64_t now_us) {
   WEIR_ASSIGN(const auto decided, decided_instants(store));
   const std::string oldest = format_hudi_instant(now_us - kRememberedUs);
@@ -169,6 +169,7 @@ Status forget_old_decisions(storage::Storage& store, int64_t now_us) {
   return {};
 }
 
+/// Plans of cleans that were cut off, in a table of weir's own: this one makes them anew.
 Status drop_unfinished(storage::Storage& store, const Timeline& timeline) {
   for (const auto& instant : timeline.instants()) {
     if (instant.action != kAction || instant.state == Instant::State::kCompleted) continue;

@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "model/names.h"
 #include "warehouse/columns.h"
+#include "warehouse/duckdb/database_file.h"
 #include "warehouse/duckdb/file_lock.h"
 #include "warehouse/duckdb/statements.h"
 #include "warehouse/warehouse.h"
@@ -458,44 +459,6 @@ Status pause(const Cancel& cancel) {
   return cancel.check();
 }
 
-/// A file that is not there yet appears whole: DuckDB writes one in several steps, and what a
-/// process that dies between them leaves is no database for anybody.
-Status make_if_absent(const std::string& path, sql::SessionOptions options, const Cancel& cancel) {
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) return {};
-  const std::string unfinished = path + ".new";
-  for (const auto& file : {unfinished, unfinished + ".wal"}) std::filesystem::remove(file, error);
-  options.database = unfinished;
-  {
-    WEIR_ASSIGN(const auto session, sql::open_session(options, cancel));
-    WEIR_TRY(session->run("CHECKPOINT"));
-  }
-  std::filesystem::rename(unfinished, path, error);
-  if (error)
-    return fail(ErrorCode::kUnavailable, "the warehouse file '{}' cannot be made: {}", path,
-                error.message());
-  return {};
-}
-
-/// What to do about a file that does not open.
-Error explain(Error error, const std::string& path) {
-  if (error.code == ErrorCode::kCorrupt && error.hint.empty())
-    error.hint = "the connection's path must name a DuckDB file, or one that is not there yet";
-  if (error.code == ErrorCode::kDenied && error.hint.empty())
-    error.hint = "give this user write access to the file and its folder";
-  return std::move(error).while_doing(fmt::format("opening the warehouse file '{}'", path));
-}
-
-/// `/usr/bin/python3 (PID 123)` out of DuckDB's message; empty where it says nothing of it.
-std::string holder_in(std::string_view message) {
-  constexpr std::string_view kBefore = "Conflicting lock is held in ";
-  const auto start = message.find(kBefore);
-  if (start == std::string_view::npos) return {};
-  const auto rest = message.substr(start + kBefore.size());
-  const auto end = rest.find(')');
-  return std::string(rest.substr(0, end == std::string_view::npos ? end : end + 1));
-}
-
 }  // namespace
 }  // namespace duckdb
 
@@ -525,13 +488,11 @@ Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& opti
     std::string held_by;
     WEIR_ASSIGN(auto lock, duckdb::FileLock::try_take(path, holder));
     if (lock) {
-      const Status made = duckdb::make_if_absent(path, session_options, *options.cancel);
-      if (!made) return std::unexpected(duckdb::explain(made.error(), path));
-      auto session = sql::open_session(session_options, *options.cancel);
+      auto session = duckdb::open_file(session_options, *options.cancel);
       if (session)
         return std::make_unique<duckdb::DuckdbWarehouse>(std::move(*lock), std::move(*session));
       if (session.error().code != ErrorCode::kConflict)
-        return std::unexpected(duckdb::explain(std::move(session).error(), path));
+        return std::unexpected(std::move(session).error());
       held_by = duckdb::holder_in(session.error().message);
       if (held_by.empty()) held_by = session.error().message;
     } else {
