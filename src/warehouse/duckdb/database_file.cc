@@ -55,5 +55,4 @@ std::string holder_in(std::string_view message) {
   return std::string(rest.substr(0, end == std::string_view::npos ? end : end + 1));
 }
 
-
 }  // namespace weir::warehouse::duckdb

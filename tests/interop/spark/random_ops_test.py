@@ -18,7 +18,7 @@ import weir_tool
 from table import MISSED_KEYS_SHOW, NEW, OLD
 
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 10**6 if running.IS_LONG else 1))
-STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "16"))
+STEPS = int(os.environ.get("WEIR_STEPS", "300" if running.IS_LONG else "36"))
 SCHEMA = values.columns(
     id="varchar", n="integer", city="varchar", name="varchar", price="decimal(10,2)", huge="decimal(38,0)", day="date",
     at="timestamp", is_even="boolean", ratio="double", small="float", bytes="blob", tags="varchar[]",
