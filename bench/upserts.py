@@ -91,6 +91,7 @@ def spark(bench, folder, template, command, rounds, rows, changed):
         return
     shutil.rmtree(folder)
     shutil.copytree(template, folder)
+    subprocess.run([*command[:4], "cancel", "f"], check=True)  # the template waits in the middle of a run
     for path in folder.rglob("*.yaml"):
         path.write_text(path.read_text().replace("${WEIR_BENCH_ENGINE:-embedded}", "spark"))
     figures = bench.measured_tree([*command[:-8], "run", "f", "--apply"], **environment)

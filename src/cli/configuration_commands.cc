@@ -123,7 +123,9 @@ Result<int> init(Session& session, const std::string& from_folder) {
     WEIR_ASSIGN(storage::Storage * store, session.stores().open(folder));
     WEIR_ASSIGN(const auto found, lake::look_at_folder(*store));
     first.landing = folder;
-    for (const auto& source : found)
+    for (const auto& problem : found.problems)
+      session.log().warning("left out: {}, {}", problem.message, fmt::join(problem.trail, ", "));
+    for (const auto& source : found.sources)
       first.sources.push_back(
           {source.name, source.glob, source.as_of, source.columns, source.key, source.format});
   }

@@ -10,6 +10,7 @@
 #include "config/user_templates.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
+#include "model/names.h"
 #include "model/readers.h"
 #include "storage/s3_settings.h"
 
@@ -298,6 +299,32 @@ class Linter {
     const size_t before = faults.size();
     lint_params(task, *params, is_expanded_ ? subject : subject.in("with"));
     if (faults.size() == before) lint_whole(task, is_expanded_ ? subject : subject.in("with"));
+    lint_merged_names(task, is_expanded_ ? subject : subject.in("with"));
+  }
+
+  /// Rows that are merged come with the columns of their source, and a Hudi table cannot hold each
+  /// of a file's names.
+  void lint_merged_names(const Task& task, const Subject& with) {
+    const auto made = std::ranges::find(inputs_.builtin, task.template_id, &task::Template::name);
+    if (made == inputs_.builtin.end() || !made->operation) return;
+    if (*made->operation != model::OperationKind::kMergeHistory &&
+        *made->operation != model::OperationKind::kMergeLatest)
+      return;
+    const Json from = task.params.is_object() ? task.params.value("from", Json()) : Json();
+    if (!from.is_string()) return;
+    const auto name = model::parse_dataset_name(from.get_ref<const std::string&>());
+    const auto* source = name ? configuration_.find_dataset(*name) : nullptr;
+    if (source == nullptr) return;
+    for (const auto& column : source->columns) {
+      if (model::is_column_name(column.name)) continue;
+      fault(is_expanded_ ? with : with.in("from"),
+            fmt::format("column '{}' of {} has a name that a Hudi table cannot hold", column.name,
+                        source->name.text()),
+            fmt::format("declare it under another, and let ingest_files find it: format: {{csv: "
+                        "{{rename: {{\"{}\": {}}}}}}}",
+                        column.name, model::plain_column_name(column.name)));
+      return;
+    }
   }
 
   bool has_pool(const std::string& name) const {

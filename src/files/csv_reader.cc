@@ -222,7 +222,7 @@ Status CsvReader::read_header() {
     for (const Field& field : record_buffer_.fields) {
       names.emplace_back(splitter_.field_text(record_buffer_, field, text_buffer_));
     }
-    WEIR_ASSIGN(names, check_header(std::move(names)));
+    WEIR_ASSIGN(names, check_header(std::move(names), options_.dialect.rename));
     pass_over(record_buffer_);
   } else {
     for (const auto& column : options_.declared) names.push_back(column.name);

@@ -249,6 +249,16 @@ TEST(DialectFromJson, NamesWhatIsWrong) {
           "header":false,"null":["NA"],"quote":"'","skip_lines":2,"timezone":"UTC"})"));
   ASSERT_TRUE(all);
   EXPECT_EQ(to_json(*dialect_from_json(to_json(*all))), to_json(*all));
+  const auto renames =
+      dialect_from_json(*parse_json(R"({"rename": {"Order ID": "id", "b": "c"}})"));
+  ASSERT_TRUE(renames);
+  EXPECT_EQ(dump_json(to_json(*renames)), R"({"rename":{"Order ID":"id","b":"c"}})");
+  for (const char* wrong :
+       {R"({"rename": ["a"]})", R"({"rename": {"a": 1}})", R"({"rename": {"a": ""}})",
+        R"({"rename": {"a": "x", "b": "x"}})", R"({"rename": {"a": "x"}, "header": false})"}) {
+    EXPECT_EQ(dialect_from_json(*parse_json(wrong)).error().code, ErrorCode::kInvalidConfig)
+        << wrong;
+  }
 }
 
 Result<std::string> inferred(const std::string& text, const char* dialect = "{}") {

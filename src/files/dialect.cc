@@ -9,8 +9,9 @@ namespace {
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> kKeys = {
-      "comment", "decimal_separator", "delimiter", "encoding",    "escape",     "header",
-      "null",    "max_record_bytes",  "quote",     "quoted_null", "skip_lines", "timezone"};
+      "comment", "decimal_separator", "delimiter", "encoding",    "escape", "header",
+      "null",    "max_record_bytes",  "quote",     "quoted_null", "rename", "skip_lines",
+      "timezone"};
   return kKeys;
 }
 
@@ -85,6 +86,27 @@ Status read_nulls(const Json& csv, std::vector<std::string>& out) {
   return {};
 }
 
+Status read_rename(const Json& csv, std::map<std::string, std::string>& out) {
+  if (!csv.contains("rename") || csv.at("rename").is_null()) return {};
+  const Json& names = csv.at("rename");
+  const auto refuse = [](const std::string& what) {
+    return fail_with_hint(ErrorCode::kInvalidConfig, "csv option 'rename' " + what,
+                          "write {name in the header: name of the column}");
+  };
+  if (!names.is_object()) return refuse(fmt::format("is {}", dump_json(names)));
+  std::map<std::string, std::string> taken;
+  for (const auto& [from, to] : names.items()) {
+    if (!to.is_string() || to.get_ref<const std::string&>().empty())
+      return refuse(fmt::format("calls '{}' {}", from, dump_json(to)));
+    const auto [other, is_new] = taken.emplace(to.get<std::string>(), from);
+    if (!is_new)
+      return refuse(
+          fmt::format("calls '{}' and '{}' both '{}'", other->second, from, other->first));
+    out.emplace(from, to.get<std::string>());
+  }
+  return {};
+}
+
 Status check_characters(const Dialect& dialect) {
   std::set<char> seen = {dialect.delimiter};
   for (const char c : {dialect.quote, dialect.comment}) {
@@ -137,6 +159,11 @@ Result<Dialect> dialect_from_json(const Json& csv) {
   bool quoted_null = true;
   WEIR_TRY(read_flag(csv, "quoted_null", quoted_null));
   dialect.quoted_is_text = !quoted_null;
+  WEIR_TRY(read_rename(csv, dialect.rename));
+  if (!dialect.rename.empty() && !dialect.has_header)
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig, "csv option 'rename' stands beside 'header: false'",
+        "a file without a header has no names: its fields are the declared columns, in order");
   if (csv.contains("timezone")) {
     WEIR_ASSIGN(dialect.timezone, text_of(csv, "timezone"));
   }
@@ -166,6 +193,7 @@ Json to_json(const Dialect& dialect) {
   if (dialect.max_record_bytes != plain.max_record_bytes) {
     json["max_record_bytes"] = dialect.max_record_bytes;
   }
+  if (!dialect.rename.empty()) json["rename"] = dialect.rename;
   return json;
 }
 

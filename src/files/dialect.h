@@ -16,6 +16,7 @@
 /// - A record that ends by none of these within max_record_bytes fails the file.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,11 +42,13 @@ struct Dialect {
   std::string timezone;                   ///< Of zone-less timestamps; empty: there must be none.
   char decimal_separator = '.';
   int64_t max_record_bytes = 16 << 20;
+  /// Names of the header, without blanks around them, and what their columns are called instead.
+  std::map<std::string, std::string> rename;
 };
 
 /// Reads `{header, delimiter, quote, escape, comment, skip_lines, encoding, null, quoted_null,
-/// timezone, decimal_separator, max_record_bytes}`. kInvalidConfig names the key and the value;
-/// kUnsupported for what weir cannot read yet (a delimiter of several characters).
+/// timezone, decimal_separator, max_record_bytes, rename}`. kInvalidConfig names the key and the
+/// value; kUnsupported for what weir cannot read yet (a delimiter of several characters).
 Result<Dialect> dialect_from_json(const Json& csv);
 /// Only what differs from the default.
 Json to_json(const Dialect& dialect);

@@ -61,11 +61,13 @@ Status check_frozen(const ColumnPlan& plan, const std::vector<std::string>& unkn
 
 }  // namespace
 
-Result<std::vector<std::string>> check_header(std::vector<std::string> names) {
+Result<std::vector<std::string>> check_header(std::vector<std::string> names,
+                                              const std::map<std::string, std::string>& rename) {
   std::map<std::string, std::vector<size_t>> places;
   std::vector<std::string> missing;
   for (size_t i = 0; i < names.size(); ++i) {
     trim(names[i]);
+    if (const auto other = rename.find(names[i]); other != rename.end()) names[i] = other->second;
     if (names[i].empty()) missing.push_back(std::to_string(i + 1));
     places[folded(names[i])].push_back(i);
   }
@@ -89,7 +91,8 @@ Result<std::vector<std::string>> check_header(std::vector<std::string> names) {
     if (is_reserved(name)) {
       return fail_with_hint(ErrorCode::kInvalidData,
                             fmt::format("the header has '{}', which is weir's own", name),
-                            "names that begin with _hoodie_ and weir's load columns are reserved");
+                            "names that begin with _hoodie_ and weir's load columns are reserved: "
+                            "`rename` it (format: {csv: {rename: {…}}})");
     }
   }
   return names;

@@ -3,6 +3,7 @@
 /// From the names in a file's header and the declared columns to what is loaded: columns are
 /// matched by name, never by position, and the contract decides about the rest.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,11 @@ struct ColumnPlan {
   std::vector<std::string> discarded_columns;  ///< Not declared and dropped, as the contract says.
 };
 
-/// Names without the blanks around them. kInvalidData where a name is missing or stands twice
-/// (without regard to case), naming the places; or where it is one of weir's own (`_hoodie_…`,
-/// `_source_row`).
-Result<std::vector<std::string>> check_header(std::vector<std::string> names);
+/// Names without the blanks around them, those in `rename` as it calls them. kInvalidData where a
+/// name is missing or stands twice (without regard to case), naming the places; or where it is one
+/// of weir's own (`_hoodie_…`, `_source_row`).
+Result<std::vector<std::string>> check_header(
+    std::vector<std::string> names, const std::map<std::string, std::string>& rename = {});
 
 /// `fields` as check_header gave them; with no header: `fields` are the declared names. A name is
 /// matched as it stands, else without regard to case. kSchemaDrift, with the names, where the

@@ -104,6 +104,14 @@ TEST(Header, NamesThatAreMissingDoubledOrReservedAreRefused) {
   EXPECT_EQ(*check_header({" id ", "name"}), (std::vector<std::string>{"id", "name"}));
 }
 
+TEST(Header, NamesAreRenamedBeforeTheyAreLookedAt) {
+  EXPECT_EQ(*check_header({" Order ID ", "_run_id"}, {{"Order ID", "id"}, {"_run_id", "run"}}),
+            (std::vector<std::string>{"id", "run"}));
+  EXPECT_EQ(check_header({"Order ID", "id"}, {{"Order ID", "ID"}}).error().message,
+            "the header has names that stand twice: 'ID'");
+  EXPECT_EQ(check_header({"a"}, {{"a", "_source_row"}}).error().code, ErrorCode::kInvalidData);
+}
+
 TEST(Header, ColumnsAreMatchedByNameWhateverTheirOrder) {
   const auto plan = plan_columns({"name", "ID", "extra"}, schema({"id", "name", "gone"}),
                                  model::ColumnPolicy::kEvolve);

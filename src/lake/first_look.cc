@@ -1,10 +1,12 @@
 #include "lake/first_look.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/cancel.h"
 #include "base/pattern.h"
 #include "files/inference.h"
+#include "model/names.h"
 #include "sql/session.h"
 
 namespace weir::lake {
@@ -53,9 +55,28 @@ std::vector<std::string> guess_key(const std::string& path, const files::FileGue
   return {};
 }
 
+/// Every column gets a name that a table can hold, and the format says which it was.
+void rename_odd_columns(SourceLook& look) {
+  std::set<std::string> taken;
+  for (const auto& column : look.columns)
+    if (model::is_column_name(column.name)) taken.insert(model::plain_column_name(column.name));
+  Json renamed = Json::object();
+  for (auto& column : look.columns) {
+    if (model::is_column_name(column.name)) continue;
+    const std::string plain = model::plain_column_name(column.name);
+    std::string name = plain;
+    for (int number = 2; !taken.insert(name).second; ++number)
+      name = fmt::format("{}_{}", plain, number);
+    renamed[column.name] = name;
+    std::ranges::replace(look.key, column.name, name);
+    column.name = name;
+  }
+  if (!renamed.empty()) look.format["csv"]["rename"] = std::move(renamed);
+}
+
 }  // namespace
 
-Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
+Result<FolderLook> look_at_folder(storage::Storage& folder) {
   WEIR_ASSIGN(const auto entries, storage::list_all(folder, ""));
   std::vector<std::string> names;
   for (const auto& entry : entries) {
@@ -67,7 +88,7 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
     return fail_with_hint(ErrorCode::kNotFound,
                           fmt::format("there are no CSV files in {}", folder.uri()),
                           "name a folder that has files `.csv`; other formats come later");
-  std::vector<SourceLook> looks;
+  FolderLook looks;
   for (const auto& pattern : files::guess_patterns(names)) {
     std::string newest;
     for (const auto& name : names) {
@@ -75,19 +96,22 @@ Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder) {
       if (fits) newest = std::max(newest, name);
     }
     auto guess = files::guess_file(folder, newest);
-    if (!guess)
-      return std::unexpected(std::move(guess).error().while_doing(
-          fmt::format("looking at {} for a first schema (move it away to go on without)", newest)));
+    if (!guess) {
+      looks.problems.push_back(std::move(guess).error().while_doing("looking for a first schema"));
+      continue;
+    }
     SourceLook look;
-    look.name = new_name(dataset_name(pattern.glob), looks);
+    look.name = new_name(dataset_name(pattern.glob), looks.sources);
     look.glob = pattern.glob;
     look.as_of = pattern.as_of;
     look.columns = guess->schema;
     look.format = {{"csv", files::to_json(guess->dialect)}};
     if (look.format["csv"].empty()) look.format["csv"] = {{"header", true}};
     if (const auto path = folder.engine_uri(newest)) look.key = guess_key(*path, *guess);
-    looks.push_back(std::move(look));
+    rename_odd_columns(look);
+    looks.sources.push_back(std::move(look));
   }
+  if (looks.sources.empty()) return std::unexpected(looks.problems.front());
   return looks;
 }
 

@@ -23,8 +23,15 @@ struct SourceLook {
   Json format = Json::object();
 };
 
-/// One look per group of alike CSV names, by the group's last file. kNotFound for a folder without
-/// CSV files.
-Result<std::vector<SourceLook>> look_at_folder(storage::Storage& folder);
+struct FolderLook {
+  std::vector<SourceLook> sources;
+  /// Of the groups that are left out, each with the file at fault.
+  std::vector<Error> problems;
+};
+
+/// One look per group of alike CSV names, by the group's last file. Names that no table can hold
+/// are renamed (`format`). kNotFound for a folder without CSV files; the first problem where no
+/// group is left.
+Result<FolderLook> look_at_folder(storage::Storage& folder);
 
 }  // namespace weir::lake

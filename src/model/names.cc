@@ -1,5 +1,7 @@
 #include "model/names.h"
 
+#include <algorithm>
+
 namespace weir::model {
 namespace {
 
@@ -22,7 +24,32 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+
 }  // namespace
+
+bool is_column_name(std::string_view name) {
+  if (name.empty() || is_digit(name[0])) return false;
+  return std::ranges::all_of(
+      name, [](char c) { return is_digit(c) || is_upper(c) || is_lower(c) || c == '_'; });
+}
+
+std::string plain_column_name(std::string_view text) {
+  std::string name;
+  for (const char c : text) {
+    if (is_digit(c) || is_lower(c))
+      name += c;
+    else if (is_upper(c))
+      name += static_cast<char>(c + ('a' - 'A'));
+    else if (c == '_' || (!name.empty() && name.back() != '_'))
+      name += '_';
+  }
+  while (name.ends_with('_')) name.pop_back();
+  if (name.empty()) return "column";
+  return is_digit(name[0]) ? "column_" + name : name;
+}
 
 Status check_name(std::string_view name, std::string_view what) {
   const auto refuse = [&](std::string_view why) {

@@ -24,6 +24,14 @@ struct DatasetName {
 /// Splits at the first '.'. kInvalidConfig where either part breaks check_name.
 Result<DatasetName> parse_dataset_name(std::string_view text);
 
+/// Whether every kind of table can hold a column of that name. Hudi makes Avro schemas of its
+/// columns: letters, digits and '_' of ASCII, no digit first (Avro 1.11 specification, "Names").
+bool is_column_name(std::string_view name);
+
+/// Such a name that reads like the text, for a person to mend: `Order ID` → `order_id`,
+/// `2nd` → `column_2nd`; `column` where nothing of it is left.
+std::string plain_column_name(std::string_view text);
+
 /// 1–200 bytes of UTF-8 without control characters, '/', '\\', and not `.`, `..`; `what` names the
 /// thing in the message. Dots are refused in layers only. kInvalidConfig.
 Status check_name(std::string_view name, std::string_view what);

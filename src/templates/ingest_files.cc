@@ -63,8 +63,9 @@ task::Template ingest_files() {
                 "Pattern over the file name with a group as_of: the time that a snapshot shows.",
                 task::typed(task::ParamType::kPattern))
       .optional("format", &Params::format,
-                "How the files are written: csv with header, delimiter, quote, escape, encoding, "
-                "null, skip_lines.")
+                "How the files are written: csv with header, delimiter, quote, escape, comment, "
+                "encoding, null, quoted_null, skip_lines, timezone, decimal_separator, "
+                "max_record_bytes, and rename (name in the header: name of the column).")
       .optional("max_rejected_percent", &Params::max_rejected_percent,
                 "Fails the file, with nothing published, if more of its rows are rejected.",
                 task::in_range(0, 100))

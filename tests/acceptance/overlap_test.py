@@ -51,9 +51,9 @@ class Overlap(unittest.TestCase):
     @staticmethod
     def end(process):
         """Exit status and state of the run (or what was said instead)."""
-        out, err = process.communicate(timeout=240)
+        out, process.said = process.communicate(timeout=240)
         report = [json.loads(line) for line in out.splitlines() if '"report"' in line]
-        return process.returncode, report[-1]["run"]["state"] if report else out + err
+        return process.returncode, report[-1]["run"]["state"] if report else out + process.said
 
     def wait_for(self, sql, wanted, process=None):
         until = time.monotonic() + 120
@@ -131,6 +131,8 @@ class Overlap(unittest.TestCase):
         self.wait_for("SELECT state FROM flow_run ORDER BY created_at_us, run_id", [("running",), ("queued",)], second)
         self.let_go()
         self.assertEqual([self.end(first), self.end(second)], [(0, "succeeded")] * 2)
+        (running,), _ = self.sql("SELECT run_id FROM flow_run ORDER BY created_at_us, run_id")
+        self.assertIn(f"waits: run {running} of flow 'shop' is running", second.said)
         self.check_lake(2)
 
     def test_skip_and_fail_say_so_at_once(self):

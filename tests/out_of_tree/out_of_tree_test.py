@@ -3,6 +3,7 @@ template. Arguments: folder of weir's build, C++ compiler."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -43,12 +44,22 @@ ann,2026-01-07,30.00
 """
 
 
+def blocks_of_guide():
+    """What docs/guide/write-a-template.md gives as files, by their names: a line that ends with the name
+    of the file, and the block below it."""
+    guide = (HERE.parents[1] / "docs/guide/write-a-template.md").read_text()
+    found = re.findall(r"^`[^`]*?([^/`]+)`[^\n]*:\n```\w*\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
 def build(folder, more=""):
     """Configures and builds the project as a copy of its own, with more lines in its CMakeLists.txt."""
     source = folder / "acme"
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("*.py", "__pycache__"), dirs_exist_ok=True)
     taken = (HERE / "keep_newest.cc").read_text()
     (source / "check.cc").write_text(taken.replace("keep_newest", "check"))
+    for name, text in blocks_of_guide().items():
+        (source / name).write_text(text)
     with open(source / "CMakeLists.txt", "a", encoding="utf-8") as lists:
         lists.write(more)
     for words in (["-S", source, "-B", folder / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
@@ -65,7 +76,7 @@ class OwnProgram(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir acme "))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.build = build(cls.folder, "weir_add_program(taken check.cc)\n")
+        cls.build = build(cls.folder, "weir_add_program(taken check.cc)\nweir_add_program(guided distinct_rows.cc)\n")
 
     def setUp(self):
         self.project = self.folder / self._testMethodName
@@ -132,6 +143,16 @@ class OwnProgram(unittest.TestCase):
             self.skipTest("the runner of flow cases is not there")
         done = subprocess.run([sys.executable, runner, HERE / "keep_newest.flow"], text=True, capture_output=True,
                               timeout=500, env={**os.environ, "WEIR": str(self.build / "acme-weir")})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_template_of_the_guide_works_with_its_cases(self):
+        case = self.folder / "acme/distinct_rows.flow"
+        flow = [sys.executable, HERE.parent / "flows/flow.py"]
+        asked = {"text": True, "capture_output": True, "timeout": 500, "env": {**os.environ, "WEIR": str(self.build / "guided")}}
+        filled = subprocess.run([*flow, "--rewrite", case], **asked)
+        self.assertIn("REWRITTEN", filled.stdout, filled.stderr)
+        self.assertRegex(case.read_text(), r"Bergen\n +Oslo\n")
+        done = subprocess.run([*flow, case], **asked)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_name_that_is_taken_is_refused_at_the_start(self):

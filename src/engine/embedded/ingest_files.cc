@@ -10,6 +10,7 @@
 #include "engine/embedded/ingest_files_sums.h"
 #include "engine/embedded/pinned.h"
 #include "files/inference.h"
+#include "model/names.h"
 
 namespace weir::engine::embedded {
 namespace {
@@ -147,6 +148,16 @@ void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
   if (!plan.new_columns.empty() && !is_inferred) {
     ingested.warnings.push_back(
         fmt::format("the file has new columns, loaded as varchar: {}", listed(plan.new_columns)));
+  }
+  if (is_inferred) {
+    std::vector<std::string> odd;
+    for (const auto& column : plan.schema)
+      if (!model::is_column_name(column.name)) odd.push_back(column.name);
+    if (!odd.empty())
+      ingested.warnings.push_back(
+          fmt::format("names that a Hudi table cannot hold; to merge them into one, remove what is "
+                      "loaded and `rename` them (format: {{csv: {{rename: {{…}}}}}}): {}",
+                      listed(odd)));
   }
   if (!plan.discarded_columns.empty()) {
     ingested.warnings.push_back(

@@ -30,12 +30,12 @@ Status tell_wait(const Services& services, const FlowRun& run) {
   for (const auto& other : runs) {
     if (other.run_id == run.run_id) continue;
     WEIR_ASSIGN(const bool is_alive, is_run_alive(services, other.run_id));
-    services.log->info("run {} waits: run {} of flow '{}' is {}{}", run.run_id, other.run_id,
-                       run.flow_id, to_text(other.state),
-                       is_alive ? std::string()
-                                : fmt::format("; its tasks are started one by one, and none is "
-                                              "running: `weir cancel {}` ends it",
-                                              other.run_id));
+    services.log->warning("run {} waits: run {} of flow '{}' is {}{}", run.run_id, other.run_id,
+                          run.flow_id, to_text(other.state),
+                          is_alive ? std::string()
+                                   : fmt::format("; its tasks are started one by one, and none is "
+                                                 "running: `weir cancel {}` ends it",
+                                                 other.run_id));
     return {};
   }
   return {};

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "model/names.h"
 #include "table/hudi.h"
 #include "table/hudi/properties.h"
 
@@ -13,21 +14,12 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 using model::TypeKind;
 
-bool is_avro_name(std::string_view name) {
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
-  for (const char c : name) {
-    const bool is_plain =
-        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-    if (!is_plain) return false;
-  }
-  return true;
-}
-
 Status check_name(std::string_view name) {
-  if (is_avro_name(name)) return {};
+  if (model::is_column_name(name)) return {};
   return fail_with_hint(ErrorCode::kInvalidConfig,
                         fmt::format("column '{}' has a name that a Hudi table cannot hold", name),
-                        "use letters, digits and '_' only, not starting with a digit");
+                        "use letters, digits and '_' only, not starting with a digit: `rename` it "
+                        "where the file is ingested, or in a transform");
 }
 
 bool is_meta_column(std::string_view name) {
