@@ -68,7 +68,13 @@ def ingest_of_ten_times(bench, scale):
         source = folder / "landing/lines.csv"
         bench.ask(f"COPY ({bench.lines(rows)}) TO '{source}' (HEADER)")
         size = source.stat().st_size / 1e6
-        figures = bench.measured([bench.WEIR, "--quiet", "--project", str(folder), "run", "f", "--apply"])
+        # What is resident swings by a fifth with the threads' turns, and a longer run meets more of the swing's tops.
+        rounds = []
+        for _ in range(5 if megabytes < 5000 else 1):
+            shutil.rmtree(folder / "raw", ignore_errors=True)
+            (folder / "weir.db").unlink(missing_ok=True)
+            rounds.append(bench.measured([bench.WEIR, "--quiet", "--project", str(folder), "run", "f", "--apply"]))
+        figures = max(rounds, key=lambda each: each["rss"])
         found = bench.weir_rows(folder, "SELECT count(*) AS n, sum(id) AS s FROM raw.lines")
         if [found[0]["n"], int(found[0]["s"])] != [rows, rows * (rows - 1) // 2]:
             raise SystemExit(f"bench: memory: {rows} rows became {found}")
