@@ -2,6 +2,7 @@
 
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/open_lake.h"
 #include "cli/result_view.h"
@@ -117,11 +118,27 @@ Result<int> verify(Session& session, const ReadFlags& flags) {
   WEIR_ASSIGN(const auto open, open_lake(session));
   WEIR_ASSIGN(const auto name, dataset_of(*open, flags.dataset));
   WEIR_ASSIGN(const std::string digest, lake::digest(open->lake, name, flags.at));
+  WEIR_ASSIGN(const auto buckets, lake::check_buckets(open->lake, name, flags.at));
+  Json misplaced = Json::array();
+  for (const auto& each : buckets.misplaced) {
+    misplaced.push_back({{"file", each.file},
+                         {"rows", each.rows},
+                         {"key", each.key},
+                         {"bucket", each.bucket},
+                         {"belongs", each.belongs}});
+    session.say(fmt::format(
+        "{}: {} rows are not of bucket {}: the key '{}' belongs into {}, where Spark will not "
+        "find it and makes a second row",
+        each.file, with_commas(each.rows), each.bucket, printable(each.key), each.belongs));
+  }
   if (session.wants_json())
-    session.give({{"dataset", name.text()}, {"digest", digest}});
+    session.give({{"dataset", name.text()},
+                  {"digest", digest},
+                  {"bucket_rows", buckets.rows},
+                  {"misplaced", std::move(misplaced)}});
   else
     *session.wiring().out << digest << "\n";
-  return 0;
+  return buckets.misplaced.empty() ? 0 : 1;
 }
 
 Result<int> list_quarantine(Session& session) {
@@ -211,7 +228,10 @@ void add_table_commands(CLI::App& app, Chosen& chosen) {
   query_command->add_option("--limit", flags->limit, "Most rows")->check(CLI::Range(1, 10'000'000));
   on_read(query_command, chosen, flags, query);
 
-  auto* verify_command = table->add_subcommand("verify", "What two tables must share to be equal");
+  auto* verify_command =
+      table->add_subcommand("verify",
+                            "What two tables must share to be equal, and whether "
+                            "rows lie in the bucket where Spark looks for them");
   verify_command->add_option("dataset", flags->dataset, "layer.name")->required();
   verify_command->add_option("--at", flags->at, "The table as of this instant");
   auto wants_digest = std::make_shared<bool>(true);

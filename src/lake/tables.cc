@@ -238,4 +238,11 @@ Result<std::string> digest(const Lake& lake, const DatasetName& dataset,
   return table::table_digest(*opened, snapshot, *lake.cancel);
 }
 
+Result<table::Buckets> check_buckets(const Lake& lake, const DatasetName& dataset,
+                                     const std::string& instant) {
+  WEIR_ASSIGN(auto opened, open_hudi(lake, dataset));
+  WEIR_ASSIGN(const auto snapshot, opened->snapshot(instant));
+  return table::check_buckets(*opened, snapshot, *lake.cancel);
+}
+
 }  // namespace weir::lake

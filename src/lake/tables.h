@@ -17,6 +17,7 @@
 #include "model/outcome.h"
 #include "sql/session.h"
 #include "storage/storage.h"
+#include "table/services.h"
 
 namespace weir::lake {
 
@@ -73,5 +74,10 @@ Json rows_as_json(const sql::TextResult& result);
 /// The digest of a Hudi dataset (see table::table_digest), now or at an instant.
 Result<std::string> digest(const Lake& lake, const model::DatasetName& dataset,
                            const std::string& instant);
+
+/// Whether rows of a Hudi dataset lie where Spark's bucket index looks for them (see
+/// table::check_buckets), now or at an instant.
+Result<table::Buckets> check_buckets(const Lake& lake, const model::DatasetName& dataset,
+                                     const std::string& instant);
 
 }  // namespace weir::lake

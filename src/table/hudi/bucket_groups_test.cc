@@ -9,6 +9,7 @@
 namespace weir::table {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr const char* kBucket0 = "00000000-8aa3-423b-944c-d5e1171d3cd1-0";
@@ -39,6 +40,24 @@ TEST(BucketGroups, AreToldByTheirIds) {
   EXPECT_THAT(refused.error().message, HasSubstr(kBucket0));
 }
 
+TEST(BucketGroups, MayBeThoseOfSomePartitionsOnly) {
+  const auto in = [](const std::string& partition, const std::string& group) {
+    FileSlice each = slice(group);
+    each.partition = partition;
+    return each;
+  };
+  const std::vector<FileSlice> mixed = {in("city=oslo", kOther), in("city=rome", kBucket0),
+                                        in("city=rome", kBucket3)};
+  EXPECT_THAT(bucket_partitions(mixed), ElementsAre("city=rome"));
+  EXPECT_FALSE(check_no_buckets(mixed));
+  EXPECT_FALSE(check_no_buckets(
+      {in("city=oslo", kBucket0), in("city=rome", kBucket0), in("city=bonn", kOther)}));
+  EXPECT_TRUE(check_no_buckets({in("city=oslo", kBucket0), in("city=rome", kOther)}))
+      << "one alone may be so by chance";
+  EXPECT_TRUE(check_no_buckets({in("city=oslo", kBucket0), in("city=oslo", kOther),
+                                in("city=rome", kOther), in("city=rome", kBucket3)}));
+}
+
 TEST(BucketGroups, TakeNoRows) {
   ForeignTable foreign(6);
   foreign.add_people(kBucket3, "20260101000000000", {{1, "ann", "20260101000000000"}});
@@ -60,7 +79,7 @@ TEST(BucketGroups, TakeNoRows) {
     EXPECT_THAT(written.error().message, HasSubstr("BUCKET"));
   }
   EXPECT_EQ(storage::list_all(foreign.store(), "").value(), before);
-  EXPECT_THAT(snapshot_lines(*table), ::testing::ElementsAre("1 ann"));
+  EXPECT_THAT(snapshot_lines(*table), ElementsAre("1 ann"));
 }
 
 }  // namespace
