@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <ostream>
 
 #include "cli/commands.h"
@@ -14,6 +15,8 @@ struct MaintenanceFlags {
   std::string table;
   std::string instant;
   int64_t retain_commits = 10;
+  int64_t keep_commits = 1000;
+  int64_t keep_days = 10;
   int64_t small_file_mb = 30;
   int64_t target_file_mb = 120;
   bool reads_contents = false;
@@ -42,20 +45,67 @@ Result<std::unique_ptr<lake::HeldTable>> hold(Session& session, const OpenLake& 
   return lake::HeldTable::take(open.lake, catalog, flags.table, session.services().holder);
 }
 
+/// What a clean archives at once, at least: less is left for the next.
+constexpr int64_t kLeastCommitsToTrim = 100;
+
+void say_trimmed(Session& session, const table::Trimmed& trimmed) {
+  if (trimmed.commits > 0)
+    session.say(fmt::format("{} commits are archived; the timeline begins with {}",
+                            with_commas(trimmed.commits), trimmed.earliest));
+  if (!trimmed.held_by.empty())
+    session.say(fmt::format("more would be, but {}; `weir table check` tells of leftovers",
+                            trimmed.held_by));
+}
+
+Json to_json(const table::Trimmed& trimmed) {
+  return {{"commits", trimmed.commits},
+          {"instants", trimmed.instants},
+          {"earliest", trimmed.earliest},
+          {"held_by", trimmed.held_by}};
+}
+
+Result<int> trim(Session& session, const MaintenanceFlags& flags) {
+  WEIR_ASSIGN(const auto open, lake_of(session, flags));
+  WEIR_ASSIGN(const auto held, hold(session, *open, flags));
+  WEIR_ASSIGN(const auto trimmed,
+              table::trim(held->context(), held->table(),
+                          {.keep_commits = flags.keep_commits, .keep_days = flags.keep_days},
+                          *session.wiring().cancel));
+  session.give(to_json(trimmed));
+  if (trimmed.commits == 0) session.say("there is nothing to archive");
+  say_trimmed(session, trimmed);
+  return 0;
+}
+
+/// What a clean leaves behind of the timeline. Nothing in tables that others archive.
+Result<table::Trimmed> trim_cleaned(Session& session, lake::HeldTable& held,
+                                    const MaintenanceFlags& flags) {
+  table::TrimOptions options;
+  options.keep_commits = std::max(flags.keep_commits, flags.retain_commits);
+  options.keep_days = flags.keep_days;
+  options.least_commits = kLeastCommitsToTrim;
+  auto trimmed = table::trim(held.context(), held.table(), options, *session.wiring().cancel);
+  if (!trimmed && trimmed.error().code == ErrorCode::kUnsupported) return table::Trimmed{};
+  return trimmed;
+}
+
 Result<int> clean(Session& session, const MaintenanceFlags& flags) {
   WEIR_ASSIGN(const auto open, lake_of(session, flags));
   WEIR_ASSIGN(const auto held, hold(session, *open, flags));
   WEIR_ASSIGN(const auto cleaned, table::clean(held->context(), held->table(),
                                                {.retain_commits = flags.retain_commits}));
+  WEIR_ASSIGN(const auto trimmed, trim_cleaned(session, *held, flags));
   session.give({{"instant", cleaned.instant},
                 {"files", cleaned.files},
                 {"bytes", cleaned.bytes},
-                {"earliest_retained", cleaned.earliest_retained}});
+                {"earliest_retained", cleaned.earliest_retained},
+                {"trimmed", to_json(trimmed)}});
   session.say(cleaned.files == 0
                   ? std::string("there is nothing to clean")
                   : fmt::format("{} files ({}) are gone; versions from {} on stay readable",
                                 cleaned.files, megabytes(cleaned.bytes),
                                 cleaned.earliest_retained));
+  say_trimmed(session, trimmed);
   return 0;
 }
 
@@ -176,6 +226,18 @@ CLI::App* add(CLI::App& table, Chosen& chosen, const std::shared_ptr<Maintenance
   return command;
 }
 
+void add_trim_flags(CLI::App& command, MaintenanceFlags& flags) {
+  command
+      .add_option("--keep-commits", flags.keep_commits,
+                  "The newest commits that stay on the timeline; older ones go into an archive")
+      ->check(CLI::Range(2, 10'000'000));
+  command
+      .add_option("--keep-days", flags.keep_days,
+                  "Commits younger than that stay as well; fewer days than a writer may hang and "
+                  "then go on are not safe")
+      ->check(CLI::Range(0, 10'000));
+}
+
 }  // namespace
 
 void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
@@ -184,6 +246,10 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen) {
       add(table, chosen, flags, "clean", "Remove files that no retained version needs", clean);
   cleaning->add_option("--retain-commits", flags->retain_commits, "Versions that stay readable")
       ->check(CLI::Range(1, 1'000'000));
+  add_trim_flags(*cleaning, *flags);
+  auto* trimming = add(table, chosen, flags, "trim",
+                       "Archive the oldest commits, so that the timeline stays short", trim);
+  add_trim_flags(*trimming, *flags);
   auto* joining =
       add(table, chosen, flags, "optimize", "Join small files into larger ones", optimize);
   joining->add_option("--small-file-mb", flags->small_file_mb, "Files below it are joined")

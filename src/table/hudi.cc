@@ -1,5 +1,6 @@
 #include "table/hudi.h"
 
+#include <algorithm>
 #include <ranges>
 #include <utility>
 
@@ -154,8 +155,12 @@ Result<std::unique_ptr<RowReader>> NativeTable::read(const Changes& changes,
 
 Result<std::vector<CommitInfo>> NativeTable::commits() {
   WEIR_ASSIGN(const Timeline timeline, log_.timeline());
+  WEIR_ASSIGN(std::vector<Instant> commits, log_.archived(timeline));
+  commits.insert(commits.end(), timeline.commits().begin(), timeline.commits().end());
+  // What left the timeline while it was listed may be between.
+  std::ranges::sort(commits, {}, &Instant::time);
   std::vector<CommitInfo> infos;
-  for (const auto& commit : timeline.commits()) {
+  for (const auto& commit : commits) {
     WEIR_ASSIGN(const auto metadata, log_.read(commit));
     infos.push_back(info_of(commit, *metadata));
   }
@@ -170,7 +175,10 @@ Result<std::optional<CommitInfo>> NativeTable::find_token(const std::string& tok
     const auto found = metadata->extra.find(kTokenKey);
     if (found != metadata->extra.end() && found->second == token) return info_of(commit, *metadata);
   }
-  return std::nullopt;
+  WEIR_ASSIGN(const auto archived, log_.find_archived_token(token));
+  if (!archived) return std::nullopt;
+  WEIR_ASSIGN(const auto metadata, log_.read(*archived));
+  return info_of(*archived, *metadata);
 }
 
 Result<TableProperties> NativeTable::writable_properties() const {

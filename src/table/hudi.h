@@ -244,9 +244,9 @@ class HudiTable {
   /// snapshot does not see them, it shows what lies below. Reads every commit.
   virtual Result<std::vector<std::string>> missing_files() = 0;
 
-  /// Completed commits and replacecommits, oldest first.
+  /// Completed commits and replacecommits, oldest first, those that weir has archived too.
   virtual Result<std::vector<CommitInfo>> commits() = 0;
-  /// The commit whose extra `weir.token` is this, or nothing.
+  /// The commit, archived or not, whose extra `weir.token` is this, or nothing.
   virtual Result<std::optional<CommitInfo>> find_token(const std::string& token) = 0;
 
   /// The beginning of a write. Takes the next instant: max(now, last + 1 ms), created exclusively;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/faulty.h"
+#include "table/hudi/commit_metadata.h"
 #include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
 #include "table/hudi/properties.h"
@@ -75,6 +76,22 @@ TEST(Clean, LeavesEverythingWhereFewCommitsAreThere) {
   ASSERT_TRUE(cleaned);
   EXPECT_EQ(cleaned->instant, "");
   EXPECT_EQ(data_files(*lake.store), before);
+}
+
+TEST(Clean, DoesNotCountTheEmptyCommitThatBeginsATable) {
+  TwoCommits lake;
+  // Two who made the table at once put two of them, one late.
+  CommitMetadata empty;
+  empty.extra[kServiceKey] = kCreateService;
+  std::string late = lake.second;
+  late.back() = static_cast<char>(late.back() + 1);
+  ASSERT_TRUE(storage::put(*lake.store, ".hoodie/" + late + ".commit",
+                           to_text(empty, Action::kCommit), storage::Put::kIfAbsent));
+  ASSERT_TRUE(compact(lake.test.context, *lake.table, {}, lake.cancel));
+  const auto cleaned = clean(lake.test.context, *lake.table, {.retain_commits = 3});
+  ASSERT_TRUE(cleaned);
+  EXPECT_EQ(cleaned->files, 0);
+  EXPECT_EQ(names_of(*lake.table, lake.first), kFirst) << "the third of those with rows";
 }
 
 TEST(Clean, RemovesGroupsThatWereReplaced) {

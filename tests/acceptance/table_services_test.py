@@ -74,6 +74,35 @@ class TableServices(unittest.TestCase):
         self.land(4, B)
         self.assertEqual(self.service("check", "--contents")["findings"], [])
 
+    def test_trim_archives_commits_and_custody_stays_whole(self):
+        for day in (1, 2, 3, 4, 5):
+            self.land(day, (A, B)[day % 2])
+        before = self.project.digest(), self.other_reader()
+        commits = self.service("show")["commits"]
+        oldest, newest = self.instants()[0], self.instants()[-1]
+        self.assertEqual(self.service("trim")["commits"], 0, "they are young")
+        self.service("clean", "--retain-commits", "1")
+        done = self.service("trim", "--keep-commits", "2", "--keep-days", "0")
+        self.assertGreaterEqual(done["commits"], 3)
+        self.assertEqual(done["held_by"], "")
+        self.assertEqual(len(self.instants()), 2)
+        self.assertEqual((self.project.digest(), self.other_reader()), before)
+        self.assertEqual(self.service("show")["commits"], commits)
+        self.assertEqual(self.service("check", "--contents")["findings"], [])
+        self.project.weir("reconcile")
+        refused = self.project.weir("table", "query", "SELECT count(*) FROM stage.customers", "--at", oldest, expect=None)
+        self.assertIn("the earliest that can be read is", refused.stderr)
+        # Nothing is loaded again: not by a catalog that knows, nor by one that learns it from the lake.
+        self.project.run()
+        self.assertEqual(self.instants()[-1], newest)
+        self.project.weir("doctor", "--heal")
+        self.project.weir("reconcile")
+        self.project.run()
+        self.assertEqual(self.instants()[-1], newest)
+        self.land(6, A)
+        self.assertGreater(self.instants()[-1], newest)
+        self.project.weir("reconcile")
+
     def test_rollback_takes_the_newest_commit_back_and_a_run_makes_it_anew(self):
         self.land(1, A)
         first = self.project.digest()

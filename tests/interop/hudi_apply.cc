@@ -14,6 +14,7 @@
 #include "storage/storage.h"
 #include "table/engine_files.h"
 #include "table/hudi.h"
+#include "table/hudi/bucket_hash.h"
 #include "table/relations.h"
 #include "table/services.h"
 #include "table/write_rows.h"
@@ -118,6 +119,7 @@ class Applier {
   Result<Json> run(const Json& line) {
     const std::string op = line.value("op", "");
     if (op == "create") return create(line);
+    if (op == "hash") return hash(line);
     WEIR_ASSIGN(table_, table::open_table(context_));
     if (op == "insert") return write(line, table::RowOperation::kInsert);
     if (op == "upsert") return write(line, table::RowOperation::kUpsert);
@@ -131,12 +133,34 @@ class Applier {
     return serve(op, line);
   }
 
+  /// Of record keys, as either Hudi hashes them.
+  static Result<Json> hash(const Json& line) {
+    const auto fields = names_in(line, "fields");
+    Json newer = Json::array();
+    Json older = Json::array();
+    for (const auto& key : names_in(line, "keys")) {
+      newer.push_back(table::java_hash(table::hashed_fields(key, fields)) & INT32_MAX);
+      older.push_back(table::java_hash(table::hashed_fields_of_0_15(key, fields)) & INT32_MAX);
+    }
+    return Json{{"ok", true}, {"1.2.0", std::move(newer)}, {"0.15.0", std::move(older)}};
+  }
+
   Result<Json> serve(const std::string& op, const Json& line) {
     if (op == "clean") {
       WEIR_ASSIGN(
           const auto cleaned,
           table::clean(context_, *table_, {.retain_commits = line.value("retain_commits", 10)}));
       return Json{{"ok", true}, {"instant", cleaned.instant}, {"deleted", cleaned.files}};
+    }
+    if (op == "trim") {
+      WEIR_ASSIGN(
+          const auto trimmed,
+          table::trim(context_, *table_,
+                      {.keep_commits = line.value("keep_commits", 2), .keep_days = 0}, cancel_));
+      return Json{{"ok", true},
+                  {"commits", trimmed.commits},
+                  {"earliest", trimmed.earliest},
+                  {"held_by", trimmed.held_by}};
     }
     if (op == "rollback") {
       WEIR_ASSIGN(const auto instant,

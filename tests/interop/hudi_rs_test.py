@@ -102,6 +102,32 @@ class HudiRs(unittest.TestCase):
                                .with_as_of_timestamp(instant["instant"]))
                     self.compare(table, self.open(table).read(options), at)
 
+    def test_a_trimmed_timeline_reads_the_same(self):
+        folder = os.path.join(self.folder.name, "trimmed")
+        os.mkdir(folder)
+        columns = [{"name": "id", "type": "bigint"}, {"name": "version", "type": "bigint"}]
+        asked = [{"op": "create", "name": "trimmed", "record_key": ["id"], "schema": columns}]
+        # Most rows of the first commit are touched by no other: nothing on the timeline tells of their file.
+        asked += [{"op": "upsert", "token": f"t{version}", "rows": [{"id": id, "version": version} for id in ids]}
+                  for version, ids in enumerate([range(0, 50), *[range(50, 60)] * 5, range(0, 5)])]
+        asked += [{"op": "clean", "retain_commits": 3}, {"op": "trim", "keep_commits": 3}, {"op": "info"}]
+        done = subprocess.run([TOOL, "apply", folder], input="".join(json.dumps(line) + "\n" for line in asked),
+                              capture_output=True, text=True, check=True)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertTrue(all(answer["ok"] for answer in answers), answers)
+        self.assertEqual(answers[-2]["commits"], 5, "of seven, and the empty one that began the table")
+        self.assertEqual(len(answers[-1]["instants"]), 8, "weir knows all of them")
+        instants = [answer["instant"] for answer in answers[1:-3]]
+        timeline = [i.timestamp for i in HudiTable(folder).get_timeline().get_completed_commits()]
+        self.assertEqual(timeline, instants[-3:])
+        for instant, ids in [(None, range(0, 5)), (instants[-2], ()), (instants[-3], ())]:
+            expected = {id: 5 if id >= 50 else 0 for id in range(60)} | {id: 6 for id in ids}
+            if instant == instants[-3]:
+                expected |= {id: 4 for id in range(50, 60)}
+            options = HudiReadOptions().with_query_type(HudiQueryType.Snapshot)
+            found = rows_of(HudiTable(folder).read(options.with_as_of_timestamp(instant) if instant else options))
+            self.assertEqual({id: row["version"] for id, (row, _) in found.items()}, expected)
+
     def test_incremental_reads_give_what_changed(self):
         story = self.tables["flat"]
         # Before the first replacement: deletes leave no trace, the rest is the rows of later commits.

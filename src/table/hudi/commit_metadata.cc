@@ -73,6 +73,17 @@ Result<Json> json_of(std::string_view text, std::string_view file) {
 
 }  // namespace
 
+bool has_weirs_extra(const CommitMetadata& metadata) {
+  if (metadata.extra.contains(kServiceKey)) return false;
+  const auto first = metadata.extra.lower_bound("weir.");
+  return first != metadata.extra.end() && first->first.starts_with("weir.");
+}
+
+bool begins_table(const CommitMetadata& metadata) {
+  const auto service = metadata.extra.find(kServiceKey);
+  return service != metadata.extra.end() && service->second == kCreateService;
+}
+
 std::string_view to_text(Role role) {
   switch (role) {
     case Role::kCurrent: return "current";

@@ -56,6 +56,11 @@ inline constexpr const char* kServiceKey = "weir.service";
 inline constexpr const char* kCreateService = "create";     ///< The commit that begins a table.
 inline constexpr const char* kAttemptKey = "weir.attempt";  ///< Made up anew by every begin().
 
+/// Whether it says anything of weir's that is not only about a table service.
+bool has_weirs_extra(const CommitMetadata& metadata);
+/// Whether it is the empty one that begins a table of weir's.
+bool begins_table(const CommitMetadata& metadata);
+
 /// The role of a group by a commit's `weir.roles`; kMixed where it is not named.
 Role role_in(const std::map<std::string, std::string>& extra, const std::string& file_group_id);
 Role role_from_text(std::string_view text);

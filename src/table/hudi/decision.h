@@ -18,6 +18,11 @@
 
 namespace weir::table {
 
+/// Longer than any writer sleeps and lives: what it might still do is to be reckoned with until
+/// then.
+inline constexpr int64_t kLongestSleepDays = 10;
+inline constexpr int64_t kDayUs = int64_t{24} * 3600 * 1'000'000;
+
 /// Nothing: undone. Else what the completed file says.
 using Decision = std::optional<std::string>;
 

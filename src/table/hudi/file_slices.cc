@@ -86,17 +86,73 @@ Result<std::vector<DataFile>> list_data_files(storage::Storage& store) {
   }
 }
 
-Result<std::shared_ptr<const CommitMetadata>> CommitLog::read(const Instant& completed) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = read_.find(completed.file);
-    if (found != read_.end()) return found->second;
-  }
-  WEIR_ASSIGN(const std::string text, store_.read(completed.file, storage::Range::all()));
-  WEIR_ASSIGN(CommitMetadata parsed, parse_commit_metadata(text, completed.file));
+CommitLog::Metadata CommitLog::find_read(const std::string& file) {
+  const std::lock_guard lock(mutex_);
+  const auto found = read_.find(file);
+  return found != read_.end() ? found->second : nullptr;
+}
+
+Result<CommitLog::Metadata> CommitLog::keep(const std::string& file, std::string_view text) {
+  WEIR_ASSIGN(CommitMetadata parsed, parse_commit_metadata(text, file));
   auto metadata = std::make_shared<const CommitMetadata>(std::move(parsed));
   const std::lock_guard lock(mutex_);
-  return read_.insert_or_assign(completed.file, std::move(metadata)).first->second;
+  return read_.insert_or_assign(file, std::move(metadata)).first->second;
+}
+
+Result<CommitLog::Metadata> CommitLog::read(const Instant& completed) {
+  if (auto known = find_read(completed.file)) return known;
+  {
+    const std::lock_guard lock(archive_mutex_);
+    if (archive_.find_commit(completed.time)) return read_archived(archive_, completed);
+  }
+  const auto text = store_.read(completed.file, storage::Range::all());
+  if (text) return keep(completed.file, *text);
+  if (text.error().code != ErrorCode::kNotFound) return std::unexpected(text.error());
+  // It may have left the timeline since that was loaded.
+  const std::lock_guard lock(archive_mutex_);
+  WEIR_TRY(refresh(archive_));
+  if (archive_.find_commit(completed.time)) return read_archived(archive_, completed);
+  return std::unexpected(text.error());
+}
+
+Result<CommitLog::Metadata> CommitLog::read_archived(const Archive& archive,
+                                                     const Instant& completed) {
+  WEIR_ASSIGN(const auto texts, archive.read_around(store_, completed.time));
+  for (const auto& [file, text] : texts) {
+    if (file != completed.file && !find_read(file)) (void)keep(file, text);
+  }
+  return keep(completed.file, texts.at(completed.file));
+}
+
+Status CommitLog::refresh(Archive& archive) {
+  if (layout_.version != 1) return {};  // weir writes no other timeline
+  return archive.refresh(store_);
+}
+
+Result<std::vector<Instant>> CommitLog::archived(const Timeline& timeline) {
+  const std::lock_guard lock(archive_mutex_);
+  WEIR_TRY(refresh(archive_));
+  archive_before_ = timeline.start();
+  std::vector<Instant> commits = archive_.commits();
+  // Both have it where the trim was cut off.
+  std::erase_if(commits, [&](const Instant& commit) { return timeline.is_completed(commit.time); });
+  return commits;
+}
+
+Result<std::optional<Instant>> CommitLog::find_archived(const Timeline& timeline,
+                                                        std::string_view time) {
+  const std::lock_guard lock(archive_mutex_);
+  if (archive_before_ != timeline.start()) {
+    WEIR_TRY(refresh(archive_));
+    archive_before_ = timeline.start();
+  }
+  return archive_.find_commit(time);
+}
+
+Result<std::optional<Instant>> CommitLog::find_archived_token(const std::string& token) {
+  const std::lock_guard lock(archive_mutex_);
+  WEIR_TRY(refresh(archive_));
+  return archive_.find_token(token);
 }
 
 bool is_at_or_before(std::string_view time, std::string_view at) {
@@ -136,9 +192,13 @@ Result<std::map<GroupKey, DataFile>> live_files(const Timeline& timeline, Commit
 Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, CommitLog& log) {
   FileSlice slice{file.file_group_id, file.partition, file.name, file.instant, -1,
                   file.size_bytes,    Role::kMixed};
-  const Instant* commit = timeline.find_commit(file.instant);
-  if (commit == nullptr) {
-    // Its commit is archived: the file itself still knows.
+  std::optional<Instant> commit;
+  if (const Instant* found = timeline.find_commit(file.instant)) commit = *found;
+  if (!commit) {
+    WEIR_ASSIGN(commit, log.find_archived(timeline, file.instant));
+  }
+  if (!commit) {
+    // Another engine has archived its commit: the file itself still knows.
     WEIR_ASSIGN(const parquet::FileInfo info, parquet::read_info(log.store(), file.name));
     slice.rows = info.rows;
     const auto role = info.footer.find(kRoleKey);

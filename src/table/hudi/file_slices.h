@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "storage/storage.h"
 #include "table/hudi.h"
+#include "table/hudi/archive.h"
 #include "table/hudi/commit_metadata.h"
 #include "table/hudi/properties.h"
 #include "table/hudi/timeline.h"
@@ -49,16 +50,37 @@ class CommitLog {
 
   /// The timeline as it stands now.
   Result<Timeline> timeline() { return Timeline::load(store_, layout_); }
-  /// kCorrupt where it is no commit, kNotFound where it is gone.
+  /// Of a commit that weir has archived, from there. kCorrupt where it is no commit, kNotFound
+  /// where it is gone.
   Result<std::shared_ptr<const CommitMetadata>> read(const Instant& completed);
+
+  /// Commits that weir has archived and that are not on this timeline, oldest first. The timeline
+  /// is to be loaded before: what leaves it is in the archive then.
+  Result<std::vector<Instant>> archived(const Timeline& timeline);
+  /// The archived commit of that time, or nothing.
+  Result<std::optional<Instant>> find_archived(const Timeline& timeline, std::string_view time);
+  /// The archived commit with that token, or nothing. Reads no commit.
+  Result<std::optional<Instant>> find_archived_token(const std::string& token);
+
   storage::Storage& store() { return store_; }
   const TimelineLayout& layout() const { return layout_; }
 
  private:
+  using Metadata = std::shared_ptr<const CommitMetadata>;
+  /// What is known already, or null.
+  Metadata find_read(const std::string& file);
+  Result<Metadata> keep(const std::string& file, std::string_view text);
+  Result<Metadata> read_archived(const Archive& archive, const Instant& completed);
+  Status refresh(Archive& archive);
+
   storage::Storage& store_;
   TimelineLayout layout_;
   std::mutex mutex_;  // readers of a table may be on several threads
-  std::map<std::string, std::shared_ptr<const CommitMetadata>> read_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, Metadata> read_ WEIR_GUARDED_BY(mutex_);
+  std::mutex archive_mutex_;  // never taken within the other
+  Archive archive_ WEIR_GUARDED_BY(archive_mutex_);
+  /// Where the timeline began when the archive was looked at; nothing: it was not.
+  std::optional<std::string> archive_before_ WEIR_GUARDED_BY(archive_mutex_);
 };
 
 /// A file group: Hudi counts its id within its partition.

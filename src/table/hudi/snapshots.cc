@@ -124,9 +124,29 @@ Result<std::map<GroupKey, DataFile>> whole_files(const Listed& table, CommitLog&
       "its files were cleaned; " + hint);
 }
 
+constexpr int kListings = 5;
+
+/// The timeline as it stood at one moment. A listing takes several requests, and who shortens the
+/// timeline meanwhile takes the oldest commit away first: as long as that is there, none behind it
+/// can have gone unseen.
+Result<Timeline> load_steady(CommitLog& log) {
+  for (int tries = 1;; ++tries) {
+    WEIR_ASSIGN(Timeline timeline, log.timeline());
+    const Instant* oldest = timeline.find_commit(timeline.start());
+    if (oldest == nullptr) return timeline;
+    const auto there = log.store().stat(oldest->file);
+    if (there) return timeline;
+    if (there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
+    if (tries == kListings)
+      return fail(ErrorCode::kUnavailable,
+                  "the timeline at {} is being shortened: {} is gone again", log.store().uri(),
+                  oldest->file);
+  }
+}
+
 Result<Listed> list_table(CommitLog& log) {
   // The timeline first: what is committed after it may show files of which the listing has part.
-  WEIR_ASSIGN(Timeline timeline, log.timeline());
+  WEIR_ASSIGN(Timeline timeline, load_steady(log));
   for (const auto& instant : timeline.instants()) {
     if (instant.action == "restore" && instant.state != Instant::State::kCompleted)
       return fail_with_hint(
@@ -143,16 +163,9 @@ Result<Listed> list_table(CommitLog& log) {
 Result<bool> has_nothing_yet(CommitLog& log, const std::vector<Instant>& commits) {
   for (const auto& commit : commits) {
     WEIR_ASSIGN(const auto metadata, log.read(commit));
-    const auto service = metadata->extra.find(kServiceKey);
-    if (service == metadata->extra.end() || service->second != kCreateService) return false;
+    if (!begins_table(*metadata)) return false;
   }
   return true;
-}
-
-bool has_weirs_extra(const CommitMetadata& metadata) {
-  if (metadata.extra.contains(kServiceKey)) return false;
-  const auto first = metadata.extra.lower_bound("weir.");
-  return first != metadata.extra.end() && first->first.starts_with("weir.");
 }
 
 /// The greatest bound up to which every commit is among those seen.
@@ -196,7 +209,9 @@ Result<std::set<std::string, std::less<>>> archived_between(CommitLog& log, cons
 Result<std::vector<std::string>> missing_files(CommitLog& log) {
   WEIR_ASSIGN(const Listed table, list_table(log));
   WEIR_ASSIGN(const auto live, live_files(table.timeline, log, table.files, ""));
-  return gone_of(table.timeline.commits(), log, live);
+  WEIR_ASSIGN(std::vector<Instant> commits, log.archived(table.timeline));
+  commits.insert(commits.end(), table.timeline.commits().begin(), table.timeline.commits().end());
+  return gone_of(commits, log, live);
 }
 
 Result<Snapshot> take_snapshot(const TableProperties& properties, CommitLog& log,

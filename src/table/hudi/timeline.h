@@ -73,6 +73,8 @@ class Timeline {
   /// Before the first commit that no savepoint keeps: a savepoint's commit may stay when those
   /// after it are archived, so it does not begin the timeline.
   bool is_before_start(std::string_view time) const { return time < start_; }
+  /// Of that commit; empty without one.
+  const std::string& start() const { return start_; }
   /// The greatest time of any instant; empty without one.
   std::string last_time() const;
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
+#include <ranges>
 
 #include "base/instant.h"
 #include "table/hudi/avro_container.h"
@@ -87,12 +88,26 @@ Result<std::map<std::pair<std::string, std::string>, GroupVersions>> versions_of
   return groups;
 }
 
+/// The oldest of the newest `retain` commits, or nothing where none is older. The empty ones that
+/// begin a table do not count: two who made it at once may have put two, and between commits.
+Result<std::optional<Instant>> earliest_to_retain(const Timeline& timeline, CommitLog& log,
+                                                  int64_t retain) {
+  std::optional<Instant> earliest;
+  for (const auto& commit : timeline.commits() | std::views::reverse) {
+    WEIR_ASSIGN(const auto metadata, log.read(commit));
+    if (begins_table(*metadata)) continue;
+    if (retain-- == 0) return earliest;
+    earliest = commit;
+  }
+  return std::nullopt;
+}
+
 Result<Plan> make_plan(const Timeline& timeline, CommitLog& log, int64_t retain) {
   Plan plan;
-  const auto& commits = timeline.commits();
-  if (static_cast<int64_t>(commits.size()) <= retain) return plan;
-  plan.earliest = commits[commits.size() - static_cast<size_t>(retain)];
-  plan.newest = commits.back().time;
+  WEIR_ASSIGN(const auto earliest, earliest_to_retain(timeline, log, retain));
+  if (!earliest) return plan;
+  plan.earliest = *earliest;
+  plan.newest = timeline.commits().back().time;
   WEIR_ASSIGN(const auto groups, versions_of(timeline, log));
   for (const auto& [key, group] : groups) {
     if (!group.replaced_at.empty() && group.replaced_at <= plan.earliest.time) {
@@ -156,13 +171,10 @@ Status put_new(storage::Storage& store, const std::string& name, const std::stri
   return std::unexpected(put.error());
 }
 
-// Longer than any writer sleeps and lives.
-constexpr int64_t kRememberedUs = int64_t{10} * 24 * 3600 * 1'000'000;
-
 /// What was undone so long ago that nobody can still be asleep over it.
 Status forget_old_decisions(storage::Storage& store, int64_t now_us) {
   WEIR_ASSIGN(const auto decided, decided_instants(store));
-  const std::string oldest = format_hudi_instant(now_us - kRememberedUs);
+  const std::string oldest = format_hudi_instant(now_us - kLongestSleepDays * kDayUs);
   for (const auto& time : decided) {
     if (time < oldest) WEIR_TRY(remove_decision(store, time));
   }

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "table/hudi/archive.h"
 #include "table/hudi/commit_metadata.h"
 #include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
@@ -45,6 +46,20 @@ Status check_previous(storage::Storage& store, const Instant& newest,
   return {};
 }
 
+/// What is older than the newest commit must not begin the timeline anew, and what is archived has
+/// to be true for ever.
+Status check_not_archived(storage::Storage& store, const std::vector<Instant>& commits) {
+  Archive archive;
+  WEIR_TRY(archive.refresh(store));
+  const std::string last = archive.last_time();
+  if (last.empty() || (commits.size() > 1 && commits.back().time > last)) return {};
+  return fail_with_hint(
+      ErrorCode::kNotFound,
+      fmt::format("commit {} cannot be taken back: the commits before it are archived, up to {}",
+                  commits.back().time, last),
+      "write the rows that should be there instead");
+}
+
 }  // namespace
 
 // The commit becomes one that never completed: markers for its files, then its completed file goes,
@@ -68,6 +83,7 @@ Result<std::string> roll_back(const TableContext& context, HudiTable& table,
     return fail(ErrorCode::kConflict,
                 "commit {} is under way: nothing can be taken back before it ends",
                 timeline.pending_commits().front().time);
+  WEIR_TRY(check_not_archived(store, commits));
   const Instant& newest = commits.back();
   CommitLog log(store);
   WEIR_ASSIGN(const auto metadata, log.read(newest));

@@ -17,7 +17,7 @@ from table import MISSED_KEYS_SHOW, NEW, OLD
 UPGRADE = {"hoodie__write__table__version": "9", "hoodie__write__auto__upgrade": "true"}
 # What 0.15.0 takes part in where nobody asks for all: random_ops_test lets it write in most of its plans.
 WITH_THE_OLD_TOO = {"test_spark_goes_on_where_weir_began", "test_record_index_and_its_metadata_table",
-                    "test_bucket_tables_are_refused", "test_weir_takes_commits_back"}
+                    "test_bucket_tables_are_refused", "test_weir_takes_commits_back", "test_trimmed_timeline"}
 setUpModule = cases.start  # CTest runs one Spark test at a time, so both Sparks serve all of these.
 
 
@@ -175,6 +175,37 @@ class EitherSpark:
         self.check(table)
         table.weir("upsert", rows(0, 20, 20))
         table.spark(self.bundle, "upsert", rows(15, 25, 21))
+        self.check_all(table)
+        table.check_history("weir", "hudi-rs")
+
+    def test_trimmed_timeline(self):
+        cleans = {"hoodie__clean__automatic": "true", "hoodie__cleaner__commits__retained": "2"}
+        table = self.of_weir()
+        table.weir("upsert", rows(0, 3, 1, city="lima"))  # In a partition that nobody writes again.
+        for version in range(2, 6):
+            table.weir("upsert", rows(version, version + 6, version))
+        table.weir("insert_overwrite", rows(4, 6, 6))
+        table.weir("upsert", rows(3, 9, 7))
+        # Under the new beginning a replaced group would come back.
+        self.assertIn("not cleaned", table.weir_service("trim", keep_commits=2)["held_by"])
+        self.check(table)
+        table.weir_service("clean", retain_commits=2)
+        self.assertEqual("", table.weir_service("trim", keep_commits=2)["held_by"])
+        self.assertEqual(len(list((table.path / ".hoodie").glob("2*commit"))), 2)
+        self.check_all(table)
+        table.check_history("weir", "hudi-rs", self.bundle)
+        table.spark(self.bundle, "upsert", rows(2, 12, 8), **cleans)
+        table.model.clean(2)
+        self.check(table)
+        table.weir("upsert", rows(0, 20, 9))
+        table.spark(self.bundle, "delete", rows(6, 8, 10))
+        self.assertGreater(table.weir_service("trim", keep_commits=2)["commits"], 0)
+        self.check(table)
+        for version in range(11, 14):
+            table.spark(self.bundle, "upsert", rows(version, version + 4, version), hoodie__archive__automatic="true",
+                        hoodie__keep__min__commits="3", hoodie__keep__max__commits="4", **cleans)
+            table.model.clean(2)
+        table.weir("upsert", rows(0, 20, 14))
         self.check_all(table)
         table.check_history("weir", "hudi-rs")
 

@@ -126,11 +126,13 @@ class Table:
             self.fail("weir", f"says {answer['deletes']} deletes instead of {len(keys & before.keys())}")
 
     def weir_service(self, op: str, **asked):
-        """clean or compact: no row changes."""
+        """clean, trim or compact: no row changes."""
         self.note(f"weir {op} {asked}")
         answer = weir_tool.apply(self.path, op, self.timezone, **asked)
         if op == "clean":
             self.model.clean(asked["retain_commits"])
+        elif op == "trim":
+            self.model.horizon = max(self.model.horizon, answer["earliest"])
         elif answer.get("instant") and answer["instant"] > max(self.model.instants, default=""):
             self.model.commit(answer["instant"])
         return answer
