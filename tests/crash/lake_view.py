@@ -5,6 +5,8 @@ to run (ids of runs, instants, sizes that hang on them) are left out, so that tw
 same history compare equal.
 """
 import contextlib
+import ctypes
+import functools
 import json
 import os
 import pathlib
@@ -133,7 +135,7 @@ def hudi_leftovers(folder):
     timeline = folder / ".hoodie"
     if not timeline.exists():
         return left
-    done = completed(folder, brings_rows=False)
+    done = completed(folder, brings_rows=False) + [path.name.partition(".")[0] for path in timeline.glob("*.clean")]
     for path in sorted(timeline.iterdir()):
         instant, _, kind = path.name.partition(".")
         if kind in ("commit", "replacecommit"):
@@ -152,6 +154,58 @@ def hudi_leftovers(folder):
 def temporaries(project):
     """What a killed process leaves of the file that it was writing: invisible, one a process."""
     return [str(path.relative_to(project)) for path in pathlib.Path(project).rglob(f"{TEMPORARY}*")]
+
+
+@functools.cache
+def duckdb():
+    """DuckDB's C library: in this process, a look at a file costs no start of a program."""
+    library = ctypes.CDLL(str(pathlib.Path(__file__).resolve().parents[2] / ".deps/duckdb/lib/libduckdb.so"))
+    for name in ("duckdb_column_name", "duckdb_result_error"):
+        getattr(library, name).restype = ctypes.c_char_p
+    for name in ("duckdb_column_count", "duckdb_row_count"):
+        getattr(library, name).restype = ctypes.c_uint64
+    library.duckdb_value_varchar.restype = ctypes.c_void_p
+    library.duckdb_value_varchar.argtypes = (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+    library.duckdb_column_name.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
+    library.duckdb_free.argtypes = (ctypes.c_void_p,)
+    return library
+
+
+def duckdb_rows(path, *queries):
+    """For each query its rows as dictionaries of texts, or None where it fails (there is no such table). The
+    file is not changed, a log beside it is read; raises where it is no whole database."""
+    library, database, connection, config = duckdb(), ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+    problem = ctypes.c_char_p()
+    library.duckdb_create_config(ctypes.byref(config))
+    for name, value in ((b"access_mode", b"READ_ONLY"), (b"threads", b"1")):
+        library.duckdb_set_config(config, name, value)
+    failed = library.duckdb_open_ext(str(path).encode(), ctypes.byref(database), config, ctypes.byref(problem))
+    library.duckdb_destroy_config(ctypes.byref(config))
+    if failed:
+        raise AssertionError(f"{path} does not open: {problem.value}")
+    library.duckdb_connect(database, ctypes.byref(connection))
+    try:
+        return [_rows_of(library, connection, query) for query in queries]
+    finally:
+        library.duckdb_disconnect(ctypes.byref(connection))
+        library.duckdb_close(ctypes.byref(database))
+
+
+def _rows_of(library, connection, query):
+    result = ctypes.create_string_buffer(256)  # a duckdb_result, which is smaller
+    if library.duckdb_query(connection, query.encode(), result):
+        library.duckdb_destroy_result(result)
+        return None
+    names = [library.duckdb_column_name(result, column).decode() for column in range(library.duckdb_column_count(result))]
+    rows = []
+    for row in range(library.duckdb_row_count(result)):
+        rows.append({})
+        for column, name in enumerate(names):
+            text = library.duckdb_value_varchar(result, column, row)
+            rows[-1][name] = ctypes.string_at(text).decode() if text else None
+            library.duckdb_free(text)
+    library.duckdb_destroy_result(result)
+    return rows
 
 
 def weir_json(weir, project, catalog_url, *words):
