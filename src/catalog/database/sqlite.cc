@@ -2,6 +2,7 @@
 
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include "base/lasting_folder.h"
 #include "catalog/database/dialect.h"
 
 // SQLite in WAL mode: readers never wait, one writer at a time. A writer says so when it begins
@@ -121,12 +122,12 @@ class SqliteDialect : public Dialect {
     const auto folder = std::filesystem::path(path_).parent_path();
     std::error_code problem;
     if (!may_create_ || folder.empty() || std::filesystem::is_directory(folder, problem)) return {};
-    std::filesystem::create_directories(folder, problem);
-    if (!problem) return {};
-    return fail_with_hint(
-        ErrorCode::kDenied,
-        fmt::format("catalog file {}: its folder cannot be made: {}", path_, problem.message()),
-        "make the folder, or name another place: --catalog, WEIR_CATALOG");
+    // SQLite keeps the file's name, and not that of its folder.
+    const Status made = make_lasting_folder(folder.string());
+    if (made) return {};
+    return fail_with_hint(ErrorCode::kDenied,
+                          fmt::format("catalog file {}: {}", path_, made.error().message),
+                          "make the folder, or name another place: --catalog, WEIR_CATALOG");
   }
 
   /// Switching to WAL needs the file alone for a moment and does not wait by itself, so two

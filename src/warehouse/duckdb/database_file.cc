@@ -2,11 +2,14 @@
 
 #include <filesystem>
 
+#include "base/lasting_folder.h"
+
 namespace weir::warehouse::duckdb {
 namespace {
 
 /// A file that is not there yet appears whole: DuckDB writes one in several steps, and what a
-/// process that dies between them leaves is no database for anybody.
+/// process that dies between them leaves is no database for anybody. Its name lasts before anything
+/// is loaded: DuckDB syncs bytes alone, and whole loads would be gone with a file without a name.
 Status make_if_absent(const std::string& path, sql::SessionOptions options, const Cancel& cancel) {
   std::error_code error;
   if (std::filesystem::exists(path, error)) return {};
@@ -21,7 +24,7 @@ Status make_if_absent(const std::string& path, sql::SessionOptions options, cons
   if (error)
     return fail(ErrorCode::kUnavailable, "the warehouse file '{}' cannot be made: {}", path,
                 error.message());
-  return {};
+  return keep_name(path);
 }
 
 /// What to do about a file that does not open.

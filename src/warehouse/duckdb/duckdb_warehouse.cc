@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/instant.h"
+#include "base/lasting_folder.h"
 #include "base/process.h"
 #include "model/names.h"
 #include "warehouse/columns.h"
@@ -470,14 +471,13 @@ Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& opti
   WEIR_ASSIGN(const auto timeout,
               json_field_or<std::string>(options.connection, "lock_timeout", "30s"));
   WEIR_ASSIGN(const int64_t timeout_ms, parse_duration_ms(timeout));
-  std::error_code error;
   const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error)
-    return fail_with_hint(
-        error == std::errc::permission_denied ? ErrorCode::kDenied : ErrorCode::kUnavailable,
-        fmt::format("folder of the warehouse file '{}': {}", path, error.message()),
-        "make the folder, or mend the connection's path");
+  Status made = folder.empty() ? Status{} : make_lasting_folder(folder.string());
+  if (!made) {
+    made.error().hint = "make the folder, or mend the connection's path";
+    return std::unexpected(
+        std::move(made).error().while_doing(fmt::format("opening the warehouse file '{}'", path)));
+  }
 
   auto session_options = options.session;
   session_options.database = path;
