@@ -149,13 +149,13 @@ class Sweep:
         self.library = shim_library()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"weir-sweep-{name}-", dir=folder_for_sweeps()))
 
-    def run_shimmed(self, project: Project, action: Action | None, at: int) -> Ran:
+    def run_shimmed(self, project: Project, action: Action | None, at: int, settings: dict[str, str] | None = None) -> Ran:
         asked = as_command(self.command(project))
         counts, log = project.parent / "counts", project.parent / "calls.log"
         environment = os.environ | asked.environment | {
             "LD_PRELOAD": str(self.library), "ASAN_OPTIONS": "verify_asan_link_order=0",
             "WEIR_SHIM_ROOT": str(project), "WEIR_SHIM_COUNT": str(counts), "WEIR_SHIM_LOG": str(log),
-            "WEIR_SHIM_EXCLUDE": ":".join(str(project / part) for part in asked.exclude)}
+            "WEIR_SHIM_EXCLUDE": ":".join(str(project / part) for part in asked.exclude)} | (settings or {})
         if action is not None:
             environment |= {"WEIR_SHIM_AT": str(at), "WEIR_SHIM_DO": action.do,
                             "WEIR_SHIM_WHEN": action.when,

@@ -15,6 +15,10 @@
  *   WEIR_SHIM_STICKY   1: the N-th and all later calls
  *   WEIR_SHIM_SENDS    1: what goes to a database (or anybody else) by send() is counted as well
  *   WEIR_SHIM_LOG      a file that gets a line a call: number, process, call, bytes, path
+ *   WEIR_SHIM_RECORD   a file that gets each change that took place, its bytes included, in order:
+ *                      lines "call inode offset bytes path [tab path]", each followed by its bytes.
+ *                      tests/crash/disk.py reads it. Threads of a process change files one at a time
+ *                      meanwhile; several processes at once are not put in order.
  *
  * Counted are opens that may create or truncate, writes, syncs, renames, links, removals, new
  * folders, truncations and allocations. What glibc does inside itself cannot be seen from here, so
@@ -62,6 +66,8 @@ static int is_after;
 static int is_sticky;
 static int counts_sends;
 static int log_fd = -1;
+static int record_fd = -1;
+static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* The real function: what the next library defines under the name. */
@@ -126,6 +132,8 @@ static void start(void) {
   if ((text = getenv("WEIR_SHIM_COUNT")) != NULL) share_counts(text);
   if ((text = getenv("WEIR_SHIM_LOG")) != NULL)
     log_fd = open_file(text, O_WRONLY | O_CREAT | O_APPEND);
+  if ((text = getenv("WEIR_SHIM_RECORD")) != NULL)
+    record_fd = open_file(text, O_WRONLY | O_CREAT | O_APPEND);
 }
 
 static int is_below(const char *path, const char *folder, size_t size) {
@@ -256,6 +264,119 @@ static size_t cut(enum verdict verdict, size_t bytes) {
   return verdict == CUT || verdict == CUT_AND_DIE ? bytes / 2 : bytes;
 }
 
+/* ---- the record ---- */
+
+static void record(const char *call, uint64_t inode, uint64_t offset, const char *path,
+                   const char *second, const void *bytes, size_t size) {
+  char head[2 * PATH_MAX + 128];
+  const int length = snprintf(head, sizeof head, "%s %llu %llu %zu %s%s%s\n", call,
+                              (unsigned long long)inode, (unsigned long long)offset, size, path,
+                              second == NULL ? "" : "\t", second == NULL ? "" : second);
+  const struct iovec pieces[] = {{head, (size_t)length}, {(void *)bytes, bytes == NULL ? 0 : size}};
+  const ssize_t whole = (ssize_t)(pieces[0].iov_len + pieces[1].iov_len);
+  if (syscall(SYS_writev, record_fd, pieces, 2) != whole) complain("WEIR_SHIM_RECORD is full");
+}
+
+/* Whether the descriptor's file is one that counts; its path and inode. */
+static int find_file(int fd, char *path, struct stat *found) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t size = readlink(link, path, PATH_MAX - 1);
+  if (size <= 0 || path[0] != '/') return 0;
+  path[size] = '\0';
+  return is_counted(path) && fstat(fd, found) == 0;
+}
+
+/* Bytes that were written at `offset`, or, where that is negative, up to the file's position. */
+static void record_write(int fd, const void *bytes, size_t size, int64_t offset) {
+  char path[PATH_MAX];
+  struct stat found;
+  if (!find_file(fd, path, &found)) return;
+  if (offset < 0) offset = lseek(fd, 0, SEEK_CUR) - (int64_t)size;
+  record("write", found.st_ino, (uint64_t)offset, path, NULL, bytes, size);
+}
+
+static void record_pieces(int fd, const struct iovec *pieces, ssize_t size, int64_t offset) {
+  if (offset < 0) offset = lseek(fd, 0, SEEK_CUR) - size;
+  for (; size > 0; ++pieces) {
+    const ssize_t part = (ssize_t)pieces->iov_len < size ? (ssize_t)pieces->iov_len : size;
+    record_write(fd, pieces->iov_base, (size_t)part, offset);
+    offset += part;
+    size -= part;
+  }
+}
+
+/* A change of a file that has no bytes to it: a sync, a new size. Of standard output: how much of it
+ * was said so far. */
+static void record_call(const char *call, int fd, uint64_t size) {
+  char path[PATH_MAX];
+  struct stat found;
+  if (fd == STDOUT_FILENO && fstat(fd, &found) == 0)
+    record("said", 0, (uint64_t)found.st_size, "", NULL, NULL, 0);
+  else if (find_file(fd, path, &found))
+    record(call, found.st_ino, size, path, NULL, NULL, 0);
+}
+
+/* Of what was written where it cannot be seen: the whole file. */
+static void record_content(int fd) {
+  char path[PATH_MAX];
+  struct stat found;
+  if (fd == STDOUT_FILENO) record_call("said", fd, 0);
+  if (fd == STDOUT_FILENO || !find_file(fd, path, &found)) return;
+  const int again = open_file(path, O_RDONLY);
+  char *bytes = malloc((size_t)found.st_size + 1);
+  if (again < 0 || bytes == NULL || pread(again, bytes, (size_t)found.st_size, 0) != found.st_size)
+    complain("a file that is written cannot be read");
+  record("content", found.st_ino, 0, path, NULL, bytes, (size_t)found.st_size);
+  free(bytes);
+  syscall(SYS_close, again);
+}
+
+static void record_path(const char *call, int folder, const char *path) {
+  char whole[PATH_MAX];
+  if (whole_path(folder, path, whole) == 0 && is_counted(whole))
+    record(call, 0, 0, whole, NULL, NULL, 0);
+}
+
+static void record_pair(const char *call, int a, const char *from, int b, const char *to) {
+  char whole_from[PATH_MAX], whole_to[PATH_MAX];
+  if (whole_path(a, from, whole_from) == 0 && whole_path(b, to, whole_to) == 0 &&
+      (is_counted(whole_from) || is_counted(whole_to)))
+    record(call, 0, 0, whole_from, whole_to, NULL, 0);
+}
+
+static void record_open(int fd, int is_new, int flags) {
+  char path[PATH_MAX];
+  struct stat found;
+  if ((!is_new && (flags & O_TRUNC) == 0) || !find_file(fd, path, &found)) return;
+  record(is_new ? "create" : "ftruncate", found.st_ino, 0, path, NULL, NULL, 0);
+}
+
+static int is_there(int folder, const char *path) {
+  struct stat found;
+  return fstatat(folder, path, &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void hold(void) {
+  if (record_fd >= 0) pthread_mutex_lock(&recording);
+}
+
+static void let_go(void) {
+  if (record_fd >= 0) pthread_mutex_unlock(&recording);
+}
+
+/* A call, and where it succeeded (its result is `done`) the note of it, with nothing in between. */
+#define RECORDED(call, note)                       \
+  ({                                               \
+    hold();                                        \
+    const __typeof__(call) done = (call);          \
+    const int error_number = errno;                \
+    if (record_fd >= 0 && done >= 0) { note; }     \
+    let_go();                                      \
+    errno = error_number;                          \
+    done;                                          \
+  })
+
 /* ---- opens ---- */
 
 static int may_change(int flags) {
@@ -274,7 +395,19 @@ static int may_change(int flags) {
 static int open_any(int folder, const char *path, int flags, mode_t mode) {
   const enum verdict verdict = may_change(flags) ? judge_at("open", folder, path) : PASS;
   if (verdict == FAIL_BEFORE) return refuse();
-  return answer_fd(verdict, REAL(openat)(folder, path, flags, mode));
+  if (record_fd < 0 || !may_change(flags))
+    return answer_fd(verdict, REAL(openat)(folder, path, flags, mode));
+  const int fd = ({
+    hold();
+    const int is_new = !is_there(folder, path);
+    const int opened = REAL(openat)(folder, path, flags, mode);
+    const int error_number = errno;
+    if (opened >= 0) record_open(opened, is_new, flags);
+    let_go();
+    errno = error_number;
+    opened;
+  });
+  return answer_fd(verdict, fd);
 }
 
 int open(const char *path, int flags, ...) {
@@ -314,7 +447,7 @@ int __openat64_2(int folder, const char *path, int flags) {
   int name parameters {                                                    \
     const enum verdict verdict = judge_at(#name, AT_FDCWD, path);          \
     if (verdict == FAIL_BEFORE) return refuse();                           \
-    return answer_fd(verdict, REAL(name) arguments);                       \
+    return answer_fd(verdict, RECORDED(REAL(name) arguments, record_open(done, 1, 0))); \
   }
 TEMPORARY_FILE(mkstemp, (char *path), (path))
 TEMPORARY_FILE(mkstemp64, (char *path), (path))
@@ -331,7 +464,12 @@ static int is_writable_mode(const char *mode) { return strpbrk(mode, "wax+") != 
   FILE *name(const char *path, const char *mode) {                                    \
     enum verdict verdict = PASS;                                                      \
     if (is_writable_mode(mode)) verdict = judge_at("fopen", AT_FDCWD, path);          \
+    hold();                                                                           \
+    const int is_new = record_fd >= 0 && !is_there(AT_FDCWD, path);                   \
     FILE *file = verdict == FAIL_BEFORE ? NULL : REAL(name)(path, mode);              \
+    if (record_fd >= 0 && file != NULL && is_writable_mode(mode))                     \
+      record_open(fileno(file), is_new, mode[0] == 'w' ? O_TRUNC : 0);                \
+    let_go();                                                                         \
     if (verdict == FAIL_AFTER && file != NULL) REAL(fclose)(file), file = NULL;       \
     if (verdict == FAIL_BEFORE || verdict == FAIL_AFTER) errno = fault_errno;         \
     return file;                                                                      \
@@ -348,12 +486,15 @@ int fflush(FILE *file) {
   enum verdict verdict = PASS;
   if (file != NULL && is_writable(file)) verdict = judge_fd("fflush", fileno(file), 0, 0);
   if (verdict == FAIL_BEFORE) return refuse();
-  return answer(verdict, REAL(fflush)(file));
+  if (file == NULL) return answer(verdict, REAL(fflush)(file));
+  return answer(verdict, RECORDED(REAL(fflush)(file), if (is_writable(file)) record_content(fileno(file))));
 }
 
 int fclose(FILE *file) {
   enum verdict verdict = PASS;
   if (is_writable(file)) verdict = judge_fd("fclose", fileno(file), 0, 0);
+  if (record_fd >= 0 && is_writable(file))
+    (void)RECORDED(REAL(fflush)(file), record_content(fileno(file)));
   /* The stream is gone after fclose, whatever it says. */
   const int result = REAL(fclose)(file);
   return verdict == FAIL_BEFORE || verdict == FAIL_AFTER ? refuse() : result;
@@ -364,14 +505,18 @@ int fclose(FILE *file) {
 ssize_t write(int fd, const void *bytes, size_t size) {
   const enum verdict verdict = judge_fd("write", fd, size, 1);
   if (verdict == FAIL_BEFORE) return refuse();
-  return answer_size(verdict, REAL(write)(fd, bytes, cut(verdict, size)));
+  return answer_size(verdict, 
+      RECORDED(REAL(write)(fd, bytes, cut(verdict, size)),
+               if (fd == STDOUT_FILENO) record_call("said", fd, 0);
+               else record_write(fd, bytes, (size_t)done, -1)));
 }
 
 #define POSITIONED_WRITE(name, offset_type)                                                 \
   ssize_t name(int fd, const void *bytes, size_t size, offset_type offset) {                \
     const enum verdict verdict = judge_fd("pwrite", fd, size, 1);                           \
     if (verdict == FAIL_BEFORE) return refuse();                                            \
-    return answer_size(verdict, REAL(name)(fd, bytes, cut(verdict, size), offset));         \
+    return answer_size(verdict, RECORDED(REAL(name)(fd, bytes, cut(verdict, size), offset), \
+                                         record_write(fd, bytes, (size_t)done, offset)));   \
   }
 POSITIONED_WRITE(pwrite, off_t)
 POSITIONED_WRITE(pwrite64, off64_t)
@@ -391,31 +536,32 @@ static struct iovec first_half(const struct iovec *pieces, int count) {
   return half;
 }
 
-#define GATHERED_WRITE(name, call, parameters, arguments)                             \
+#define GATHERED_WRITE(name, call, parameters, arguments, at_offset)                  \
   ssize_t name parameters {                                                           \
     const enum verdict verdict = judge_fd(call, fd, total(pieces, count), 1);         \
     if (verdict == FAIL_BEFORE) return refuse();                                      \
     const struct iovec half = first_half(pieces, count);                              \
     if (verdict == CUT || verdict == CUT_AND_DIE) pieces = &half, count = 1;          \
-    return answer_size(verdict, REAL(name) arguments);                                \
+    return answer_size(verdict, RECORDED(REAL(name) arguments,                        \
+                                         record_pieces(fd, pieces, done, at_offset))); \
   }
 GATHERED_WRITE(writev, "writev", (int fd, const struct iovec *pieces, int count),
-               (fd, pieces, count))
+               (fd, pieces, count), -1)
 GATHERED_WRITE(pwritev, "pwritev", (int fd, const struct iovec *pieces, int count, off_t offset),
-               (fd, pieces, count, offset))
+               (fd, pieces, count, offset), offset)
 GATHERED_WRITE(pwritev64, "pwritev",
                (int fd, const struct iovec *pieces, int count, off64_t offset),
-               (fd, pieces, count, offset))
+               (fd, pieces, count, offset), offset)
 GATHERED_WRITE(pwritev2, "pwritev",
                (int fd, const struct iovec *pieces, int count, off_t offset, int flags),
-               (fd, pieces, count, offset, flags))
+               (fd, pieces, count, offset, flags), offset)
 
 #define COPIED_WRITE(name, parameters, arguments)                     \
   ssize_t name parameters {                                           \
     const enum verdict verdict = judge_fd(#name, to, size, 1);        \
     if (verdict == FAIL_BEFORE) return refuse();                      \
     size = cut(verdict, size);                                        \
-    return answer_size(verdict, REAL(name) arguments);                \
+    return answer_size(verdict, RECORDED(REAL(name) arguments, record_content(to))); \
   }
 COPIED_WRITE(sendfile, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))
 COPIED_WRITE(sendfile64, (int to, int from, off64_t *offset, size_t size), (to, from, offset, size))
@@ -442,25 +588,31 @@ ssize_t send(int fd, const void *bytes, size_t size, int flags) {
 
 /* ---- the rest ---- */
 
-#define ON_FD(name, parameters, arguments)                       \
+#define ON_FD(name, parameters, arguments, size)                 \
   int name parameters {                                          \
     const enum verdict verdict = judge_fd(#name, fd, 0, 0);      \
     if (verdict == FAIL_BEFORE) return refuse();                 \
-    return answer(verdict, REAL(name) arguments);                \
+    return answer(verdict, RECORDED(REAL(name) arguments, record_call(#name, fd, size))); \
   }
-ON_FD(fsync, (int fd), (fd))
-ON_FD(fdatasync, (int fd), (fd))
-ON_FD(ftruncate, (int fd, off_t size), (fd, size))
-ON_FD(ftruncate64, (int fd, off64_t size), (fd, size))
-ON_FD(fallocate, (int fd, int mode, off_t offset, off_t size), (fd, mode, offset, size))
-ON_FD(fallocate64, (int fd, int mode, off64_t offset, off64_t size), (fd, mode, offset, size))
+ON_FD(fsync, (int fd), (fd), 0)
+ON_FD(fdatasync, (int fd), (fd), 0)
+ON_FD(ftruncate, (int fd, off_t size), (fd, size), (uint64_t)size)
+ON_FD(ftruncate64, (int fd, off64_t size), (fd, size), (uint64_t)size)
+ON_FD(fallocate, (int fd, int mode, off_t offset, off_t length), (fd, mode, offset, length),
+      (uint64_t)(offset + length))
+ON_FD(fallocate64, (int fd, int mode, off64_t offset, off64_t length), (fd, mode, offset, length),
+      (uint64_t)(offset + length))
 
 /* These two answer with the error's number. */
 #define ALLOCATION(name, offset_type)                                             \
   int name(int fd, offset_type offset, offset_type size) {                        \
     const enum verdict verdict = judge_fd("posix_fallocate", fd, 0, 0);           \
     if (verdict == FAIL_BEFORE) return fault_errno;                               \
+    hold();                                                                       \
     const int result = REAL(name)(fd, offset, size);                              \
+    if (record_fd >= 0 && result == 0)                                            \
+      record_call("fallocate", fd, (uint64_t)(offset + size));                    \
+    let_go();                                                                     \
     return verdict == FAIL_AFTER ? fault_errno : result;                          \
   }
 ALLOCATION(posix_fallocate, off_t)
@@ -479,7 +631,7 @@ static enum verdict judge_pair(const char *call, int from_folder, const char *fr
   int name parameters {                                               \
     const enum verdict verdict = judge_at(#name, folder, path);       \
     if (verdict == FAIL_BEFORE) return refuse();                      \
-    return answer(verdict, REAL(name) arguments);                     \
+    return answer(verdict, RECORDED(REAL(name) arguments, record_path(#name, folder, path))); \
   }
 ON_PATH(unlink, AT_FDCWD, (const char *path), (path))
 ON_PATH(unlinkat, folder, (int folder, const char *path, int flags), (folder, path, flags))
@@ -494,7 +646,10 @@ ON_PATH(symlinkat, folder, (const char *to, int folder, const char *path), (to, 
 
 char *mkdtemp(char *path) {
   const enum verdict verdict = judge_at("mkdtemp", AT_FDCWD, path);
+  hold();
   char *made = verdict == FAIL_BEFORE ? NULL : REAL(mkdtemp)(path);
+  if (record_fd >= 0 && made != NULL) record_path("mkdir", AT_FDCWD, path);
+  let_go();
   if (verdict == PASS) return made;
   errno = fault_errno;
   return NULL;
@@ -504,7 +659,8 @@ char *mkdtemp(char *path) {
   int name parameters {                                                                    \
     const enum verdict verdict = judge_pair(#name, from_folder, from, to_folder, to);      \
     if (verdict == FAIL_BEFORE) return refuse();                                           \
-    return answer(verdict, REAL(name) arguments);                                          \
+    return answer(verdict, RECORDED(REAL(name) arguments,                                  \
+                                    record_pair(#name, from_folder, from, to_folder, to))); \
   }
 ON_PAIR(rename, AT_FDCWD, AT_FDCWD, (const char *from, const char *to), (from, to))
 ON_PAIR(renameat, a, b, (int a, const char *from, int b, const char *to), (a, from, b, to))

@@ -157,6 +157,24 @@ class Shim(unittest.TestCase):
         done, _, _ = self.run_shimmed(argv, sends=1, at=2, do="EIO", when="after")
         self.assertEqual(done.stdout, "5\nb'onetwo'\n", "a failed call has had its effect")
 
+    def test_records_what_makes_the_folder_anew(self):
+        sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
+        import disk as model
+        sqlite = ("import sqlite3; c = sqlite3.connect('{root}/db'); c.execute('create table t(a)'); c.execute('insert into t values(1)');"
+                  "c.commit(); c.execute('delete from t'); c.commit(); c.close()")
+        for argv in (None, [sys.executable, "-c", sqlite]):
+            record = self.folder / f"record-{self.runs}"
+            done, root, _ = self.run_shimmed(argv, record=record)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            disk = model.Disk(root)
+            disk.top = model.Folder()
+            calls = []
+            for change in model.changes(record):
+                disk.apply(change)
+                calls.append(change.call)
+            self.assertEqual(disk.after_power_loss(model.everything()), model.read_in(root))
+            self.assertIn("fdatasync" if argv else "fsync", calls)
+
     def test_refuses_settings_that_mean_nothing(self):
         done, _, _ = self.run_shimmed(do="EXPLODE")
         self.assertEqual(done.returncode, 99)
