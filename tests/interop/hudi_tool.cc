@@ -5,6 +5,7 @@
 ///   hudi_tool read FOLDER     files, columns and instants of the table there
 ///   hudi_tool apply FOLDER    what lines of JSON on stdin ask for (hudi_apply.h)
 ///   hudi_tool rewrite FOLDER  a commit that writes every file of that table anew, row by row
+///   hudi_tool split FOLDER    the table with a file a row, as if it had come in so
 
 #include <cstdio>
 #include <filesystem>
@@ -333,6 +334,31 @@ int rewrite_table(const std::string& folder) {
   return 0;
 }
 
+int split_table(const std::string& folder) {
+  const Opened opened(folder);
+  const auto snapshot = must(opened.table->snapshot());
+  table::BeginOptions options;
+  options.action = table::Action::kReplaceCommit;
+  options.operation_type = "CLUSTER";
+  options.schema = snapshot.schema;
+  options.token = "split";
+  const auto commit = must(opened.table->begin(options));
+  for (const auto& slice : snapshot.slices) {
+    const auto reader = must(opened.table->open(slice));
+    for (int64_t group = 0; group < reader->info().row_groups; ++group) {
+      const auto rows = must(reader->read_row_group(group, {}));
+      for (int64_t row = 0; row < rows->num_rows(); ++row) {
+        const auto writer = must(commit->new_group(slice.role, slice.partition));
+        must(writer->write_copied(*rows->Slice(row, 1)));
+        must(writer->finish(0, 0));
+      }
+    }
+    commit->replace(slice);
+  }
+  std::cout << must(commit->complete({{"weir.service", "split"}})).time << "\n";
+  return 0;
+}
+
 int read_table(const std::string& folder) {
   const Opened opened(folder);
   const auto snapshot = must(opened.table->snapshot());
@@ -362,10 +388,11 @@ int main(int argc, char** argv) {
     if (command == "write") return weir::write_tables(argv[2]);
     if (command == "read") return weir::read_table(argv[2]);
     if (command == "rewrite") return weir::rewrite_table(argv[2]);
+    if (command == "split") return weir::split_table(argv[2]);
   } catch (const std::exception& error) {
     std::cerr << "hudi_tool: " << error.what() << "\n";
     return 1;
   }
-  std::cerr << "usage: hudi_tool write|read|rewrite|apply FOLDER\n";
+  std::cerr << "usage: hudi_tool write|read|rewrite|split|apply FOLDER\n";
   return 2;
 }
