@@ -10,8 +10,8 @@ what a user would, and `verify` must give what it gave after the undisturbed run
 change the command has ended well, so that `verify` must hold before any recovery.
 
 prepare, command, recover and verify are as in sweep.py; inspect(project) finds what the command had
-said on standard output by then in project.parent/"stdout". WEIR_LONG=1 takes every k, otherwise an
-even slice; WEIR_POWER_AT="k kind" takes that one and keeps its folder.
+said on standard output by then in project.parent/"stdout". WEIR_LONG=1 takes every k, otherwise a
+slice; WEIR_POWER_AT="k kind" takes that one and keeps its folder.
 """
 import concurrent.futures
 import copy
@@ -62,7 +62,7 @@ class PowerLoss(Sweep):
         """(k, kind, what is on the disk, bytes that were said), each disk once."""
         wanted = os.environ.get("WEIR_POWER_AT", "").partition(" ")
         disk, said, seen = copy.deepcopy(began), 0, set()
-        points = {int(wanted[0])} if wanted[0] else set(points_of(range(1, len(done) + 1), most))
+        points = {int(wanted[0])} if wanted[0] else points_in(done, most)
         for at, change in enumerate(done, 1):
             disk.apply(change)
             if change.call == "said":
@@ -97,7 +97,13 @@ class PowerLoss(Sweep):
             shutil.rmtree(project.parent)
 
 
-def power_loss(name, prepare, command, recover, verify, *, inspect=None, points: int = 8, seeds: int = 1,
+def points_in(done, most):
+    """Half of a slice is where a name has just appeared: there bytes that came too late would be missed."""
+    named = [at for at, change in enumerate(done, 1) if change.call in ("link", "linkat", "rename", "renameat", "renameat2")]
+    return {*points_of(range(1, len(done) + 1), most - most // 2), *points_of(named, most // 2)}
+
+
+def power_loss(name, prepare, command, recover, verify, *, inspect=None, points: int = 12, seeds: int = 1,
                timeout_s: float = 120) -> Report:
     """Prints a line for each failure and one in the end; raises SweepFailure if any state failed."""
     run = PowerLoss(name, prepare, command, recover, verify, inspect, timeout_s)
