@@ -181,10 +181,11 @@ class EitherSpark:
     def test_trimmed_timeline(self):
         cleans = {"hoodie__clean__automatic": "true", "hoodie__cleaner__commits__retained": "2"}
         table = self.of_weir()
-        table.weir("upsert", rows(0, 3, 1, city="lima"))  # In a partition that nobody writes again.
+        table.weir("upsert", rows(100, 103, 1, city="lima"))  # In a partition that nobody writes again.
         for version in range(2, 6):
             table.weir("upsert", rows(version, version + 6, version))
         table.weir("insert_overwrite", rows(4, 6, 6))
+        table.weir("upsert", rows(20, 22, 7))
         table.weir("upsert", rows(3, 9, 7))
         # Under the new beginning a replaced group would come back.
         self.assertIn("not cleaned", table.weir_service("trim", keep_commits=2)["held_by"])
