@@ -318,6 +318,8 @@ TEST(Repair, MendsLeftoversAndSaysWhatItCannotMend) {
     ASSERT_TRUE(storage::put(*lake.store, name, bytes, storage::Put::kReplace));
   };
   put(".hoodie/20990101000000000.commit.requested", "");
+  put(".hoodie/20990101000000001.clean.requested", "a plan");
+  put(".hoodie/20990101000000001.clean.inflight", "a plan");
   put("9f9f-0_0-0-0_20990102000000000.parquet", "x");
   put(".hoodie/.temp/20200101000000000/x.parquet.marker.CREATE", "");
   const auto live = lake.table->snapshot().value().slices;
@@ -326,7 +328,7 @@ TEST(Repair, MendsLeftoversAndSaysWhatItCannotMend) {
   ASSERT_TRUE(findings) << to_line(findings.error());
   for (const auto& finding : *findings)
     EXPECT_EQ(finding.is_repaired, finding.kind != Finding::Kind::kMissing) << finding.object;
-  EXPECT_THAT(*findings, SizeIs(4));
+  EXPECT_THAT(*findings, SizeIs(5));
 }
 
 // ---- cut off anywhere ----------------------------------------------------------------------

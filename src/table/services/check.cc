@@ -3,6 +3,7 @@
 #include "table/hudi/file_slices.h"
 #include "table/hudi/properties.h"
 #include "table/services.h"
+#include "table/services/clean_plans.h"
 
 namespace weir::table {
 namespace {
@@ -37,9 +38,10 @@ class Look {
   void look_at_instants() {
     for (const auto& instant : timeline_.instants()) {
       if (instant.state == Instant::State::kCompleted) continue;
+      const bool is_ours = instant.action != "rollback" && instant.action != "restore";
       add(Kind::kUnfinished, instant.file,
           fmt::format("{} {} did not complete, or is under way", instant.action, instant.time),
-          is_own_);
+          is_own_ && is_ours);
     }
   }
 
@@ -135,6 +137,10 @@ Result<std::vector<Finding>> repair(const TableContext& context, HudiTable& tabl
   WEIR_ASSIGN(auto before, check(context, table, {}, cancel));
   // Its end of unfinished commits is what is wanted, not the instant.
   WEIR_TRY(table.prepare(Action::kCommit));
+  if (property_or(table.properties(), kOwnerProperty, "") == kOwnerName) {
+    WEIR_ASSIGN(const Timeline timeline, Timeline::load(*context.store));
+    WEIR_TRY(drop_clean_plans(*context.store, timeline));
+  }
   WEIR_TRY(drop_metadata_table(context));
   WEIR_ASSIGN(const auto reopened, open_table(context));
   WEIR_ASSIGN(const auto after, check(context, *reopened, {}, cancel));

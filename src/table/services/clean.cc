@@ -9,6 +9,7 @@
 #include "table/hudi/decision.h"
 #include "table/hudi/file_slices.h"
 #include "table/services.h"
+#include "table/services/clean_plans.h"
 
 // The order of a clean, T being its instant: the plan in `T.clean.requested` and
 // `T.clean.inflight`, then the files go, then `T.clean` says so. What was cut off is planned anew:
@@ -181,8 +182,9 @@ Status forget_old_decisions(storage::Storage& store, int64_t now_us) {
   return {};
 }
 
-/// Plans of cleans that were cut off, in a table of weir's own: this one makes them anew.
-Status drop_unfinished(storage::Storage& store, const Timeline& timeline) {
+}  // namespace
+
+Status drop_clean_plans(storage::Storage& store, const Timeline& timeline) {
   for (const auto& instant : timeline.instants()) {
     if (instant.action != kAction || instant.state == Instant::State::kCompleted) continue;
     for (const auto state : {Instant::State::kInflight, Instant::State::kRequested})
@@ -190,8 +192,6 @@ Status drop_unfinished(storage::Storage& store, const Timeline& timeline) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<Cleaned> clean(const TableContext& context, HudiTable& table, const CleanOptions& options) {
   if (options.retain_commits < 1)
@@ -209,7 +209,7 @@ Result<Cleaned> clean(const TableContext& context, HudiTable& table, const Clean
           "clean it with the engine that made the savepoint, or delete that");
   }
   if (property_or(table.properties(), kOwnerProperty, "") == kOwnerName)
-    WEIR_TRY(drop_unfinished(store, timeline));
+    WEIR_TRY(drop_clean_plans(store, timeline));
   WEIR_TRY(forget_old_decisions(store, context.clock->now_us()));
   CommitLog log(store);
   WEIR_ASSIGN(const Plan plan, make_plan(timeline, log, options.retain_commits));
