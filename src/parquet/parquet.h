@@ -1,8 +1,8 @@
 #pragma once
 
 /// Parquet in and out through Storage; Arrow lives here. Writes what Hudi, Spark and DuckDB all
-/// read right: decimals as FIXED_LEN_BYTE_ARRAY, timestamps as adjusted UTC microseconds, every
-/// column optional. It knows nothing of Hudi's columns or of SQL.
+/// read right: decimals as FIXED_LEN_BYTE_ARRAY, timestamps as adjusted UTC microseconds, a footer
+/// that names the calendar, every column optional. It knows nothing of Hudi's columns or of SQL.
 
 #include <map>
 #include <memory>

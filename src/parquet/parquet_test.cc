@@ -156,7 +156,9 @@ TEST(ParquetFile, IsWrittenAsSparkAndHudiReadItRight) {
   EXPECT_EQ(timestamp.time_unit(), ::parquet::LogicalType::TimeUnit::MICROS);
   const auto& clock = *columns->Column(columns->ColumnIndex("clock"))->logical_type();
   EXPECT_FALSE(static_cast<const ::parquet::TimeLogicalType&>(clock).is_adjusted_to_utc());
-  EXPECT_EQ(metadata->key_value_metadata()->size(), 1) << "no schema of Arrow beside ours";
+  EXPECT_EQ(metadata->key_value_metadata()->size(), 2) << "no schema of Arrow beside ours";
+  // Without it Spark refuses dates before 1582 and instants before 1900.
+  EXPECT_EQ(metadata->key_value_metadata()->Get("org.apache.spark.version").ValueOr(""), "3.5.0");
   const auto chunk = metadata->RowGroup(0)->ColumnChunk(0);
   EXPECT_EQ(chunk->compression(), ::parquet::Compression::SNAPPY);
   ASSERT_NE(chunk->statistics(), nullptr);
@@ -221,7 +223,8 @@ TEST(ParquetFile, ThreadsDoNotChangeTheBytes) {
 TEST(ParquetFile, FooterComesBack) {
   const auto store = storage::make_memory_storage();
   auto file = create_file(*store, "a", numbers(0, 1)->schema(), {}).value();
-  const std::map<std::string, std::string> footer = {{"weir.token", "t"}, {"weir.counts", "{}"}};
+  const std::map<std::string, std::string> footer = {
+      {"weir.token", "t"}, {"weir.counts", "{}"}, {"org.apache.spark.version", "3.5.0"}};
   ASSERT_TRUE(file->commit(footer, storage::Put::kIfAbsent));
   const auto info = read_info(*store, "a");
   ASSERT_TRUE(info) << to_line(info.error());

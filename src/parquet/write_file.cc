@@ -13,6 +13,13 @@ namespace {
 
 using ArrowWriter = ::parquet::arrow::FileWriter;
 
+// Spark 3 refuses dates before 1582 and instants before 1900 of a file that does not say by which
+// calendar they count. It takes them as they stand, in the proleptic Gregorian one, where this key
+// is at least 3.0.0 and `org.apache.spark.legacyDateTime` is absent (Spark:
+// DataSourceUtils.datetimeRebaseSpec). The value names whose conventions these are, not who wrote.
+constexpr const char* kCalendarKey = "org.apache.spark.version";
+constexpr const char* kProlepticGregorian = "3.5.0";
+
 std::shared_ptr<::parquet::WriterProperties> file_properties(const WriteOptions& options) {
   ::parquet::WriterProperties::Builder builder;
   // Spark's Hudi readers know data pages v1 best; decimals as integers break its rewrites.
@@ -135,7 +142,8 @@ Result<WrittenFile> ParquetWriter::commit(const std::map<std::string, std::strin
   const arrow::Status closed = without_exceptions([&] {
     auto entries = std::make_shared<arrow::KeyValueMetadata>();
     for (const auto& [key, value] : footer) entries->Append(key, value);
-    if (!footer.empty()) ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(entries));
+    if (!footer.contains(kCalendarKey)) entries->Append(kCalendarKey, kProlepticGregorian);
+    ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(entries));
     return writer_->Close();
   });
   if (!closed.ok()) {
