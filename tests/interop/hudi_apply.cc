@@ -64,20 +64,26 @@ std::string value_sql(const DataType& type, const std::string& value, int depth 
   }
 }
 
-/// Dies where the second data file of a commit begins, or the first is about to stand.
+/// Dies within a commit: at `half` where its second data file begins (or, of one file, as at
+/// `all`), at `all` before it is decided, at `decided` before it is completed.
 class DyingStore final : public storage::Storage {
  public:
-  DyingStore(std::unique_ptr<storage::Storage> below, bool writes_all, void (*die)())
-      : below_(std::move(below)), writes_all_(writes_all), die_(die) {}
+  DyingStore(std::unique_ptr<storage::Storage> below, std::string stage, void (*die)())
+      : below_(std::move(below)), stage_(std::move(stage)), die_(die) {}
   storage::Capabilities capabilities() const override { return below_->capabilities(); }
   Result<std::string> read(std::string_view name, storage::Range range) override {
     return below_->read(name, range);
   }
   Result<storage::Entry> stat(std::string_view name) override { return below_->stat(name); }
   Result<std::unique_ptr<storage::Writer>> create(std::string_view name) override {
-    if (name.ends_with(".parquet") && ++files_ == 2 && !writes_all_) die_();
+    if (name.ends_with(".parquet") && ++files_ == 2 && stage_ == "half") die_();
     // What a commit puts once it has its files; the empty one that begins a table has none.
-    if (name.starts_with(".hoodie/.aux/weir/") && files_ > 0) die_();
+    if (name.starts_with(".hoodie/.aux/weir/") && files_ > 0) {
+      if (stage_ != "decided") die_();
+      is_decided_ = true;
+    } else if (is_decided_) {
+      die_();
+    }
     return below_->create(name);
   }
   Result<storage::Page> list(std::string_view prefix, std::string_view after) override {
@@ -91,9 +97,10 @@ class DyingStore final : public storage::Storage {
 
  private:
   std::unique_ptr<storage::Storage> below_;
-  bool writes_all_;
+  std::string stage_;
   void (*die_)();
   int files_ = 0;
+  bool is_decided_ = false;
 };
 
 class Applier {
@@ -273,7 +280,7 @@ class Applier {
       WEIR_ASSIGN(auto commit, table_->begin(options));
       die();
     }
-    store_ = std::make_unique<DyingStore>(std::move(store_), stage == "all", &Applier::die);
+    store_ = std::make_unique<DyingStore>(std::move(store_), stage, &Applier::die);
     context_.store = store_.get();
     WEIR_ASSIGN(table_, table::open_table(context_));
     return write(line, table::RowOperation::kUpsert);

@@ -6,6 +6,8 @@ model, by weir, Spark and hudi-rs. What is expected here was first seen, not ass
     WEIR_LONG=1 continue_test.py                        every case with each
     continue_test.py With_0_15_0.test_clean             one
 """
+import itertools
+
 import cases
 import column_cases
 import running
@@ -108,7 +110,7 @@ class EitherSpark:
     def test_spark_rolls_back_what_weir_left_when_it_died(self):
         table = self.of_weir()
         table.weir("upsert", rows(0, 12, 1))
-        for version, stage in enumerate(["requested", "inflight", "half", "all"], 2):
+        for version, stage in enumerate(["requested", "inflight", "half", "all", "decided"], 2):
             table.weir_crash(stage, rows(0, 20, version * 10))
             self.check(table)
             table.spark(self.bundle, "upsert", rows(version, version + 6, version * 10 + 1))
@@ -116,6 +118,35 @@ class EitherSpark:
         table.weir("upsert", rows(10, 14, 60))
         self.check_all(table)
         table.check_no_leftovers()
+
+    def test_weir_completes_what_it_had_decided(self):
+        """Once the decision stands the commit is weir's to complete, unless Spark comes first and undoes it."""
+        goes_on = {"upsert": lambda table, _: table.weir("upsert", rows(10, 14, 90)),
+                   "delete": lambda table, _: table.weir("delete", rows(3, 5, 90)),
+                   "compact": lambda table, _: table.weir_service("compact", small_file_bytes=1_000_000),
+                   "crash": lambda table, version: table.weir_crash("half", rows(0, 9, version + 1))}
+        for partition_by in ((), ("city",)):
+            with self.subTest(partition_by=partition_by):
+                table = self.of_weir(partition_by, name=f"{self.name()}_{len(partition_by)}")
+                table.weir("upsert", rows(0, 12, 1))
+                for version, (name, go_on) in enumerate(goes_on.items(), 1):
+                    table.weir_crash("decided", rows(version, version + 12, version * 10))
+                    self.check(table)
+                    instant = table.decided[0]
+                    go_on(table, version * 10)
+                    self.assertIn(instant, table.model.instants, f"completed by {name}")
+                    self.check(table)
+                table.spark(self.bundle, "upsert", rows(8, 20, 95))
+                self.check_all(table)
+                table.weir_crash("decided", rows(0, 30, 99))
+                instant = table.decided[0]
+                table.spark(self.bundle, "upsert", rows(20, 24, 96))
+                self.assertNotIn(instant, table.model.instants, "Spark has undone it")
+                self.check(table)
+                table.weir("upsert", rows(0, 3, 97))
+                self.check_all(table)
+                table.check_no_leftovers()
+                table.check_history("weir", "hudi-rs", self.bundle)
 
     def test_weir_waits_for_what_spark_left_when_it_died(self):
         """On top of weir's commit Spark would not roll it back, and write no more."""
@@ -376,12 +407,13 @@ class With_0_15_0(EitherSpark, column_cases.EitherSpark, Case):
 
 
 def load_tests(loader, tests, pattern):  # pylint: disable=unused-argument
-    """unittest asks it where it is given no names."""
-    if running.IS_LONG:
-        return tests
-    own = [name for name in vars(With_0_15_0) if name.startswith("test_")]
-    few = [With_0_15_0(name) for name in sorted({*own, *WITH_THE_OLD_TOO})]
-    return loader.suiteClass([loader.loadTestsFromTestCase(With_1_2_0), *few])
+    """unittest asks it where it is given no names. In turns, so that neither Spark waits for the other's cases."""
+    own = {name for name in vars(With_0_15_0) if name.startswith("test_")}
+    new, old = (list(loader.loadTestsFromTestCase(case)) for case in (With_1_2_0, With_0_15_0))
+    if not running.IS_LONG:
+        old = [case for case in old if case.id().rpartition(".")[2] in own | WITH_THE_OLD_TOO]
+    in_turns = itertools.chain.from_iterable(itertools.zip_longest(new, old))
+    return loader.suiteClass(filter(None, in_turns))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 import setup
@@ -30,6 +31,7 @@ class Spark:
     def __init__(self, bundle: str, folder: pathlib.Path, options: dict[str, str] | None = None):
         self.bundle = bundle
         self.calls, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+        self.turn = threading.Lock()  # It answers one at a time.
         scratch = pathlib.Path(folder) / f"spark-{bundle}"
         scratch.mkdir(parents=True)
         self.log = scratch / "log"
@@ -59,23 +61,25 @@ class Spark:
         return json.loads(line)
 
     def ask(self, op: str, **asked):
-        self.wait_until_ready()
-        started = time.monotonic()
-        self.process.stdin.write(json.dumps({"op": op} | asked) + "\n")
-        self.process.stdin.flush()
-        answer = self.answer()
-        self.calls += 1
-        self.seconds += time.monotonic() - started
+        with self.turn:
+            self.wait_until_ready()
+            started = time.monotonic()
+            self.process.stdin.write(json.dumps({"op": op} | asked) + "\n")
+            self.process.stdin.flush()
+            answer = self.answer()
+            self.calls += 1
+            self.seconds += time.monotonic() - started
         if not answer["ok"]:
             raise SparkError(answer["error"])
         return answer
 
-    def write(self, path, schema, rows, operation, options, mode="append"):
-        self.ask("write", path=str(path), schema=schema, rows=rows, operation=operation, options=options, mode=mode)
+    def write(self, path, schema, rows, operation, options, mode="append", settings=None):
+        self.ask("write", path=str(path), schema=schema, rows=rows, operation=operation, options=options, mode=mode,
+                 settings=settings or {})
 
-    def read(self, path, schema, options=None, where="", meta=False):
+    def read(self, path, schema, options=None, where="", meta=False, settings=None):
         """Rows, and each column's type as Spark names it."""
-        answer = self.ask("read", path=str(path), schema=schema, options=options or {}, where=where, meta=meta)
+        answer = self.ask("read", path=str(path), schema=schema, options=options or {}, where=where, meta=meta, settings=settings or {})
         return answer["rows"], answer["types"]
 
     def sql(self, *statements: str):

@@ -81,6 +81,8 @@ class Table:
         self.lake, self.name, self.path, self.model = lake, name, path, model
         self.is_weirs = False
         self.timezone = "UTC"  # of weir's process: it must not matter
+        self.settings: dict[str, str] = {}  # of Spark's sessions
+        self.decided: tuple[str, list] | None = None  # weir died before it completed this, its rows
         self.steps: list[str] = []
         self.registered: set[str] = set()
 
@@ -110,6 +112,7 @@ class Table:
             wanted = [*self.model.record_key, *self.model.partition_by]
             rows = [{name: row[name] for name in wanted} for row in rows]
         answer = weir_tool.apply(self.path, op, self.timezone, rows=list(rows), **asked)
+        self.settle()
         before = dict(self.model.rows)
         self.model.apply(op, rows)
         if answer["instant"]:
@@ -129,6 +132,7 @@ class Table:
         """clean, trim or compact: no row changes."""
         self.note(f"weir {op} {asked}")
         answer = weir_tool.apply(self.path, op, self.timezone, **asked)
+        self.settle()
         if op == "clean":
             self.model.clean(asked["retain_commits"])
         elif op == "trim":
@@ -145,16 +149,31 @@ class Table:
         if answer["instant"] != (newest := max(self.model.instants, default="")):
             self.fail("weir", f"says that the newest commit is {answer['instant']} instead of {newest}")
 
-    def is_under_way(self) -> bool:
-        """Whether a commit has begun and not ended."""
+    def under_way(self) -> list[str]:
+        """Commits that have begun and not ended."""
         names = {file.name for file in (self.path / ".hoodie").iterdir()}
         begun = {match[1] for name in names if (match := BEGUN.fullmatch(name))}
-        return any(not names & {f"{instant}.commit", f"{instant}.replacecommit"} for instant in begun)
+        return sorted(instant for instant in begun if not names & {f"{instant}.commit", f"{instant}.replacecommit"})
 
     def weir_crash(self, stage: str, rows):
-        """weir dies on the way to a commit: nothing of it may be seen."""
+        """weir dies on the way to a commit: nothing of it may be seen. What was decided is completed by weir's next
+        step, or undone by Spark's."""
         self.note(f"weir dies with {stage}, {len(rows)} rows")
-        weir_tool.apply(self.path, "crash", self.timezone, stage=stage, rows=list(rows))
+        answer = weir_tool.apply(self.path, "crash", self.timezone, stage=stage, rows=list(rows))
+        self.settle()
+        if stage == "decided" and answer.get("crashed"):  # rows that are all stale make no commit
+            self.decided = (self.under_way()[-1], list(rows))
+
+    def settle(self):
+        """What became of the commit that weir had decided on, by the names on the timeline."""
+        if self.decided is None or self.decided[0] in self.under_way():
+            return
+        (instant, rows), self.decided = self.decided, None
+        is_completed = (self.path / ".hoodie" / f"{instant}.commit").exists()
+        self.note(f"  {instant} was {'completed' if is_completed else 'undone'}")
+        if is_completed:
+            self.model.apply("upsert", rows)
+            self.model.commit(instant)
 
     def spark_options(self, bundle: str, index: str | None = "SIMPLE") -> dict[str, str]:
         model = self.model
@@ -183,7 +202,8 @@ class Table:
         is_first = not self.path.exists()
         self.lake.spark(bundle).write(self.path, self.schema, list(rows), operation,
                                       {name: value for name, value in options.items() if value is not None},
-                                      mode="overwrite" if is_first else "append")
+                                      "overwrite" if is_first else "append", self.settings)
+        self.settle()
         self.model.apply(operation.replace("bulk_insert", "insert"), rows)
         self.model.commit(self.last_instant())
 
@@ -203,7 +223,9 @@ class Table:
         self.register(bundle)
         self.note(f"Spark {bundle} call {procedure} {arguments}")
         told = ", ".join(f"{name} => {value!r}" for name, value in arguments.items())
-        return self.lake.spark(bundle).sql(f"call {procedure}(table => '{self.name}'{', ' if told else ''}{told})")
+        answer = self.lake.spark(bundle).sql(f"call {procedure}(table => '{self.name}'{', ' if told else ''}{told})")
+        self.settle()
+        return answer
 
     def register(self, bundle: str):
         """SQL knows tables by name. 0.15 writes the properties anew for it and drops those that it does
@@ -239,7 +261,7 @@ class Table:
             return weir_tool.apply(self.path, "read", self.timezone, **({"at": at} if at else {}))["rows"]
         if by == "hudi-rs":
             return rust_reader.read(self.path, self.schema, at)
-        rows, types = self.lake.spark(by).read(self.path, self.schema, {"as.of.instant": at} if at else {}, where)
+        rows, types = self.lake.spark(by).read(self.path, self.schema, {"as.of.instant": at} if at else {}, where, settings=self.settings)
         wanted = {name: kind.spark() for name, kind in values.types_of(self.schema).items()}
         if types != wanted and not at:
             self.fail(by, f"the columns are {types} instead of {wanted}")
@@ -252,7 +274,7 @@ class Table:
             return rust_reader.changes(self.path, self.schema, after, until)
         rows, _ = self.lake.spark(by).read(self.path, self.schema, {
             "hoodie.datasource.query.type": "incremental", "hoodie.datasource.read.begin.instanttime": after,
-            "hoodie.datasource.read.end.instanttime": until})
+            "hoodie.datasource.read.end.instanttime": until}, settings=self.settings)
         if by == NEW:  # It takes partition columns from the folder's name and leaves them encoded, in its own tables too.
             rows = [row | {name: urllib.parse.unquote(row[name]) for name in self.model.partition_by
                            if isinstance(row[name], str)} for row in rows]
@@ -294,7 +316,7 @@ class Table:
 
     def check_meta(self, bundle: str):
         """Hudi's own columns: who else writes the table goes by them."""
-        rows, _ = self.lake.spark(bundle).read(self.path, self.schema, meta=True)
+        rows, _ = self.lake.spark(bundle).read(self.path, self.schema, meta=True, settings=self.settings)
         self.compare(bundle, self.model.rows, [{name: value for name, value in row.items() if name[:8] != "_hoodie_"}
                                                for row in rows], "the snapshot")
         numbers = set()

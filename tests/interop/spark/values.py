@@ -166,10 +166,10 @@ def random_value(kind: Type, dice: random.Random, nulls: float = 0.1):
             digits = dice.choice([0, 1, -1, most, -most, dice.randrange(-most, most)])
             return to_text(kind, decimal.Context(prec=kind.precision + 1).scaleb(decimal.Decimal(digits), -kind.scale))
         case "date":
-            days = dice.choice([0, -1, -100_000, 2_000_000, dice.randrange(20_000)])
+            days = dice.choice([0, -1, -100_000, -150_000, -719_162, 2_000_000, dice.randrange(20_000)])
             return to_text(kind, dt.date(1970, 1, 1) + dt.timedelta(days=days))
         case "timestamp":
-            micros = dice.choice([0, -1, 1, -10**15, dice.randrange(2 * 10**15)])
+            micros = dice.choice([0, -1, 1, -10**15, -10**16, -5 * 10**16, dice.randrange(2 * 10**15)])
             return to_text(kind, EPOCH + dt.timedelta(microseconds=micros))
         case "blob":
             return base64.b64encode(dice.randbytes(dice.randrange(6))).decode()
