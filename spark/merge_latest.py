@@ -18,6 +18,18 @@ from pyspark.sql import functions as F
 
 LOAD_COLUMNS = ["_run_id", "_source_file", "_source_row", "_loaded_at"]
 PREFIX = "weir."
+# Dates and instants of every century as they stand: Hudi's files do not say by which calendar they count.
+SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+            "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED", "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+            "spark.sql.avro.datetimeRebaseModeInRead": "CORRECTED", "spark.sql.avro.datetimeRebaseModeInWrite": "CORRECTED"}
+# Of a quarantined row: as weir's own engine writes it, in types of Spark and of weir.
+REJECTED = [("reason", "string"), ("column", "string"), ("message", "string"), ("line", "bigint"), ("byte_offset", "bigint"),
+            ("byte_length", "bigint"), ("raw", "binary"), ("values", "string"), ("source_file", "string"), ("source_sha256", "string"),
+            ("as_of", "timestamp"), ("_run_id", "string"), ("_loaded_at", "timestamp")]
+WEIR_TYPES = {"string": "varchar", "bigint": "bigint", "binary": "blob", "timestamp": "timestamp"}
+COUNTS = ["in", "inserted", "updated_in_place", "rejected", "deduplicated", "unchanged", "filtered", "closed_by_change",
+          "closed_by_absence", "out"]
+MESSAGES = {"null_key": "the key is NULL", "empty_key": "the key is empty", "null_order": "what orders the rows is NULL"}
 
 
 class Fault(Exception):
@@ -61,6 +73,49 @@ class Storage:
         finally:
             reader.close()
 
+    def rows(self, text):
+        """By its footer."""
+        jvm = self.jvm.org.apache.parquet.hadoop
+        reader = jvm.ParquetFileReader.open(jvm.util.HadoopInputFile.fromPath(self.path(text), self.configuration))
+        try:
+            return reader.getRecordCount()
+        finally:
+            reader.close()
+
+    def digest(self, text):
+        """SHA-256 of a file, in hex."""
+        path = self.path(text)
+        stream = self.system(path).open(path)
+        try:
+            return self.jvm.org.apache.commons.codec.digest.DigestUtils.sha256Hex(stream)
+        finally:
+            stream.close()
+
+    def move(self, source, target):
+        """Whole or not at all; not over what is there."""
+        path = self.path(target)
+        if not self.system(path).rename(self.path(source), path):
+            raise Fault("conflict", f"'{target}' cannot be put")
+
+    def remove(self, text):
+        path = self.path(text)
+        self.system(path).delete(path, True)
+
+    def join(self, parts, target, footer):
+        """One Parquet file of all their row groups, which says this of itself."""
+        jvm = self.jvm.org.apache.parquet.hadoop
+        files = [jvm.util.HadoopInputFile.fromPath(self.path(part), self.configuration) for part in parts]
+        reader = jvm.ParquetFileReader.open(files[0])
+        try:
+            schema = reader.getFooter().getFileMetaData().getSchema()
+        finally:
+            reader.close()
+        writer = jvm.ParquetFileWriter(self.configuration, schema, self.path(target))
+        writer.start()
+        for file in files:
+            writer.appendFile(file)
+        writer.end(footer)
+
     def names(self, text):
         path = self.path(text)
         system = self.system(path)
@@ -87,12 +142,18 @@ def completed_commits(storage, table):
         yield name.split(".")[0], json.loads(storage.read(f"{table}/.hoodie/{name}") or "{}")
 
 
-def publication(operation, instant, extra, size):
-    """The commit as a part of its dataset: the same for whoever made it and whoever finds it."""
+def publications(operation, instant, extra, size):
+    """The commit as a part of its dataset, before it what it rejected: the same for whoever made it and whoever finds it."""
     told = {key: json.loads(extra[PREFIX + key]) for key in ("counts", "identities", "schema")}
-    return {"dataset": operation["target"]["dataset"], "token": operation["token"], "instant": instant, "rows": told["counts"]["out"],
+    main = {"dataset": operation["target"]["dataset"], "token": operation["token"], "instant": instant, "rows": told["counts"]["out"],
             "size_bytes": size, "as_of": operation.get("as_of"), "input_identities": told["identities"], "counts": told["counts"],
             "schema": told["schema"], "run_id": extra[PREFIX + "run"]}
+    if PREFIX + "rejected" not in extra:
+        return [main]
+    rejected = json.loads(extra[PREFIX + "rejected"])
+    schema = [{"name": name, "type": WEIR_TYPES[kind]} for name, kind in REJECTED]
+    return [main | {"dataset": f"{main['dataset']}__rejected", "instant": "", "object_name": rejected["name"], "rows": rejected["rows"],
+                    "size_bytes": rejected["size_bytes"], "sha256": rejected["sha256"], "schema": schema}, main]
 
 
 def lineage_of(inputs):
@@ -114,9 +175,18 @@ def lineage_of(inputs):
 def outcome_of(operation, instant, metadata, was_already_done):
     size = sum(stat.get("fileSizeInBytes", 0) for stats in metadata.get("partitionToWriteStats", {}).values() for stat in stats)
     extra = metadata["extraMetadata"]
-    return {"format": 1, "counts": json.loads(extra[PREFIX + "counts"]), "details": json.loads(extra[PREFIX + "details"]),
-            "publications": [publication(operation, instant, extra, size)], "rejects": [], "held": None, "warnings": [],
+    details = json.loads(extra[PREFIX + "details"])
+    rejects = details.pop("rejects", [])
+    return {"format": 1, "counts": json.loads(extra[PREFIX + "counts"]), "details": details,
+            "publications": publications(operation, instant, extra, size), "rejects": rejects, "held": None, "warnings": [],
             "was_already_done": was_already_done}
+
+
+def text_of(frame, name):
+    """A column as weir's own engine tells it in quarantine."""
+    kind = dict(frame.dtypes)[name]
+    text = F.col(f"`{name}`").cast("string")
+    return F.concat(text, F.lit("+00")) if kind == "timestamp" else text
 
 
 class MergeLatest:
@@ -129,13 +199,14 @@ class MergeLatest:
         self.partition_by = params.get("partition_by") or []
         self.order_by = params.get("order_by") or ""
         self.identities, self.columns = [], []
+        self.rejects, self.rejected = [], None
         self.exists = self.storage.size(f"{self.target}/.hoodie/hoodie.properties") is not None
         if not self.key:
             raise Fault("invalid_config", f"dataset '{operation['target']['dataset']}' has no key",
                         "give the dataset `key: [column, …]`, or the task `key`")
-        if params.get("delete_column"):
-            raise Fault("unsupported", "delete_column on engine spark: Hudi would keep the column that marks deletes",
-                        "run this task with engine: embedded")
+        if params.get("delete_column"):  # weir does not ask for it
+            raise Fault("unsupported", "delete_column on engine spark: Hudi would store the column that marks deletes",
+                        "set `engine: embedded` on the task")
 
     def run(self):
         if self.exists:
@@ -143,6 +214,7 @@ class MergeLatest:
                 if metadata.get("extraMetadata", {}).get(PREFIX + "token") == self.operation["token"]:
                     return outcome_of(self.operation, instant, metadata, True)
         source, rows_in = self.source()
+        source = self.quarantine(source)
         newest = self.newest(source).persist()
         fresh, counts = self.compare(newest, rows_in)
         self.check_guard()
@@ -164,22 +236,83 @@ class MergeLatest:
             if pinned.get("size_bytes") and size != pinned["size_bytes"]:
                 raise Fault("corrupt", f"'{pinned['name']}' in '{pinned['uri']}' has {size} bytes, pinned were {pinned['size_bytes']}")
             self.take_footer(path, pinned)
-            frames.append(self.spark.read.parquet(path).withColumn("_weir_file", F.lit(number)))
+            frames.append(self.placed(self.spark.read.parquet(path)).withColumn("_weir_file", F.lit(number)))
         if not frames:
             raise Fault("invalid_config", "merge_latest has no input")
         source = frames[0]
         for frame in frames[1:]:
             source = source.unionByName(frame, allowMissingColumns=True)
-        for name in [*self.key, *self.partition_by, *([self.order_by] if self.order_by else [])]:
-            if name not in source.columns:
-                raise Fault("schema_drift", f"'{name}' is no column of {self.operation['inputs'][0]['dataset']}")
-        rows = source.count()
-        is_faulty = " OR ".join([f"`{name}` IS NULL" for name in self.key] + ([f"`{self.order_by}` IS NULL"] if self.order_by else []))
-        all_empty = " AND ".join(f"cast(`{name}` AS string) = ''" for name in self.key)
-        faulty = source.where(f"{is_faulty} OR ({all_empty})").count()
-        if faulty:
-            raise Fault("invalid_data", f"{faulty} rows have no key, or NULL in what orders them", "engine embedded puts them into quarantine")
-        return source, rows
+        for what, names in (("key", self.key), ("partition_by", self.partition_by), ("order_by", [self.order_by] if self.order_by else [])):
+            for name in names:
+                if name not in source.columns:
+                    raise Fault("schema_drift", f"{what} '{name}' is no column of {self.operation['inputs'][0]['dataset']}",
+                                "it may be missing in the newest files")
+        return source, source.count()
+
+    def placed(self, frame):
+        """With the columns that say where a row came from; objects of others may lack them."""
+        if "_source_row" not in frame.columns:
+            frame = frame.withColumn("_source_row", F.col("_metadata.row_index") + 1)
+        return frame if "_source_file" in frame.columns else frame.withColumn("_source_file", F.lit(None).cast("string"))
+
+    def business(self, frame):
+        return [name for name in frame.columns if name not in LOAD_COLUMNS and not name.startswith(("_weir_", "_hoodie_"))]
+
+    def fault(self):
+        """Why a row cannot be kept: NULL where it can."""
+        no_key = " OR ".join(f"`{name}` IS NULL" for name in self.key)
+        is_empty = " AND ".join(f"cast(`{name}` AS string) = ''" for name in self.key)
+        no_order = f" WHEN `{self.order_by}` IS NULL THEN 'null_order'" if self.order_by else ""
+        return F.expr(f"CASE WHEN {no_key} THEN 'null_key' WHEN {is_empty} THEN 'empty_key'{no_order} END")
+
+    def quarantine(self, source):
+        """The rows that can be kept; the others lie in one object of rejected rows from then on."""
+        judged = source.withColumn("_weir_fault", self.fault()).persist()
+        faults = judged.where("_weir_fault IS NOT NULL").groupBy("_weir_fault").count().orderBy("_weir_fault").collect()
+        self.rejects = [{"reason": fault, "column": self.order_by if fault == "null_order" else ", ".join(self.key), "rows": rows}
+                        for fault, rows in faults]
+        if faults:
+            self.write_rejected(judged.where("_weir_fault IS NOT NULL"), sum(rows for _, rows in faults))
+        return judged.where("_weir_fault IS NULL").drop("_weir_fault")
+
+    def rejected_rows(self, faulty):
+        operation = self.operation
+        of_key = F.coalesce(*[F.when(F.col(f"`{name}`").isNull(), F.lit(name)) for name in self.key])
+        by_reason = {"null_order": F.lit(self.order_by), "null_key": of_key, "empty_key": F.lit(", ".join(self.key))}
+        reason = F.col("_weir_fault")
+        values = F.struct(*[text_of(faulty, name).alias(name) for name in self.business(faulty)])
+        told = {"reason": reason, "line": F.col("_source_row"), "source_file": F.col("_source_file"),
+                "column": F.coalesce(*[F.when(reason == fault, column) for fault, column in by_reason.items()]),
+                "message": F.coalesce(*[F.when(reason == fault, F.lit(text)) for fault, text in MESSAGES.items()]),
+                "values": F.to_json(values, {"ignoreNullFields": "false"}), "as_of": F.lit(operation.get("as_of")),
+                "_run_id": F.lit(operation["origin"]["run_id"]), "_loaded_at": F.lit(operation["origin"]["logical_time"])}
+        ordered = faulty.repartition(1).sortWithinPartitions("_weir_file", "_source_row")
+        return ordered.select(*[told.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in REJECTED])
+
+    def write_rejected(self, faulty, rows):
+        """Put whole, before the commit that leaves these rows out; an earlier attempt may have come that far."""
+        operation = self.operation
+        place = operation["target"].get("rejected_uri")
+        if not place:
+            raise Fault("invalid_config", f"{rows} rows must be quarantined and there is no place for them",
+                        "give the operation's target a `rejected_uri`")
+        name = f"merge-{operation['token'][:16]}.parquet"
+        path, scratch = f"{uri(place)}/{name}", f"{uri(place)}/_weir/merge-{operation['token'][:16]}"
+        if self.storage.size(path) is None:
+            counts = dict.fromkeys(COUNTS, 0) | {"rejected": rows}
+            footer = {"token": operation["token"], "identity": operation["token"], "counts": json.dumps(counts),
+                      "run": operation["origin"]["run_id"]}
+            self.storage.remove(scratch)  # of an attempt that died
+            self.rejected_rows(faulty).write.parquet(f"{scratch}/parts")
+            parts = [f"{scratch}/parts/{part}" for part in self.storage.names(f"{scratch}/parts") if part.endswith(".parquet")]
+            self.storage.join(sorted(parts), f"{scratch}/{name}", {PREFIX + key: value for key, value in footer.items()}
+                              | {"org.apache.spark.version": self.spark.version})
+            self.storage.move(f"{scratch}/{name}", path)
+            self.storage.remove(scratch)
+        if self.storage.footer(path).get(PREFIX + "token") != operation["token"]:
+            raise Fault("conflict", f"'{name}' in '{place}' belongs to another merge")
+        self.rejected = {"name": name, "rows": self.storage.rows(path), "size_bytes": self.storage.size(path),
+                         "sha256": self.storage.digest(path)}
 
     def take_footer(self, path, pinned):
         """The identity by which a run knows that the object was taken in, and its business columns."""
@@ -193,9 +326,8 @@ class MergeLatest:
         order = [F.col(self.order_by).desc()] if self.order_by else []
         window = Window.partitionBy(*self.key).orderBy(*order, F.col("_weir_file").desc(), F.col("_source_row").desc())
         ranked = source.withColumn("_weir_nth", F.row_number().over(window)).where("_weir_nth = 1")
-        business = [name for name in source.columns if name not in LOAD_COLUMNS and not name.startswith(("_weir_", "_hoodie_"))]
         at = F.lit(self.operation["origin"]["logical_time"]).cast("timestamp")
-        return ranked.select(*[f"`{name}`" for name in business], F.lit(self.operation["origin"]["run_id"]).alias("_run_id"),
+        return ranked.select(*[f"`{name}`" for name in self.business(source)], F.lit(self.operation["origin"]["run_id"]).alias("_run_id"),
                              "_source_file", "_source_row", at.alias("_loaded_at"))
 
     def ordering_field(self):
@@ -203,9 +335,9 @@ class MergeLatest:
 
     def compare(self, newest, rows_in):
         """The rows that are to be written, and what becomes of all."""
-        rows = newest.count()
-        counts = {"in": rows_in, "inserted": rows, "updated_in_place": 0, "rejected": 0, "deduplicated": rows_in - rows,
-                  "unchanged": 0, "filtered": 0, "closed_by_change": 0, "closed_by_absence": 0, "out": rows}
+        rows, rejected = newest.count(), sum(each["rows"] for each in self.rejects)
+        counts = dict.fromkeys(COUNTS, 0) | {"in": rows_in, "inserted": rows, "rejected": rejected,
+                                             "deduplicated": rows_in - rejected - rows, "out": rows}
         if not self.exists:
             return newest, counts
         there = self.spark.read.format("hudi").load(self.target).select(
@@ -236,10 +368,12 @@ class MergeLatest:
         types = {"_source_row": "bigint", "_loaded_at": "timestamp"}
         schema = self.columns + [{"name": name, "type": types.get(name, "varchar")} for name in LOAD_COLUMNS]
         extra = {"token": operation["token"], "op": operation["op"], "counts": json.dumps(counts), "run": operation["origin"]["run_id"],
-                 "identities": json.dumps(self.identities), "details": json.dumps({"engine": "spark"}),
+                 "identities": json.dumps(self.identities), "details": json.dumps({"engine": "spark", "rejects": self.rejects}),
                  "inputs": json.dumps(lineage_of(operation["inputs"])), "schema": json.dumps(schema)}
         if operation.get("as_of"):
             extra["as_of"] = operation["as_of"]
+        if self.rejected:
+            extra["rejected"] = json.dumps(self.rejected)
         return {PREFIX + key: value for key, value in extra.items()}
 
     def table_name(self):
@@ -315,7 +449,8 @@ def main():
         operation = json.load(file)
     try:
         spark = SparkSession.builder.appName(f"weir {operation['op']} {operation['target']['dataset']}").getOrCreate()
-        spark.conf.set("spark.sql.session.timeZone", "UTC")
+        for name, value in SETTINGS.items():
+            spark.conf.set(name, value)
         answer = MergeLatest(spark, operation).run()
     except Fault as fault:
         answer = {"error": {"code": fault.code, "message": str(fault), "hint": fault.hint, "trail": []}}

@@ -1,5 +1,6 @@
 #include "cli/project.h"
 
+#include <algorithm>
 #include <set>
 
 #include "config/lint.h"
@@ -46,16 +47,19 @@ Result<std::string> catalog_of(Session& session, const config::Project& project)
   return std::unexpected(std::move(fault));
 }
 
-/// What a run asks of a task's settings: that they read, and that somebody serves the engine. A
-/// fault of defaults is told for the first task that has it.
+/// What a run asks of a task's settings: that they read, and that there is such an engine and it
+/// serves the task. A fault of defaults is told for the first task that has it.
 config::Faults check_settings(Session& session, const model::Configuration& configuration,
                               const config::Places& places) {
   config::Faults faults;
   std::set<std::string> told;
   const auto check = [&](const model::Flow& flow, const model::Task& task) -> Status {
     WEIR_ASSIGN(const auto settings, orchestrate::task_settings(configuration, flow, task));
-    WEIR_TRY(session.wiring().engine(settings.engine));
-    return {};
+    WEIR_ASSIGN(const engine::Engine* const engine, session.wiring().engine(settings.engine));
+    const auto& templates = session.wiring().templates;
+    const auto made = std::ranges::find(templates, task.template_id, &task::Template::name);
+    if (made == templates.end() || !made->operation) return {};
+    return engine::check_served(*engine, *made->operation, task.params);
   };
   for (const auto& flow : configuration.flows)
     for (const auto& task : flow.tasks) {

@@ -21,9 +21,17 @@
 
 namespace weir::engine {
 
+/// A parameter that an engine cannot honour, though it executes the kind.
+struct Unserved {
+  model::OperationKind kind;
+  std::string param;
+  std::string why;
+};
+
 struct Capabilities {
   std::set<model::OperationKind> kinds;
   std::set<std::string> dialects;  ///< Of SQL in `transform`: `duckdb`, `spark`
+  std::vector<Unserved> unserved;
 };
 
 /// How far an operation is; called now and then, from any thread.
@@ -55,6 +63,10 @@ class Engine {
                                          const Context& context) = 0;
 };
 
+/// kUnsupported, naming engine, kind or parameter and the way out, for what this engine does not
+/// execute. Asked when a project is checked, so that nothing has begun by then.
+Status check_served(const Engine& engine, model::OperationKind kind, const Json& params);
+
 /// In this process: DuckDB computes, weir commits.
 std::unique_ptr<Engine> make_embedded_engine();
 /// `weir op run` as a child: operation on standard input, outcome on standard output, the error as
@@ -66,8 +78,9 @@ struct SparkOptions {
   std::vector<std::string> submit = {"spark-submit"};  ///< The program and its options.
   std::string scripts;                                 ///< Folder of `<operation>.py`.
 };
-/// `spark-submit … <operation>.py --operation FILE --outcome FILE`: merge_latest for now.
-/// kUnavailable where the job gave no outcome.
+/// `spark-submit … <operation>.py --operation FILE --outcome FILE`: merge_latest for now. Spark is
+/// not started for what is done already, nor for what a reader of the dataset could not read
+/// (kUnsupported). kUnavailable where the job gave no outcome.
 std::unique_ptr<Engine> make_spark_engine(SparkOptions options);
 
 }  // namespace weir::engine

@@ -103,11 +103,7 @@ class AttemptRun {
     if (made_->is_effect()) return run_effect();
 
     WEIR_ASSIGN(engine_, services_.engine(attempt_.settings.engine));
-    if (made_->operation && !engine_->capabilities().kinds.contains(*made_->operation))
-      return fail_with_hint(ErrorCode::kUnsupported,
-                            fmt::format("engine '{}' does not execute {}", engine_->name(),
-                                        to_text(*made_->operation)),
-                            "set `engine: embedded` on the task");
+    if (made_->operation) WEIR_TRY(engine::check_served(*engine_, *made_->operation, params_));
     WEIR_TRY(take_target());
     WEIR_ASSIGN(task::Inputs inputs, pinned_inputs());
     inputs.logical_time_us = attempt_.run->logical_time_us;

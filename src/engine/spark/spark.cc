@@ -1,6 +1,7 @@
 // An operation goes to spark-submit as the JSON that every engine takes, in a file of a private
 // folder; the outcome, or the error, comes back in another. Spark's own output is its log. The
-// script finds its own token in the table, so a job that died may be started again.
+// script finds its own token in the table, so a job that died may be started again; what is known
+// to be done or refused does not start one.
 
 #include <csignal>
 #include <cstdlib>
@@ -10,6 +11,10 @@
 #include "base/process.h"
 #include "engine/engine.h"
 #include "engine/error_json.h"
+#include "engine/raw_columns.h"
+#include "model/published.h"
+#include "model/readers.h"
+#include "table/hudi.h"
 
 namespace weir::engine {
 namespace {
@@ -39,10 +44,44 @@ class ExchangeFolder {
   std::string path_;
 };
 
+/// The outcome of then, where the table has a commit with this token.
+Result<std::optional<model::Outcome>> find_done(const model::Operation& operation,
+                                                const Context& context) {
+  WEIR_ASSIGN(storage::Storage* const store, context.stores->open(operation.target.uri));
+  const auto table = table::open_table(
+      {.store = store, .clock = context.clock, .random = context.random, .guard = nullptr});
+  if (!table && table.error().code == ErrorCode::kNotFound) return std::nullopt;
+  if (!table) return std::unexpected(table.error());
+  WEIR_ASSIGN(const auto commit, (*table)->find_token(operation.token));
+  if (!commit) return std::nullopt;
+  WEIR_ASSIGN(const auto published, model::published_commit(operation.target.dataset, commit->time,
+                                                            commit->bytes_written, commit->extra));
+  model::Outcome outcome = model::outcome_of(published);
+  outcome.was_already_done = true;
+  return outcome;
+}
+
+/// That everyone who is to read the dataset can: weir's own writer asks it, Spark's does not.
+Status check_readers(const model::Operation& operation, const Context& context) {
+  WEIR_ASSIGN(const auto readers, model::readers_of(operation.target.options));
+  if (readers.empty() || operation.inputs.empty()) return {};
+  model::Schema columns;
+  for (const model::PinnedObject& object : operation.inputs[0].objects) {
+    WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
+    WEIR_ASSIGN(const auto info, parquet::read_info(*store, object.name));
+    WEIR_ASSIGN(const auto found, raw_columns(info));
+    WEIR_TRY(add_raw_columns(columns, found, operation.inputs[0].schema));
+  }
+  return model::check_readable_by(readers, columns);
+}
+
 class SparkEngine final : public Engine {
  public:
   explicit SparkEngine(SparkOptions options) : options_(std::move(options)) {
-    capabilities_.kinds = {model::OperationKind::kMergeLatest};
+    using enum model::OperationKind;
+    capabilities_.kinds = {kMergeLatest};
+    capabilities_.unserved = {
+        {kMergeLatest, "delete_column", "Hudi would store the column that marks deletes"}};
   }
 
   const std::string& name() const override { return name_; }
@@ -50,16 +89,22 @@ class SparkEngine final : public Engine {
 
   Result<model::Outcome> execute(const model::Operation& operation,
                                  const Context& context) override {
-    if (!capabilities_.kinds.contains(operation.kind))
-      return fail_with_hint(
-          ErrorCode::kUnsupported,
-          fmt::format("engine spark does not execute {}", model::to_text(operation.kind)),
-          "give the task `engine: embedded`");
+    WEIR_TRY(check_served(*this, operation.kind, operation.params));
+    WEIR_ASSIGN(auto done, find_done(operation, context));
+    if (done) return *std::move(done);
+    WEIR_TRY(while_doing(check_readers(operation, context),
+                         fmt::format("merging into '{}'", operation.target.dataset.text())));
     const std::string script =
         fmt::format("{}/{}.py", options_.scripts, model::to_text(operation.kind));
     if (!std::filesystem::exists(script))
       return fail_with_hint(ErrorCode::kNotFound, fmt::format("there is no '{}'", script),
                             "WEIR_SPARK_SCRIPTS names the folder of weir's Spark scripts");
+    return submit(operation, context, script);
+  }
+
+ private:
+  Result<model::Outcome> submit(const model::Operation& operation, const Context& context,
+                                const std::string& script) const {
     WEIR_ASSIGN(const auto folder, ExchangeFolder::make(operation.limits.temp_folder));
     WEIR_TRY(write(folder.file("operation.json"), dump_json(model::to_json(operation))));
     Command command;
@@ -74,7 +119,6 @@ class SparkEngine final : public Engine {
     return read_outcome(folder.file("outcome.json"), *finished);
   }
 
- private:
   Error not_started(Error error) const {
     if (error.code == ErrorCode::kNotFound)
       error.hint = "WEIR_SPARK_SUBMIT names spark-submit and its options";

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
+#include "parquet/parquet.h"
+#include "table/hudi.h"
 
 namespace weir::engine {
 namespace {
@@ -22,9 +24,13 @@ class Spark : public ::testing::Test {
     std::ofstream(folder_ + "/merge_latest.py") << "";
     operation_.kind = model::OperationKind::kMergeLatest;
     operation_.target.dataset = {"stage", "orders"};
+    operation_.target.uri = folder_ + "-stage";
     operation_.token = "token";
     operation_.limits.temp_folder = folder_;
     context_.cancel = &cancel_;
+    context_.stores = stores_.get();
+    context_.clock = clock_.get();
+    context_.random = random_.get();
   }
   ~Spark() override { std::filesystem::remove_all(folder_); }
 
@@ -41,6 +47,9 @@ class Spark : public ::testing::Test {
   }
 
   std::string folder_;
+  std::unique_ptr<storage::Stores> stores_ = storage::make_local_stores("");
+  std::unique_ptr<Clock> clock_ = make_system_clock();
+  std::unique_ptr<Random> random_ = make_system_random();
   model::Operation operation_;
   Cancel cancel_;
   Context context_;
@@ -77,6 +86,62 @@ TEST_F(Spark, HalfAnOutcomeIsNone) {
   const auto outcome = run("printf '{\"format\": 1, \"cou' > \"$5\"\n");
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(Spark, RefusesWhatItCannotHonourBeforeAnythingIsStarted) {
+  const std::string never = "touch " + folder_ + "/started\n";
+  operation_.params = {{"delete_column", "op"}, {"delete_values", {"D"}}};
+  const auto deletes = run(never);
+  ASSERT_FALSE(deletes);
+  EXPECT_EQ(deletes.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(to_line(deletes.error()),
+              AllOf(HasSubstr("delete_column"), HasSubstr("engine: embedded")));
+  operation_.params = {{"delete_column", ""}, {"delete_values", Json::array()}};
+  EXPECT_FALSE(run("exit 1")) << "an empty one is none";
+
+  operation_.target.options = {{"reader", "spectrum"}};
+  const std::string uri = folder_ + "-raw";
+  const model::Schema columns = {{"at", {model::TypeKind::kTime, 0, 0, {}}, true}};
+  auto file = parquet::create_file(**stores_->open(uri), "a.parquet", *parquet::to_arrow(columns),
+                                   parquet::WriteOptions{});
+  ASSERT_TRUE(file) << to_line(file.error());
+  ASSERT_TRUE((*file)->commit({}, storage::Put::kIfAbsent));
+  model::PinnedObject object;
+  object.uri = uri;
+  object.name = "a.parquet";
+  operation_.inputs.emplace_back().objects = {object};
+  const auto unreadable = run(never);
+  ASSERT_FALSE(unreadable);
+  EXPECT_EQ(unreadable.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(unreadable.error().message,
+              HasSubstr("reader 'spectrum' cannot read column 'at': it is a time of day"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/started"));
+  std::filesystem::remove_all(uri);
+}
+
+TEST_F(Spark, IsNotStartedForWhatIsDone) {
+  table::TableContext context{.store = *stores_->open(operation_.target.uri),
+                              .clock = clock_.get(),
+                              .random = random_.get()};
+  table::TableOptions options;
+  options.name = "orders";
+  options.record_key = {"id"};
+  options.ordering_field = "id";
+  options.schema = {{"id", {model::TypeKind::kBigint, 0, 0, {}}, true}};
+  const auto made = table::create_table(context, options);
+  ASSERT_TRUE(made) << to_line(made.error());
+  table::BeginOptions begin;
+  begin.schema = options.schema;
+  begin.token = operation_.token;
+  auto commit = (*made)->begin(begin);
+  ASSERT_TRUE(commit) << to_line(commit.error());
+  ASSERT_TRUE((*commit)->complete({{"weir.token", operation_.token},
+                                   {"weir.counts", R"({"in": 2, "inserted": 2, "out": 2})"}}));
+  const auto outcome = run("exit 9");
+  ASSERT_TRUE(outcome) << to_line(outcome.error());
+  EXPECT_TRUE(outcome->was_already_done);
+  EXPECT_EQ(outcome->counts.inserted, 2);
+  std::filesystem::remove_all(operation_.target.uri);
 }
 
 TEST_F(Spark, SaysWhatItDoesNotExecuteAndWhatItMisses) {
