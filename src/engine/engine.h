@@ -31,7 +31,7 @@ struct Unserved {
 struct Capabilities {
   std::set<model::OperationKind> kinds;
   std::set<std::string> dialects;  ///< Of SQL in `transform`: `duckdb`, `spark`
-  std::vector<Unserved> unserved;
+  std::vector<Unserved> unserved = {};
 };
 
 /// How far an operation is; called now and then, from any thread.
