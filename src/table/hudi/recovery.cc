@@ -11,6 +11,10 @@ namespace weir::table {
 namespace {
 
 constexpr std::string_view kMarkerInfix = ".marker.";
+// Beside the folder of the markers, not in it: Hudi takes no marker of a folder where one file is
+// none, rolls the instant back without removing its data files, and they appear once the timeline's
+// beginning passes them (MarkerBasedRollbackUtils).
+constexpr std::string_view kClaimSuffix = ".weir";
 
 std::string marker_prefix(std::string_view time) {
   return fmt::format("{}{}/", kMarkerFolder, time);
@@ -102,6 +106,8 @@ Result<std::set<std::string>> marked_instants(storage::Storage& store) {
     const std::string_view rest = std::string_view(entry.name).substr(kMarkerFolder.size());
     const size_t slash = rest.find('/');
     if (slash != std::string_view::npos) times.emplace(rest.substr(0, slash));
+    if (rest.ends_with(kClaimSuffix) && slash == std::string_view::npos)
+      times.emplace(rest.substr(0, rest.size() - kClaimSuffix.size()));
   }
   return times;
 }
@@ -114,11 +120,13 @@ std::string marker_file(std::string_view instant, std::string_view data_file, bo
 }
 
 std::string claim_file(std::string_view instant) {
-  return marker_prefix(instant) + "weir.requested";
+  return fmt::format("{}{}{}", kMarkerFolder, instant, kClaimSuffix);
 }
 
 Status remove_markers(storage::Storage& store, std::string_view time) {
-  WEIR_ASSIGN(const auto markers, storage::list_all(store, marker_prefix(time)));
+  // The claim too: an instant is as long as every other, so the prefix is its alone.
+  WEIR_ASSIGN(const auto markers,
+              storage::list_all(store, fmt::format("{}{}", kMarkerFolder, time)));
   for (const auto& marker : markers) WEIR_TRY(store.remove(marker.name));
   return {};
 }

@@ -17,7 +17,7 @@ namespace weir::table {
 std::string marker_file(std::string_view instant, std::string_view data_file, bool is_new_group);
 
 /// Says that weir requested the instant, in a table that is not its own: the requested file is
-/// empty, for Hudi takes nothing else, and tells nobody. Among the markers, with which it goes.
+/// empty, for Hudi takes nothing else, and tells nobody. Beside the markers, with which it goes.
 std::string claim_file(std::string_view instant);
 
 /// Removes data files named by markers, the markers, then inflight, then requested: once nothing

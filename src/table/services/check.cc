@@ -60,7 +60,7 @@ class Look {
     WEIR_ASSIGN(const auto markers, storage::list_all(store_, kMarkerFolder));
     for (const auto& marker : markers) {
       const std::string_view rest = std::string_view(marker.name).substr(kMarkerFolder.size());
-      const std::string_view time = rest.substr(0, rest.find('/'));
+      const std::string_view time = rest.substr(0, rest.find_first_of("/."));
       if (!pending.contains(time))
         add(Kind::kOrphan, marker.name, "a marker of a commit that has ended", true);
     }

@@ -88,7 +88,7 @@ class Reach {
     WEIR_ASSIGN(const auto markers, storage::list_all(log_.store(), kMarkerFolder));
     for (const auto& marker : markers) {
       const std::string_view rest = std::string_view(marker.name).substr(kMarkerFolder.size());
-      const std::string_view time = rest.substr(0, rest.find('/'));
+      const std::string_view time = rest.substr(0, rest.find_first_of("/."));
       if (!timeline_.is_completed(time)) hold_before(time, marker.name + " is left over");
     }
     WEIR_ASSIGN(files_, list_data_files(log_.store()));

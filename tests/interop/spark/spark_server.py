@@ -44,6 +44,7 @@ def session(jar: str, scratch: str, options: dict[str, str]) -> SparkSession:
         "spark.sql.session.timeZone": "UTC",
         # Files that Hudi's writer of Avro makes do not say by which calendar they count, weir's do: see continue_test.
         "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",  # of bulk_insert
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.kryo.registrator": "org.apache.spark.HoodieSparkKryoRegistrar",
         "spark.sql.extensions": "org.apache.spark.sql.hudi.HoodieSparkSessionExtension",
