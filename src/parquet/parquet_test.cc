@@ -296,6 +296,9 @@ class Failing final : public storage::Storage {
       Result<storage::Written> commit(storage::Put) override {
         return fail(ErrorCode::kInternal, "commit after a failed append");
       }
+      Result<storage::Written> commit_if_version(const std::string&) override {
+        return fail(ErrorCode::kInternal, "commit after a failed append");
+      }
       void abort() noexcept override {}
     };
     if (fails_writes) return std::make_unique<Full>();

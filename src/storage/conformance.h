@@ -23,6 +23,12 @@ class Conformance : public ::testing::TestWithParam<std::function<std::unique_pt
   Result<Written> write(std::string_view name, std::string_view bytes, Put mode = Put::kReplace) {
     return put(*storage_, name, bytes, mode);
   }
+  /// Of an object that is there.
+  std::string version_of(std::string_view name) {
+    const auto entry = storage_->stat(name);
+    EXPECT_TRUE(entry) << to_line(entry.error());
+    return entry ? entry->version : std::string();
+  }
   std::vector<std::string> names(std::string_view prefix) {
     std::vector<std::string> found;
     const auto entries = list_all(*storage_, prefix);

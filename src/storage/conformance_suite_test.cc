@@ -101,6 +101,93 @@ TEST_P(Conformance, OfManyThatCreateOneWins) {
   }
 }
 
+TEST_P(Conformance, CommitIfVersionReplacesThatVersionAlone) {
+  if (!storage_->capabilities().put_if_version) GTEST_SKIP() << "not promised by this store";
+  ASSERT_TRUE(write("locks/k", "one"));
+  const std::string first = version_of("locks/k");
+  const auto written = put_if_version(*storage_, "locks/k", "two", first);
+  ASSERT_TRUE(written) << to_line(written.error());
+  EXPECT_EQ(written->sha256, sha256_hex("two"));
+  EXPECT_EQ(bytes_of("locks/k"), "two");
+  EXPECT_NE(version_of("locks/k"), first);
+  const auto late = put_if_version(*storage_, "locks/k", "late", first);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict) << to_line(late.error());
+  EXPECT_EQ(bytes_of("locks/k"), "two");
+  ASSERT_TRUE(put_if_version(*storage_, "locks/k", "three", version_of("locks/k")));
+  EXPECT_EQ(bytes_of("locks/k"), "three");
+  EXPECT_THAT(names(""), ::testing::ElementsAre("locks/k"));
+}
+
+TEST_P(Conformance, CommitIfVersionDoesNotBringBackWhatIsGone) {
+  if (!storage_->capabilities().put_if_version) GTEST_SKIP() << "not promised by this store";
+  ASSERT_TRUE(write("locks/k", "one"));
+  const std::string version = version_of("locks/k");
+  ASSERT_TRUE(storage_->remove("locks/k"));
+  for (const std::string_view name : {"locks/k", "locks/never"}) {
+    const auto late = put_if_version(*storage_, name, "late", version);
+    ASSERT_FALSE(late) << name;
+    EXPECT_EQ(late.error().code, ErrorCode::kConflict) << to_line(late.error());
+  }
+  EXPECT_TRUE(names("").empty());
+}
+
+TEST_P(Conformance, OfManyThatReplaceOneVersionOneWins) {
+  if (!storage_->capabilities().put_if_version) GTEST_SKIP() << "not promised by this store";
+  constexpr int kWriters = 8;
+  constexpr int kRounds = 10;
+  ASSERT_TRUE(write("locks/k", "nobody"));
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string version = version_of("locks/k");
+    std::vector<Result<Written>> results(kWriters);
+    const auto text = [round](int i) { return fmt::format("writer {} of round {}", i, round); };
+    {
+      std::vector<std::jthread> writers;
+      for (int i = 0; i < kWriters; ++i)
+        writers.emplace_back([&, i] {
+          results[static_cast<size_t>(i)] = put_if_version(*storage_, "locks/k", text(i), version);
+        });
+    }
+    int winners = 0;
+    for (int i = 0; i < kWriters; ++i) {
+      const auto& result = results[static_cast<size_t>(i)];
+      if (!result) {
+        EXPECT_EQ(result.error().code, ErrorCode::kConflict) << to_line(result.error());
+        continue;
+      }
+      ++winners;
+      EXPECT_EQ(bytes_of("locks/k"), text(i));
+    }
+    EXPECT_EQ(winners, 1);
+  }
+}
+
+TEST_P(Conformance, CountingByReplacementLosesNothing) {
+  if (!storage_->capabilities().put_if_version) GTEST_SKIP() << "not promised by this store";
+  constexpr int kCounters = 4;
+  constexpr int kEach = 12;
+  constexpr int kMostTries = 10'000;
+  ASSERT_TRUE(write("counter", "0"));
+  {
+    std::vector<std::jthread> counters;
+    for (int i = 0; i < kCounters; ++i)
+      counters.emplace_back([&] {
+        int done = 0;
+        for (int tries = 0; done < kEach && tries < kMostTries; ++tries) {
+          const auto seen = storage_->stat("counter");
+          const auto bytes = storage_->read("counter", Range::all());
+          if (!seen || !bytes) continue;
+          const auto counted = put_if_version(*storage_, "counter",
+                                              std::to_string(std::stoi(*bytes) + 1), seen->version);
+          if (counted) ++done;
+          if (!counted && counted.error().code != ErrorCode::kConflict) break;
+        }
+        EXPECT_EQ(done, kEach);
+      });
+  }
+  EXPECT_EQ(bytes_of("counter"), std::to_string(kCounters * kEach));
+}
+
 TEST_P(Conformance, AReaderNeverSeesHalf) {
   if (!storage_->capabilities().atomic_put) GTEST_SKIP() << "not promised by this store";
   constexpr size_t kSize = 300'000;

@@ -34,6 +34,13 @@ Result<Written> put(Storage& storage, std::string_view name, std::string_view by
   return writer->commit(mode);
 }
 
+Result<Written> put_if_version(Storage& storage, std::string_view name, std::string_view bytes,
+                               const std::string& version) {
+  WEIR_ASSIGN(const auto writer, storage.create(name));
+  WEIR_TRY(writer->append(bytes));
+  return writer->commit_if_version(version);
+}
+
 Result<Written> digest_of(Storage& storage, std::string_view name) {
   constexpr int64_t kPieceBytes = int64_t{4} << 20;
   WEIR_ASSIGN(const Entry before, storage.stat(name));

@@ -22,6 +22,7 @@ namespace weir::storage {
 struct Capabilities {
   bool atomic_put = true;          ///< A reader sees the old bytes or the new, never part.
   bool put_if_absent = true;       ///< `Put::kIfAbsent` is decided by the store itself.
+  bool put_if_version = true;      ///< commit_if_version() is decided by the store itself.
   bool consistent_list = true;     ///< A finished put shows in the next list.
   bool readable_by_engine = true;  ///< engine_uri() gives what DuckDB can open by itself.
 };
@@ -58,6 +59,11 @@ class Writer {
   /// Publishes the object durably and whole. With kIfAbsent, kAlreadyExists if the name is taken;
   /// kOutcomeUnknown if the store did not answer after it may have acted. Once only.
   virtual Result<Written> commit(Put mode) = 0;
+
+  /// Compare and set: publishes where the object is still of that Entry::version, as commit() does.
+  /// kConflict where it is of another one, or not there; kUnsupported where the store cannot tell.
+  /// Look at the version first and read the bytes then: bytes newer than it do no harm.
+  virtual Result<Written> commit_if_version(const std::string& version) = 0;
   virtual void abort() noexcept = 0;
 };
 
@@ -110,6 +116,9 @@ class Storage {
 Result<std::vector<Entry>> list_all(Storage& storage, std::string_view prefix);
 /// One small object in one call.
 Result<Written> put(Storage& storage, std::string_view name, std::string_view bytes, Put mode);
+/// The same over the object of that version, as Writer::commit_if_version says.
+Result<Written> put_if_version(Storage& storage, std::string_view name, std::string_view bytes,
+                               const std::string& version);
 /// SHA-256 and size of an object, read in pieces.
 Result<Written> digest_of(Storage& storage, std::string_view name);
 /// kInvalidConfig, with the reason, unless the name is as Storage says.
@@ -120,8 +129,11 @@ std::unique_ptr<Storage> make_memory_storage(std::string uri = "memory:");
 
 /// A folder of the local file system; it is made with the first object. Objects are written to a
 /// temporary file beside the target, fsynced, renamed (kReplace) or linked (kIfAbsent), and the
-/// folder fsynced. Symbolic links inside are followed for reading where they stay below the root,
-/// otherwise kDenied.
+/// folder fsynced. commit_if_version() compares and renames under a lock of the folder that only
+/// other commit_if_version() calls respect, on this machine, or on all machines where a network
+/// file system carries flock(2): mixed with kReplace or remove() it may replace what it did not
+/// see. Symbolic links inside are followed for reading where they stay below the root, otherwise
+/// kDenied.
 std::unique_ptr<Storage> make_local_storage(std::string root, std::string uri);
 
 /// Opens stores by URI; `app/` fills it in, tests give their own.

@@ -43,6 +43,10 @@ class FaultyWriter final : public Writer {
   Result<Written> commit(Put mode) override {
     return mutate<Written>(plan_, "commit", name_, [&] { return inner_->commit(mode); });
   }
+  Result<Written> commit_if_version(const std::string& version) override {
+    return mutate<Written>(plan_, "commit", name_,
+                           [&] { return inner_->commit_if_version(version); });
+  }
   void abort() noexcept override { inner_->abort(); }
 
  private:

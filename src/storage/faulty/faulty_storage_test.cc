@@ -42,6 +42,18 @@ TEST(FaultyStorage, AFaultAfterTheEffectLeavesItsOutcomeUnknown) {
   EXPECT_TRUE(has(*inner, "k"));
 }
 
+TEST(FaultyStorage, ACommitIfVersionFailsAsOtherCommitsDo) {
+  for (const auto& [kind, expected] :
+       {std::pair(FaultKind::kBeforeEffect, "old"), std::pair(FaultKind::kAfterEffect, "new")}) {
+    const auto inner = make_memory_storage();
+    ASSERT_TRUE(put(*inner, "k", "old", Put::kReplace));
+    FaultPlan plan(Fault{.at_call = kCommit, .kind = kind});
+    const auto storage = make_faulty_storage(*inner, plan);
+    EXPECT_FALSE(put_if_version(*storage, "k", "new", storage->stat("k")->version));
+    EXPECT_EQ(*inner->read("k", Range::all()), expected);
+  }
+}
+
 TEST(FaultyStorage, AStickyFaultStays) {
   const auto inner = make_memory_storage();
   FaultPlan plan(Fault{.at_call = 2, .repeat = Repeat::kSticky});

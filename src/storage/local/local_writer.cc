@@ -2,18 +2,37 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
+#include <system_error>
+#include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/local/file_error.h"
+#include "storage/local/listing.h"
 
 namespace weir::storage::local {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{256} << 10;
 constexpr mode_t kFileMode = 0666;  // less the umask
+constexpr const char* kLockLeaf = ".weir-tmp-lock";
+constexpr timespec kMoment{0, 1'000'000};
+
+/// False with errno: EWOULDBLOCK where another holds it for longer than anybody needs it.
+bool take_lock(const Descriptor& lock) {
+  constexpr int kMostMoments = 10'000;
+  for (int i = 0; lock.is_open() && i < kMostMoments; ++i) {
+    if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK && errno != EINTR) return false;
+    nanosleep(&kMoment, nullptr);
+    errno = EWOULDBLOCK;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -59,11 +78,22 @@ Result<Written> LocalWriter::commit(Put mode) {
   WEIR_CHECK(!is_finished_);
   Status done = make_lasting();
   if (done) done = publish(mode);
-  if (done && mode == Put::kReplace)
+  return finish(std::move(done), mode == Put::kReplace ? Leaves::kNothing : Leaves::kTemporaryName);
+}
+
+Result<Written> LocalWriter::commit_if_version(const std::string& version) {
+  WEIR_CHECK(!is_finished_ && !version.empty());
+  Status done = make_lasting();
+  if (done) done = publish_if_version(version);
+  return finish(std::move(done), Leaves::kNothing);
+}
+
+Result<Written> LocalWriter::finish(Status published, Leaves leaves) {
+  if (published && leaves == Leaves::kNothing)
     is_finished_ = true;  // the temporary name is the object's now
   else
     abort();
-  if (!done) return std::unexpected(std::move(done).error());
+  if (!published) return std::unexpected(std::move(published).error());
   // The name is there; only now can a failure leave its outcome open.
   if (fsync(target_.folder.get()) != 0) {
     Error failure = file_failure(errno, "sync the folder of", target_.path).error();
@@ -89,6 +119,63 @@ Status LocalWriter::publish(Put mode) {
   if (renameat(folder, target_.temporary_leaf.c_str(), folder, target_.leaf.c_str()) != 0)
     return std::unexpected(publish_failure(errno));
   return {};
+}
+
+Status LocalWriter::publish_if_version(const std::string& version) {
+  const int folder = target_.folder.get();
+  WEIR_ASSIGN(const Descriptor lock, lock_folder());
+  struct stat there{};
+  if (fstatat(folder, target_.leaf.c_str(), &there, 0) != 0 && errno != ENOENT)
+    return file_failure(errno, "look at", target_.path);
+  if (!S_ISREG(there.st_mode) || entry_of(target_.leaf, there).version != version)
+    return fail(ErrorCode::kConflict, "'{}' is not of version '{}' any more", target_.path,
+                version);
+  WEIR_TRY(let_time_pass_since(there));
+  return publish(Put::kReplace);
+}
+
+/// Held until the descriptor is closed, also by the death of the process.
+Result<Descriptor> LocalWriter::lock_folder() const {
+  // A descriptor of its own: a copy would share the lock, and threads would not wait for each
+  // other.
+  Descriptor lock(openat(target_.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (take_lock(lock)) return lock;
+  if (errno != EWOULDBLOCK) {
+    // NFS locks only what is open for writing, and no folder is: a file in it stands for it there.
+    lock = Descriptor(openat(target_.folder.get(), kLockLeaf,
+                             O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+    if (take_lock(lock)) return lock;
+  }
+  if (errno == EWOULDBLOCK)
+    return fail_with_hint(
+        ErrorCode::kUnavailable,
+        fmt::format("another process holds the folder of '{}'", target_.path),
+        "it holds it for some ms, unless it was stopped: let it go on, or end it");
+  return fail_with_hint(
+      ErrorCode::kUnsupported,
+      fmt::format("the file system cannot lock the folder of '{}': {}", target_.path,
+                  std::generic_category().message(errno)),
+      "keep the project on a file system that has flock (ext4, xfs, btrfs, NFS with its locks on)");
+}
+
+/// A version is inode and change time. A file that replaces one may get the inode of the one before
+/// that, so the time must be another: by the file system's own clock, whose ticks take some ms.
+Status LocalWriter::let_time_pass_since(const struct stat& there) const {
+  constexpr int kMostTicks = 100;
+  const int folder = target_.folder.get();
+  const char* const leaf = target_.temporary_leaf.c_str();
+  for (int i = 0; i < kMostTicks; ++i) {
+    struct stat ours{};
+    if (utimensat(folder, leaf, nullptr, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatat(folder, leaf, &ours, AT_SYMLINK_NOFOLLOW) != 0)
+      return file_failure(errno, "touch the file beside", target_.path);
+    const auto at = [](const struct stat& file) {
+      return std::pair(file.st_ctim.tv_sec, file.st_ctim.tv_nsec);
+    };
+    if (at(ours) > at(there)) return {};
+    nanosleep(&kMoment, nullptr);
+  }
+  return {};  // A clock that was set back: this time is another one all the same.
 }
 
 Status LocalWriter::publish_if_absent() {

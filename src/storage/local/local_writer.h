@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/stat.h>
+
 #include "base/digest.h"
 #include "storage/local/beneath.h"
 #include "storage/storage.h"
@@ -33,12 +35,18 @@ class LocalWriter final : public Writer {
 
   Status append(std::string_view bytes) override;
   Result<Written> commit(Put mode) override;
+  Result<Written> commit_if_version(const std::string& version) override;
   void abort() noexcept override;
 
  private:
   Status write_out(std::string_view bytes);
+  enum class Leaves { kNothing, kTemporaryName };
+  Result<Written> finish(Status published, Leaves leaves);
   Status make_lasting();
   Status publish(Put mode);
+  Status publish_if_version(const std::string& version);
+  Result<Descriptor> lock_folder() const;
+  Status let_time_pass_since(const struct stat& there) const;
   Status publish_if_absent();
   Error publish_failure(int error_number) const;
   bool is_folder_in_the_way() const;

@@ -37,6 +37,13 @@ class Objects {
     objects_[name] = object;
     return true;
   }
+  bool store_over(const std::string& name, Bytes bytes, const std::string& version) {
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(name);
+    if (found == objects_.end() || std::to_string(found->second.version) != version) return false;
+    found->second = {std::move(bytes), ++last_version_};
+    return true;
+  }
   void remove(std::string_view name) {
     const std::lock_guard lock(mutex_);
     if (const auto found = objects_.find(name); found != objects_.end()) objects_.erase(found);
@@ -71,16 +78,27 @@ class MemoryWriter final : public Writer {
     return {};
   }
   Result<Written> commit(Put mode) override {
-    WEIR_CHECK(!is_finished_);
-    is_finished_ = true;
-    Written written{static_cast<int64_t>(bytes_.size()), sha256_hex(bytes_)};
+    const Written written = finish();
     if (!objects_.store(name_, std::make_shared<const std::string>(std::move(bytes_)), mode))
       return fail(ErrorCode::kAlreadyExists, "'{}' exists already", name_);
+    return written;
+  }
+  Result<Written> commit_if_version(const std::string& version) override {
+    const Written written = finish();
+    if (!objects_.store_over(name_, std::make_shared<const std::string>(std::move(bytes_)),
+                             version))
+      return fail(ErrorCode::kConflict, "'{}' is not of version '{}' any more", name_, version);
     return written;
   }
   void abort() noexcept override { is_finished_ = true; }
 
  private:
+  Written finish() {
+    WEIR_CHECK(!is_finished_);
+    is_finished_ = true;
+    return {static_cast<int64_t>(bytes_.size()), sha256_hex(bytes_)};
+  }
+
   Objects& objects_;
   std::string name_;
   std::string bytes_;

@@ -7,6 +7,7 @@
 #include "storage/s3/batch_delete.h"
 #include "storage/s3/client.h"
 #include "storage/s3/entry.h"
+#include "storage/s3/if_match.h"
 #include "storage/s3/listing.h"
 #include "storage/s3/writer.h"
 
@@ -95,7 +96,7 @@ class S3Storage final : public Storage {
 
   Result<std::unique_ptr<Writer>> create(std::string_view name) override {
     WEIR_ASSIGN(std::string key, key_of(name));
-    return std::make_unique<S3Writer>(client_, std::move(key), where(name));
+    return std::make_unique<S3Writer>(client_, if_match_, std::move(key), where(name));
   }
 
   Result<Page> list(std::string_view prefix, std::string_view after) override {
@@ -274,6 +275,7 @@ class S3Storage final : public Storage {
 
   const std::string uri_;
   Client client_;
+  IfMatch if_match_;
 };
 
 Status check_options(const S3Options& options) {

@@ -1,7 +1,8 @@
-/// The conformance suite, and what else only a real server shows, on versitygw; with WEIR_LONG=1 on
-/// MinIO, too. Skipped with a line where a server's program is not there.
+/// The conformance suite, and what else only a real server shows, on versitygw and on MinIO.
+/// Skipped with a line where a server's program is not there: `./dev standins` builds the first,
+/// with
+/// `--all` the second.
 
-#include <cstdlib>
 #include <iostream>
 #include <thread>
 
@@ -118,16 +119,16 @@ std::unique_ptr<ServedStorage> served(S3Kind kind, std::string_view prefix,
                                          options);
 }
 
-class S3 : public ::testing::Test {
+class S3 : public ::testing::TestWithParam<S3Kind> {
  protected:
   void SetUp() override {
-    store_ = served(S3Kind::kVersitygw, "/lake");
-    if (store_ == nullptr) GTEST_SKIP() << "no versitygw";
+    store_ = served(GetParam(), "/lake");
+    if (store_ == nullptr) GTEST_SKIP() << "the server is not built";
   }
   std::unique_ptr<ServedStorage> store_;
 };
 
-TEST_F(S3, ObjectOfSeveralPartsIsOneObject) {
+TEST_P(S3, ObjectOfSeveralPartsIsOneObject) {
   std::string bytes;
   for (int i = 0; bytes.size() < (size_t{12} << 20); ++i) bytes += fmt::format("{},", i);
   for (const Put mode : {Put::kIfAbsent, Put::kReplace}) {
@@ -143,7 +144,7 @@ TEST_F(S3, ObjectOfSeveralPartsIsOneObject) {
   EXPECT_EQ(*store_->read("large", {7'000'000, 9}), bytes.substr(7'000'000, 9));
 }
 
-TEST_F(S3, LargeObjectIfAbsentLosesToOneThatIsThere) {
+TEST_P(S3, LargeObjectIfAbsentLosesToOneThatIsThere) {
   ASSERT_TRUE(put(*store_, "k", "first", Put::kReplace));
   const auto second = put(*store_, "k", std::string(size_t{6} << 20, 'x'), Put::kIfAbsent);
   ASSERT_FALSE(second);
@@ -151,7 +152,19 @@ TEST_F(S3, LargeObjectIfAbsentLosesToOneThatIsThere) {
   EXPECT_EQ(*store_->read("k", Range::all()), "first");
 }
 
-TEST_F(S3, ListingIsWholeOverManyPages) {
+TEST_P(S3, LargeObjectReplacesTheVersionThatWasSeen) {
+  ASSERT_TRUE(put(*store_, "k", "first", Put::kReplace));
+  const std::string first = store_->stat("k")->version;
+  const std::string large(size_t{6} << 20, 'x');
+  const auto replaced = put_if_version(*store_, "k", large, first);
+  ASSERT_TRUE(replaced) << to_line(replaced.error());
+  EXPECT_EQ(store_->stat("k")->size_bytes, static_cast<int64_t>(large.size()));
+  const auto late = put_if_version(*store_, "k", large, first);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict) << to_line(late.error());
+}
+
+TEST_P(S3, ListingIsWholeOverManyPages) {
   constexpr int kObjects = 1100;  // a page has 1000
   std::vector<std::jthread> writers;
   for (int thread = 0; thread < 4; ++thread)
@@ -169,10 +182,10 @@ TEST_F(S3, ListingIsWholeOverManyPages) {
   EXPECT_EQ(all->back().name, fmt::format("many/{:05}", kObjects - 1));
 }
 
-TEST_F(S3, BucketThatIsNotThereIsNamed) {
+TEST_P(S3, BucketThatIsNotThereIsNamed) {
   const auto ground = store_->ground();
   S3Options options;
-  options.endpoint = servers().get(S3Kind::kVersitygw)->endpoint();
+  options.endpoint = servers().get(GetParam())->endpoint();
   const auto store = make_s3_storage("s3://weir-nowhere/lake", options, ground);
   ASSERT_TRUE(store);
   for (const auto& error :
@@ -188,15 +201,15 @@ std::unique_ptr<Storage> on_versitygw_below_a_prefix() {
   return served(S3Kind::kVersitygw, "/la ke/+=%41:é");
 }
 std::unique_ptr<Storage> on_minio() { return served(S3Kind::kMinio, "/lake"); }
-std::vector<std::function<std::unique_ptr<Storage>()>> minio_if_long() {
-  if (std::getenv("WEIR_LONG") == nullptr) return {};
-  return {on_minio};
-}
 
+INSTANTIATE_TEST_SUITE_P(Servers, S3, ::testing::Values(S3Kind::kVersitygw, S3Kind::kMinio),
+                         [](const auto& of) {
+                           return of.param == S3Kind::kMinio ? "Minio" : "Versitygw";
+                         });
 INSTANTIATE_TEST_SUITE_P(S3Versitygw, Conformance, ::testing::Values(on_versitygw));
 INSTANTIATE_TEST_SUITE_P(S3BelowAPrefix, Conformance,
                          ::testing::Values(on_versitygw_below_a_prefix));
-INSTANTIATE_TEST_SUITE_P(S3Minio, Conformance, ::testing::ValuesIn(minio_if_long()));
+INSTANTIATE_TEST_SUITE_P(S3Minio, Conformance, ::testing::Values(on_minio));
 
 }  // namespace
 }  // namespace weir::storage

@@ -19,8 +19,9 @@ bool is_good(const Outcome& outcome) {
 
 }  // namespace
 
-S3Writer::S3Writer(Client& client, std::string key, std::string where)
+S3Writer::S3Writer(Client& client, IfMatch& if_match, std::string key, std::string where)
     : client_(client),
+      if_match_(if_match),
       key_(std::move(key)),
       where_(std::move(where)),
       mark_(make_uuid4(*client.ground().random)) {}
@@ -112,7 +113,22 @@ Status S3Writer::upload_part() {
   return {};
 }
 
+void S3Writer::Condition::add_to(net::Headers& headers) const {
+  if (kind == Kind::kNothing) headers.push_back({"If-None-Match", "*"});
+  if (kind == Kind::kVersion) headers.push_back({"If-Match", '"' + version + '"'});
+}
+
 Result<Written> S3Writer::commit(Put mode) {
+  return publish({mode == Put::kIfAbsent ? Condition::Kind::kNothing : Condition::Kind::kAnything});
+}
+
+Result<Written> S3Writer::commit_if_version(const std::string& version) {
+  WEIR_CHECK(!version.empty());
+  WEIR_TRY(if_match_.check(client_));
+  return publish({Condition::Kind::kVersion, version});
+}
+
+Result<Written> S3Writer::publish(const Condition& condition) {
   WEIR_CHECK(!is_finished_);
   if (failure_) {
     abort();
@@ -121,10 +137,10 @@ Result<Written> S3Writer::commit(Put mode) {
   Written written{size_bytes_, digest_.finish_hex()};
   Status done;
   if (parts_.empty()) {
-    done = put_whole(mode, written.sha256);
+    done = put_whole(condition, written.sha256);
   } else {
     done = upload_part();
-    if (done) done = complete(mode);
+    if (done) done = complete(condition);
   }
   // Where the end is open, the upload may be about to become the object: it is left alone.
   const bool is_open = !done && done.error().code == ErrorCode::kOutcomeUnknown;
@@ -134,7 +150,7 @@ Result<Written> S3Writer::commit(Put mode) {
   return written;
 }
 
-Status S3Writer::put_whole(Put mode, std::string_view sha256) {
+Status S3Writer::put_whole(const Condition& condition, std::string_view sha256) {
   Call call{.method = "PUT",
             .key = key_,
             .headers = object_headers(),
@@ -143,11 +159,11 @@ Status S3Writer::put_whole(Put mode, std::string_view sha256) {
             .what = what("write"),
             .on_conflict = Call::OnConflict::kTryAgain};
   call.headers.push_back({"x-amz-checksum-sha256", BodyDigest(buffer_).base64_text});
-  if (mode == Put::kIfAbsent) call.headers.push_back({"If-None-Match", "*"});
-  return settle(mode, call, client_.send(call));
+  condition.add_to(call.headers);
+  return settle(condition, call, client_.send(call));
 }
 
-Status S3Writer::complete(Put mode) {
+Status S3Writer::complete(const Condition& condition) {
   std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   for (size_t i = 0; i < parts_.size(); ++i)
     body += fmt::format(
@@ -162,42 +178,56 @@ Status S3Writer::complete(Put mode) {
             .body = body,
             .what = what("complete")};
   // After a 409 the parts are gone, so it is not tried again here.
-  if (mode == Put::kIfAbsent) call.headers.push_back({"If-None-Match", "*"});
-  return settle(mode, call, client_.send(call));
+  condition.add_to(call.headers);
+  return settle(condition, call, client_.send(call));
 }
 
-Status S3Writer::settle(Put mode, const Call& call, Outcome outcome) {
+Status S3Writer::settle(const Condition& condition, const Call& call, Outcome outcome) {
   if (is_good(outcome)) return {};
   if (!outcome.response) {
     if (!outcome.may_have_acted) return std::unexpected(std::move(outcome.error));
     outcome.error.code = ErrorCode::kOutcomeUnknown;
-    return decide_by_mark(mode, std::move(outcome.error));
+    return decide_by_mark(condition, std::move(outcome.error));
   }
   const Refusal refusal = read_refusal(*outcome.response);
   Error failure = to_error(refusal, call.what);
   if (refusal.status == 412) {
     // Perhaps by a try of our own whose answer was lost, here or in curl on a kept connection.
     failure.code = outcome.may_have_acted ? ErrorCode::kOutcomeUnknown : ErrorCode::kConflict;
-    return decide_by_mark(mode, std::move(failure));
+    return decide_by_mark(condition, std::move(failure));
   }
-  if (!outcome.may_have_acted) return std::unexpected(std::move(failure));
+  if (!outcome.may_have_acted) {
+    // Of a version that is to be there S3 says so where there is none at all.
+    if (condition.kind == Condition::Kind::kVersion && failure.code == ErrorCode::kNotFound)
+      return not_as_wished(condition);
+    return std::unexpected(std::move(failure));
+  }
   // Also NoSuchUpload after a lost answer: a try before may have completed it.
   failure.code = ErrorCode::kOutcomeUnknown;
-  return decide_by_mark(mode, std::move(failure));
+  return decide_by_mark(condition, std::move(failure));
 }
 
-Status S3Writer::decide_by_mark(Put mode, Error failure) {
+Status S3Writer::decide_by_mark(const Condition& condition, Error failure) {
   const auto whose = whose_is_there();
   if (whose && *whose == Whose::kOurs) return {};
+  const bool is_certain = failure.code == ErrorCode::kConflict;
+  // What is there may have replaced ours already, where a try of ours may have acted.
+  if (condition.kind == Condition::Kind::kVersion && is_certain) return not_as_wished(condition);
   const bool is_taken = (whose && *whose == Whose::kOthers) ||
                         // Who may not read may still learn from a plain 412.
-                        (!whose && failure.code == ErrorCode::kConflict);
-  if (mode == Put::kIfAbsent && is_taken)
-    return fail(ErrorCode::kAlreadyExists, "{} exists already", where_);
+                        (!whose && is_certain);
+  if (condition.kind == Condition::Kind::kNothing && is_taken) return not_as_wished(condition);
   if (!whose) failure.trail.push_back(fmt::format("reading back: {}", whose.error().message));
-  if (failure.code == ErrorCode::kConflict)
+  if (is_certain)
     failure.message = fmt::format("{} was there when it was written, and then not", where_);
   return std::unexpected(std::move(failure));
+}
+
+Status S3Writer::not_as_wished(const Condition& condition) const {
+  if (condition.kind == Condition::Kind::kNothing)
+    return fail(ErrorCode::kAlreadyExists, "{} exists already", where_);
+  return fail(ErrorCode::kConflict, "{} is not of version '{}' any more", where_,
+              condition.version);
 }
 
 Result<S3Writer::Whose> S3Writer::whose_is_there() const {

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "storage/s3/client.h"
+#include "storage/s3/if_match.h"
 
 namespace weir::storage::s3 {
 
@@ -16,12 +17,13 @@ inline constexpr std::string_view kMark = "x-amz-meta-weir-write";
 
 class S3Writer final : public Writer {
  public:
-  /// `where` is like "'a/b' in 's3://bucket'"; the client outlives the writer.
-  S3Writer(Client& client, std::string key, std::string where);
+  /// `where` is like "'a/b' in 's3://bucket'"; the others outlive the writer.
+  S3Writer(Client& client, IfMatch& if_match, std::string key, std::string where);
   ~S3Writer() override { abort(); }
 
   Status append(std::string_view bytes) override;
   Result<Written> commit(Put mode) override;
+  Result<Written> commit_if_version(const std::string& version) override;
   void abort() noexcept override;
 
  private:
@@ -30,6 +32,12 @@ class S3Writer final : public Writer {
     std::string sha256_base64;
   };
   enum class Whose { kNobodys, kOurs, kOthers };
+  /// What must be under the name for the write to happen.
+  struct Condition {
+    enum class Kind { kAnything, kNothing, kVersion } kind = Kind::kAnything;
+    std::string version = {};
+    void add_to(net::Headers& headers) const;
+  };
 
   net::Headers object_headers() const;
   std::string what(std::string_view verb) const { return fmt::format("{} {}", verb, where_); }
@@ -37,14 +45,17 @@ class S3Writer final : public Writer {
   size_t part_bytes() const;
   Status start_upload();
   Status upload_part();
-  Status complete(Put mode);
-  Status put_whole(Put mode, std::string_view sha256);
+  Result<Written> publish(const Condition& condition);
+  Status complete(const Condition& condition);
+  Status put_whole(const Condition& condition, std::string_view sha256);
   /// What the outcome of a PUT or a completion means: reads back where that is open.
-  Status settle(Put mode, const Call& call, Outcome outcome);
+  Status settle(const Condition& condition, const Call& call, Outcome outcome);
   Result<Whose> whose_is_there() const;
-  Status decide_by_mark(Put mode, Error failure);
+  Status decide_by_mark(const Condition& condition, Error failure);
+  Status not_as_wished(const Condition& condition) const;
 
   Client& client_;
+  IfMatch& if_match_;
   const std::string key_;
   const std::string where_;
   const std::string mark_;

@@ -156,6 +156,105 @@ TEST_F(S3Writing, DamagedOnItsWayItIsSentAgain) {
   EXPECT_TRUE(write(Put::kReplace));
 }
 
+// --- On condition of a version ------------------------------------------------------------------
+
+class S3Replacing : public S3Writing {
+ protected:
+  static constexpr const char* kProbe = "/bucket/lake/.weir-tmp-if-match";
+
+  void SetUp() override { store(); }
+  Result<Written> replace() { return put_if_version(*store_, "k", "bytes", "v1"); }
+  /// The question whether the server knows the condition, which comes once, before all else.
+  static Step asked_for_it(const Answer& answer) {
+    return [answer](const Asked& asked) {
+      EXPECT_EQ(asked.method, "PUT");
+      EXPECT_EQ(asked.target, kProbe);
+      EXPECT_EQ(asked.body, "");
+      EXPECT_THAT(asked.header("if-match"), ::testing::StartsWith("\"0000"));
+      return answer;
+    };
+  }
+  void server_knows_it() { script({asked_for_it(error(404, "NoSuchKey"))}); }
+};
+
+TEST_F(S3Replacing, SaysWhichVersionIsToBeThere) {
+  server_knows_it();
+  script({kDone, kDone});
+  ASSERT_TRUE(replace());
+  EXPECT_EQ(asked().at(1).target, "/bucket/lake/k");
+  EXPECT_EQ(asked().at(1).header("if-match"), "\"v1\"");
+  EXPECT_EQ(asked().at(1).header("if-none-match"), "");
+  EXPECT_EQ(mark_in(asked().at(1)).size(), 36U);
+  ASSERT_TRUE(replace()) << "and the server is not asked again";
+}
+
+TEST_F(S3Replacing, AnotherVersionIsAConflict) {
+  server_knows_it();
+  script({error(412, "PreconditionFailed"), others()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kConflict);
+  // Gone before S3 looked, or before we did; or not ours to read.
+  script({error(404, "NoSuchKey")});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kConflict);
+  script({error(412, "PreconditionFailed"), nobodys()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kConflict);
+  keys_.token.clear();
+  script({error(412, "PreconditionFailed"), Answer{.status = 403}});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kConflict);
+  script({error(404, "NoSuchBucket")});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kInvalidConfig) << "another 404 is another thing";
+}
+
+TEST_F(S3Replacing, WritersAtTheSameTimeTryAgain) {
+  server_knows_it();
+  script({error(409, "ConditionalRequestConflict"), kDone});
+  EXPECT_TRUE(replace());
+  for (int i = 0; i < options_.max_tries; ++i) script({error(409, "ConditionalRequestConflict")});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kConflict);
+}
+
+TEST_F(S3Replacing, LostAnswerIsDecidedByTheMark) {
+  server_knows_it();
+  script({remember_then(reset()), error(412, "PreconditionFailed"), ours()});
+  EXPECT_TRUE(replace());
+  script({remember_then(Answer{.status = 500}), error(412, "PreconditionFailed"), ours()});
+  EXPECT_TRUE(replace());
+  // Ours may have been there, and have been replaced: who cannot tell must not say "conflict".
+  script({reset(), error(412, "PreconditionFailed"), others()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kOutcomeUnknown);
+  script({reset(), error(404, "NoSuchKey"), nobodys()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kOutcomeUnknown);
+  script({reset(), reset(), reset(), remember_then(reset()), ours()});
+  EXPECT_TRUE(replace());
+  script({reset(), reset(), reset(), reset(), others()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kOutcomeUnknown);
+}
+
+TEST_F(S3Replacing, RefusedAtTheDoorNothingHappened) {
+  server_knows_it();
+  script({error(503, "SlowDown"), kDone});
+  EXPECT_TRUE(replace());
+  for (int i = 0; i < options_.max_tries; ++i) script({error(503, "SlowDown")});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kUnavailable);
+}
+
+TEST_F(S3Replacing, ServerThatIgnoresTheConditionIsFoundOutBeforeItDoesHarm) {
+  for (int i = 0; i < 2; ++i) {
+    script({asked_for_it(kDone), [](const Asked& asked) {
+              EXPECT_EQ(asked.method, "DELETE");
+              EXPECT_EQ(asked.target, kProbe);
+              return Answer{.status = 204};
+            }});
+    const auto refused = replace();
+    EXPECT_EQ(code_of(refused), ErrorCode::kUnsupported);
+    EXPECT_THAT(to_line(refused.error()), HasSubstr("If-Match"));
+  }
+  script({asked_for_it(error(501, "NotImplemented"))});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kUnsupported);
+  // No answer is no knowledge; but nothing was replaced.
+  script({reset(), reset(), reset(), reset()});
+  EXPECT_EQ(code_of(replace()), ErrorCode::kUnavailable);
+}
+
 // --- Multipart uploads ------------------------------------------------------------------------
 
 class S3Parts : public S3Writing {
@@ -212,6 +311,15 @@ TEST_F(S3Parts, LargeObjectGoesInPartsAndIsCompletedOnCondition) {
                       all.at(2).header("x-amz-checksum-sha256"))));
 }
 
+TEST_F(S3Parts, LargeObjectIsCompletedOnConditionOfAVersion) {
+  script({begun(), kDone, error(404, "NoSuchKey"), kDone, completed(whole_)});
+  ASSERT_TRUE(put_if_version(*store_, "k", std::string(kPart + 7, 'x'), "v1"));
+  EXPECT_EQ(asked().at(4).header("if-match"), "\"v1\"");
+  script({begun(), kDone, kDone, completed(error(412, "PreconditionFailed")), others(), aborted()});
+  EXPECT_EQ(code_of(put_if_version(*store_, "k", std::string(kPart + 7, 'x'), "v1")),
+            ErrorCode::kConflict);
+}
+
 TEST_F(S3Parts, ObjectOfExactlyOnePartIsOnePut) {
   script({kDone});
   ASSERT_TRUE(put(*store_, "k", std::string(kPart, 'x'), Put::kReplace));
@@ -229,6 +337,15 @@ TEST_F(S3Parts, FailedUploadIsAborted) {
   const auto writer = store_->create("k");
   ASSERT_TRUE((*writer)->append(std::string(kPart + 7, 'x')));
   (*writer)->abort();
+}
+
+TEST_F(S3Parts, UploadOutlivesItsKeys) {
+  script({begun(), error(400, "ExpiredToken"), kDone, kDone, error(400, "ExpiredToken"),
+          completed(whole_)});
+  EXPECT_TRUE(write_large(Put::kIfAbsent));
+  EXPECT_THAT(asked().at(0).header("authorization"), HasSubstr("Credential=AKIA1/"));
+  EXPECT_THAT(asked().at(2).header("authorization"), HasSubstr("Credential=AKIA2/"));
+  EXPECT_THAT(asked().at(5).header("authorization"), HasSubstr("Credential=AKIA3/"));
 }
 
 TEST_F(S3Parts, UploadIsAbortedAfterACancel) {

@@ -61,6 +61,10 @@ class DrowsyStorage final : public storage::Storage {
       WEIR_TRY(store_.count());
       return inner_->commit(mode);
     }
+    Result<storage::Written> commit_if_version(const std::string& version) override {
+      WEIR_TRY(store_.count());
+      return inner_->commit_if_version(version);
+    }
     void abort() noexcept override { inner_->abort(); }
 
    private:
