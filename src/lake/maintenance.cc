@@ -71,8 +71,8 @@ Result<std::unique_ptr<HeldTable>> HeldTable::take(const Lake& lake, catalog::Ca
   const auto renew = [&]() -> Status {
     return held->lease_ ? catalog->renew_lease(*held->lease_, kLeaseMs) : Status{};
   };
-  WEIR_ASSIGN(guard.epoch, engine::take_lock(*lake.stores, guard, holder,
-                                             held->lease_ ? held->lease_->epoch : 0, renew));
+  const engine::LockHolder taker{holder, held->lease_ ? held->lease_->epoch : 0, lake.random};
+  WEIR_ASSIGN(guard.epoch, engine::take_lock(*lake.stores, guard, taker, renew));
   held->write_token_ = fmt::format("{}-0-0", guard.epoch);
   held->guard_ = engine::make_guard(guard, *lake.stores);
   held->context_.guard = held->guard_.get();

@@ -244,8 +244,9 @@ class AttemptRun {
       const auto renew = [&] {
         return services_.catalog->renew_lease(lease_->lease(), services_.lease_ms);
       };
-      WEIR_ASSIGN(locked_epoch_, engine::take_lock(*services_.stores, operation.guard,
-                                                   services_.holder, lease_->lease().epoch, renew));
+      const engine::LockHolder holder{services_.holder, lease_->lease().epoch, services_.random};
+      WEIR_ASSIGN(locked_epoch_,
+                  engine::take_lock(*services_.stores, operation.guard, holder, renew));
     }
     operation.guard.epoch = locked_epoch_;
     return {};
