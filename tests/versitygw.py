@@ -14,21 +14,21 @@ SECRET_KEY = "weir/test+secret"
 
 
 class Missing(Exception):
-    """versitygw is not built: print it and skip."""
+    """The server is not built: print it and skip."""
 
 
-def program() -> pathlib.Path:
+def program(name="versitygw", how="./dev standins") -> pathlib.Path:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.environ.get("WEIR_STANDINS") or f"{cache}/weir/standins"
-    path = pathlib.Path(folder) / "versitygw"
+    path = pathlib.Path(folder) / name
     if not os.access(path, os.X_OK):
-        raise Missing(f"there is no {path}: ./dev standins builds it")
+        raise Missing(f"there is no {path}: {how} builds it")
     return path
 
 
 class Server:
     def __init__(self):
-        path = program()
+        self.program = self._program()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-s3-"))
         (self.folder / "data").mkdir()
         for _ in range(5):  # another program may take a port between asking and using it
@@ -36,13 +36,22 @@ class Server:
                 listener.bind(("127.0.0.1", 0))
                 self.port = listener.getsockname()[1]
             with open(self.folder / "log", "w") as log:
-                self.process = subprocess.Popen(
-                    [path, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"127.0.0.1:{self.port}", "--keep-alive",
-                     "--quiet", "posix", self.folder / "data"], stdout=log, stderr=subprocess.STDOUT)
+                self.process = subprocess.Popen(self._words(), env={**os.environ, **self._environment()}, stdout=log,
+                                                stderr=subprocess.STDOUT)
             if self._is_ready():
                 return
             self.process.wait()
         raise RuntimeError((self.folder / "log").read_text())
+
+    def _program(self):
+        return program()
+
+    def _words(self):
+        return [self.program, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"127.0.0.1:{self.port}", "--keep-alive",
+                "--quiet", "posix", self.folder / "data"]
+
+    def _environment(self):
+        return {}
 
     def _is_ready(self):
         for _ in range(1500):
@@ -67,6 +76,15 @@ class Server:
 
     def create_bucket(self, name):
         (self.folder / "data" / name).mkdir()
+
+    def empty(self, bucket):
+        for path in sorted((self.folder / "data" / bucket).rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    def put(self, bucket, key, content):
+        path = self.folder / "data" / bucket / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def objects(self, bucket):
         """The keys of a bucket, as the server's own folder has them."""

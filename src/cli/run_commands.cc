@@ -202,8 +202,12 @@ Result<int> run_operation(Session& session) {
     WEIR_ASSIGN(const Json json, parse_json(text));
     WEIR_ASSIGN(const auto operation, model::operation_from_json(json));
     WEIR_ASSIGN(engine::Engine * engine, wiring.engine("embedded"));
+    // Buckets are reached as the operation says, whatever project lies where this process stands.
+    const auto stores = wiring.make_stores(
+        session.folder(),
+        [&]() -> Result<std::vector<model::Connection>> { return operation.buckets; });
     engine::Context context;
-    context.stores = &session.stores();
+    context.stores = stores.get();
     context.clock = wiring.clock;
     context.random = wiring.random;
     context.log = &session.log();

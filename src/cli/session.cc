@@ -26,7 +26,7 @@ Session::Session(const Wiring& wiring, const Flags& flags)
                                                                           : LogLevel::kWarning)) {}
 
 Result<std::vector<model::Connection>> Session::bucket_connections() {
-  // A single operation has no project: it gets its stores from the environment.
+  // Without a project there is the environment.
   if (!has_yaml() && catalog_ == nullptr) return std::vector<model::Connection>{};
   WEIR_ASSIGN(auto configuration, resolved_configuration(*this));
   std::erase_if(configuration.connections,

@@ -46,4 +46,17 @@ Result<Json> connection_options(const model::Configuration& configuration,
   return options;
 }
 
+std::vector<model::Connection> buckets(const model::Configuration& configuration,
+                                       const std::string& base_folder) {
+  std::vector<model::Connection> found;
+  for (const auto& connection : configuration.connections) {
+    if (connection.kind != "s3") continue;
+    auto& bucket = found.emplace_back(connection);
+    const auto ca_file = bucket.options.find("ca_file");
+    if (ca_file != bucket.options.end() && ca_file->is_string())
+      *ca_file = absolute_uri(base_folder, ca_file->get<std::string>());
+  }
+  return found;
+}
+
 }  // namespace weir::inputs

@@ -3,6 +3,7 @@
 /// Where datasets lie: a pure function of the configuration and the project folder.
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "model/configuration.h"
@@ -23,5 +24,9 @@ Result<std::string> dataset_uri(const model::Configuration& configuration,
 /// where there is no such connection.
 Result<Json> connection_options(const model::Configuration& configuration,
                                 const std::string& base_folder, const std::string& id);
+
+/// The connections of kind `s3`, with what they name of the project's files made absolute.
+std::vector<model::Connection> buckets(const model::Configuration& configuration,
+                                       const std::string& base_folder);
 
 }  // namespace weir::inputs

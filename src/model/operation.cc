@@ -228,6 +228,9 @@ Result<std::vector<PinnedInput>> inputs_from_lineage(const Json& json) {
 Json to_json(const Operation& operation) {
   Json inputs = Json::array();
   for (const auto& input : operation.inputs) inputs.push_back(to_json(input));
+  Json buckets = Json::array();
+  for (const auto& bucket : operation.buckets)
+    buckets.push_back({{"connection_id", bucket.connection_id}, {"options", bucket.options}});
   return {{"format", kFormat},
           {"op", to_text(operation.kind)},
           {"inputs", std::move(inputs)},
@@ -248,7 +251,8 @@ Json to_json(const Operation& operation) {
             {"task_id", operation.origin.task_id},
             {"run_id", operation.origin.run_id},
             {"attempt", operation.origin.attempt},
-            {"logical_time", format_instant(operation.origin.logical_time_us)}}}};
+            {"logical_time", format_instant(operation.origin.logical_time_us)}}},
+          {"buckets", std::move(buckets)}};
 }
 
 Result<Operation> operation_from_json(const Json& json) {
@@ -279,6 +283,13 @@ Result<Operation> operation_from_json(const Json& json) {
   WEIR_ASSIGN(operation.limits.temp_folder, json_field_or<std::string>(limits, "temp_folder", ""));
   WEIR_ASSIGN(const Json origin, json_field_or<Json>(json, "origin", Json::object()));
   WEIR_ASSIGN(operation.origin, origin_from_json(origin));
+  WEIR_ASSIGN(const Json buckets, json_field_or<Json>(json, "buckets", Json::array()));
+  for (const auto& item : buckets) {
+    Connection& bucket = operation.buckets.emplace_back();
+    bucket.kind = "s3";
+    WEIR_ASSIGN(bucket.connection_id, json_field<std::string>(item, "connection_id"));
+    WEIR_ASSIGN(bucket.options, json_field<Json>(item, "options"));
+  }
   return operation;
 }
 

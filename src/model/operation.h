@@ -100,6 +100,9 @@ struct Operation {
   GuardRef guard;
   Limits limits;
   Origin origin;
+  /// Of kind `s3`: how the stores of this operation are reached, by an engine that has no project.
+  /// Profiles and roles by name; keys are the environment's.
+  std::vector<Connection> buckets;
 };
 
 Json to_json(const Operation& operation);

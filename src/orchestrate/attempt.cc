@@ -198,6 +198,7 @@ class AttemptRun {
     operation.limits = attempt_.settings.limits;
     operation.limits.temp_folder = services_.temp_folder;
     operation.origin = origin();
+    operation.buckets = inputs::buckets(attempt_.pinned->configuration, services_.base_folder);
     operation.token = model::token_of(operation);
     for (const auto& hold : approved_) {
       if (hold.token == operation.token) operation.params["approved"] = true;

@@ -1,4 +1,4 @@
-"""A lake in a bucket: the real program against versitygw. Skipped where that is not built."""
+"""A lake in a bucket: the real program against versitygw, and against MinIO. Skipped where one is not built."""
 import pathlib
 import re
 import sys
@@ -7,6 +7,7 @@ import unittest
 from weir_project import A, B, PROJECT, Project
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import minio  # noqa: E402
 import versitygw  # noqa: E402
 
 YAML = """
@@ -34,11 +35,14 @@ tasks:
 """
 
 
-class Bucket(unittest.TestCase):
+class Bucket:
+    """The tests; below, the servers that they are run on."""
+    make_server = None
+
     @classmethod
     def setUpClass(cls):
         try:
-            cls.server = versitygw.Server()
+            cls.server = cls.make_server()
         except versitygw.Missing as missing:
             print(f"SKIPPED: {missing}", flush=True)
             raise unittest.SkipTest(str(missing))
@@ -46,8 +50,7 @@ class Bucket(unittest.TestCase):
         cls.server.create_bucket("shop-lake")
 
     def setUp(self):
-        for path in sorted((self.server.folder / "data/shop-lake").rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
+        self.server.empty("shop-lake")
         self.project = Project()
         self.addCleanup(self.project.close)
         self.main_line = (self.project.folder / "flows/shop.yaml").read_text().split("---")[0]
@@ -106,10 +109,8 @@ class Bucket(unittest.TestCase):
         self.project.write("weir.yaml", re.sub(r"uri: data/(\w+)", r"uri: 's3://shop-lake/\1'", PROJECT))
         (self.project.folder / "flows/sales.yaml").unlink()
         self.project.write("flows/shop.yaml", self.main_line)
-        landing = self.server.folder / "data/shop-lake/landing"
-        landing.mkdir()
         for name, content in (("customers-20260105.csv", A), ("customers-20260106.csv", B)):
-            (landing / name).write_text(content)
+            self.server.put("shop-lake", f"landing/{name}", content)
             self.project.run("shop")
         current = self.project.rows("SELECT id, city FROM stage.customers WHERE is_current ORDER BY id")
         self.assertEqual(current, [{"id": 1, "city": "Bergen"}, {"id": 2, "city": "Bergen"}, {"id": 4, "city": "Oslo"}])
@@ -119,14 +120,39 @@ class Bucket(unittest.TestCase):
         self.project.run("shop")
         self.assertEqual(len(self.server.objects("shop-lake")), len(before))
 
+    def test_an_engine_in_another_process_reaches_the_bucket_as_the_connection_says(self):
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            del self.project.environment[name]
+        self.project.write(".aws/credentials", f"[lake]\naws_access_key_id = {versitygw.ACCESS_KEY}\n"
+                           f"aws_secret_access_key = {versitygw.SECRET_KEY}\n")
+        (self.project.folder / "flows/sales.yaml").unlink()
+        self.project.write("flows/shop.yaml", self.main_line)
+        digests = {}
+        for engine in ("embedded", "subprocess"):
+            bucket = f"shop-{engine}"
+            self.server.create_bucket(bucket)
+            self.project.write("weir.yaml", re.sub(r"uri: data/(\w+)", rf"uri: 's3://{bucket}/\1'", PROJECT).replace(
+                "connections:", "connections:\n"
+                f"  - {{connection_id: lake, kind: s3, uri: 's3://{bucket}', endpoint: '{self.server.endpoint}',"
+                " region: us-east-1, profile: lake}"))
+            told = ""
+            for name, content in (("customers-20260105.csv", A), ("customers-20260106.csv", B)):
+                self.server.put(bucket, f"landing/{name}", content)
+                run = self.project.run("shop", WEIR_ENGINE=engine, WEIR_LOG="debug")
+                told += run.stdout + run.stderr
+            self.assertNotIn(versitygw.SECRET_KEY, told)
+            digests[engine] = self.project.digest()
+            for path in self.project.folder.glob("weir.db*"):
+                self.assertNotIn(versitygw.SECRET_KEY.encode(), path.read_bytes())
+                path.unlink()
+        self.assertEqual(digests["subprocess"], digests["embedded"])
+
     def test_a_clean_takes_old_files_out_of_the_bucket(self):
         self.project.write("weir.yaml", re.sub(r"uri: data/(\w+)", r"uri: 's3://shop-lake/\1'", PROJECT))
         (self.project.folder / "flows/sales.yaml").unlink()
         self.project.write("flows/shop.yaml", self.main_line)
-        landing = self.server.folder / "data/shop-lake/landing"
-        landing.mkdir()
         for name, content in (("customers-20260105.csv", A), ("customers-20260106.csv", B), ("customers-20260107.csv", A)):
-            (landing / name).write_text(content)
+            self.server.put("shop-lake", f"landing/{name}", content)
             self.project.run("shop")
         digest = self.project.digest()
 
@@ -148,6 +174,14 @@ class Bucket(unittest.TestCase):
         self.project.write("weir.yaml", YAML.replace("shop-lake", "shop-laek"))
         told = self.project.run("sales", expect=2)
         self.assertIn("NoSuchBucket", told.stderr)
+
+
+class OnVersitygw(Bucket, unittest.TestCase):
+    make_server = versitygw.Server
+
+
+class OnMinio(Bucket, unittest.TestCase):
+    make_server = minio.Server
 
 
 if __name__ == "__main__":
