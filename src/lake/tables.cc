@@ -7,7 +7,6 @@
 #include "inputs/discover.h"
 #include "inputs/locations.h"
 #include "sql/user_query.h"
-#include "table/engine_files.h"
 #include "table/history.h"
 #include "table/hudi.h"
 
@@ -38,22 +37,15 @@ Result<std::unique_ptr<table::HudiTable>> open_hudi(const Lake& lake, const Data
   return opened;
 }
 
-/// A view over a pinned version; `files` keeps copies of objects alive.
+/// A view over a pinned version, its files named in `objects`.
 Result<sql::ViewSource> view_of(const Lake& lake, const PinnedInput& input,
-                                std::vector<std::unique_ptr<table::EngineFiles>>& files) {
+                                sql::ObjectFiles& objects) {
   sql::ViewSource view;
   view.dataset = input.dataset;
   view.schema = input.schema;
-  std::map<std::string, table::EngineFiles*> by_uri;
   for (const auto& object : input.objects) {
-    auto& opened = by_uri[object.uri];
-    if (opened == nullptr) {
-      WEIR_ASSIGN(storage::Storage * store, lake.stores->open(object.uri));
-      files.push_back(std::make_unique<table::EngineFiles>(*store, lake.temp_folder));
-      opened = files.back().get();
-    }
-    WEIR_ASSIGN(std::string path, opened->path_of(object.name));
-    view.files.push_back(std::move(path));
+    WEIR_ASSIGN(storage::Storage * store, lake.stores->open(object.uri));
+    WEIR_ASSIGN(view.files.emplace_back(), objects.path_of(*store, object.name));
   }
   return view;
 }
@@ -95,6 +87,7 @@ Result<PinnedInput> pin(const Lake& lake, const DatasetName& dataset, const std:
 sql::SessionOptions session_options(const Lake& lake) {
   sql::SessionOptions options;
   options.temp_folder = lake.temp_folder;
+  options.objects = std::make_shared<sql::ObjectFiles>();
   return options;
 }
 
@@ -145,9 +138,9 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
                                       dataset.text(), declared->key.size(), key.size()),
                           fmt::format("give values for: {}", fmt::join(declared->key, ", ")));
   WEIR_ASSIGN(const PinnedInput input, pin(lake, dataset, at.instant));
-  std::vector<std::unique_ptr<table::EngineFiles>> files;
-  WEIR_ASSIGN(const sql::ViewSource view, view_of(lake, input, files));
-  WEIR_ASSIGN(auto session, sql::open_user_session(session_options(lake), {view}, *lake.cancel));
+  const auto options = session_options(lake);
+  WEIR_ASSIGN(const sql::ViewSource view, view_of(lake, input, *options.objects));
+  WEIR_ASSIGN(auto session, sql::open_user_session(options, {view}, *lake.cancel));
 
   std::string where;
   for (size_t i = 0; i < key.size(); ++i)
@@ -184,14 +177,14 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
 Result<sql::TextResult> query(const Lake& lake, const std::string& text, const std::string& instant,
                               int64_t max_rows) {
   WEIR_ASSIGN(const sql::UserQuery parsed, sql::read_user_query(text));
-  std::vector<std::unique_ptr<table::EngineFiles>> files;
+  const auto options = session_options(lake);
   std::vector<sql::ViewSource> views;
   for (const auto& dataset : parsed.datasets) {
     WEIR_ASSIGN(const PinnedInput input, pin(lake, dataset, instant));
-    WEIR_ASSIGN(sql::ViewSource view, view_of(lake, input, files));
+    WEIR_ASSIGN(sql::ViewSource view, view_of(lake, input, *options.objects));
     views.push_back(std::move(view));
   }
-  WEIR_ASSIGN(auto session, sql::open_user_session(session_options(lake), views, *lake.cancel));
+  WEIR_ASSIGN(auto session, sql::open_user_session(options, views, *lake.cancel));
   auto result = session->query(parsed.text, max_rows);
   if (!result) return std::unexpected(sql::at_user_sql(result.error(), text, 0));
   return result;

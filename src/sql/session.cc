@@ -13,6 +13,7 @@
 #include "parquet/parquet.h"
 #include "sql/duckdb/arrow_columns.h"
 #include "sql/duckdb/canonical_function.h"
+#include "sql/duckdb/object_file_system.h"
 #include "sql/duckdb/statement.h"
 #include "sql/duckdb/values.h"
 
@@ -141,6 +142,7 @@ class DuckSession final : public Session {
                          std::vector<std::shared_ptr<arrow::RecordBatch>> batches) override;
   Status scan_arrow_once(const std::string& name, std::shared_ptr<arrow::Schema> schema,
                          std::vector<std::shared_ptr<arrow::RecordBatch>> batches) override;
+  ObjectFiles& objects() override { return *objects_; }
   Status lock(const std::vector<std::string>& allowed_paths) override;
 
  private:
@@ -152,6 +154,7 @@ class DuckSession final : public Session {
   const Cancel& cancel_;
   std::map<std::string, std::unique_ptr<ArrowStream>> scans_;  // outlives the connection
   std::string temp_folder_;
+  std::shared_ptr<ObjectFiles> objects_;  // outlives the database
   Database database_;
   Connection connection_;
   std::unique_ptr<InterruptOnCancel> interrupt_;
@@ -211,6 +214,8 @@ Status DuckSession::open(const SessionOptions& options) {
     return fail(ErrorCode::kInternal, "DuckDB made no connection to '{}'", path);
   interrupt_ = std::make_unique<InterruptOnCancel>(cancel_, connection_.get());
   WEIR_TRY(run("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL Calendar = 'gregorian'"));
+  objects_ = options.objects != nullptr ? options.objects : std::make_shared<ObjectFiles>();
+  WEIR_TRY(register_object_files(connection_.get(), *objects_));
   return register_canonical_hash(connection_.get());
 }
 

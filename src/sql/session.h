@@ -14,6 +14,7 @@
 #include "base/cancel.h"
 #include "base/result.h"
 #include "model/schema.h"
+#include "sql/object_files.h"
 
 namespace weir::sql {
 
@@ -26,6 +27,8 @@ struct SessionOptions {
   bool is_read_only = false;
   bool preserves_order = true;
   std::optional<int64_t> now_us = {};  ///< What now() gives users' SQL; nothing: the clock.
+  /// Where files that the session reads were named; empty: it has some of its own.
+  std::shared_ptr<ObjectFiles> objects = {};
 };
 
 using Row = std::vector<std::optional<std::string>>;  ///< Values as DuckDB casts them to text.
@@ -72,6 +75,9 @@ class Session {
   /// live until the name is given again or the session ends. Schema of text, numbers and the like.
   virtual Status scan_arrow_once(const std::string& name, std::shared_ptr<arrow::Schema> schema,
                                  std::vector<std::shared_ptr<arrow::RecordBatch>> batches) = 0;
+
+  /// Names objects of stores as files that this session reads.
+  virtual ObjectFiles& objects() = 0;
 
   /// From now on only these files can be opened by anybody, and no setting can be changed.
   virtual Status lock(const std::vector<std::string>& allowed_paths) = 0;

@@ -31,7 +31,7 @@ Result<UserQuery> read_user_query(const std::string& text);
 /// Where the Parquet files of one dataset lie: what a view is made of.
 struct ViewSource {
   model::DatasetName dataset;
-  std::vector<std::string> files;  ///< engine_uri of each, at one pinned version
+  std::vector<std::string> files;  ///< ObjectFiles::path_of each, at one pinned version
   model::Schema schema;  ///< Columns of the view, in order; absent ones in a file are NULL
 };
 

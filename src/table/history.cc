@@ -9,7 +9,6 @@
 
 #include "base/instant.h"
 #include "model/published.h"
-#include "table/engine_files.h"
 #include "table/history/control.h"
 #include "table/history/layout.h"
 #include "table/history/quarantine.h"
@@ -77,8 +76,7 @@ class Merge {
         source_(source),
         operation_(operation),
         cancel_(cancel),
-        origin_{source.as_of_us, operation.origin.run_id, operation.origin.logical_time_us},
-        files_(*context.store, operation.limits.temp_folder) {}
+        origin_{source.as_of_us, operation.origin.run_id, operation.origin.logical_time_us} {}
 
   Result<Outcome> run() {
     WEIR_TRY(open());
@@ -145,13 +143,20 @@ class Merge {
 
   /// Opens the engine and says what phase one reads.
   Status prepare() {
+    sql::SessionOptions session;
+    session.memory_bytes = engine_memory(operation_.limits);
+    session.threads = operation_.limits.threads;
+    WEIR_ASSIGN(session.temp_folder, spill_folder(operation_.limits));
+    session.preserves_order = false;
+    session.objects = source_.objects;
+    WEIR_ASSIGN(session_, sql::open_session(session, cancel_));
     diff_.emplace(history::DiffInput{layout_, options_, source_.files, source_.rejected_files, {}});
     for (const FileSlice& slice : snapshot_.slices) {
       if (slice.role == Role::kHistory) {
         history_groups_.push_back(slice);
         continue;
       }
-      WEIR_ASSIGN(std::string path, files_.path_of(slice.name));
+      WEIR_ASSIGN(std::string path, session_->objects().path_of(*context_.store, slice.name));
       diff_->group_files.push_back(std::move(path));
       open_groups_.push_back(slice);
       if (slice.rows >= 0) continue;
@@ -159,12 +164,6 @@ class Merge {
       open_groups_.back().rows = reader->info().rows;
     }
     std::ranges::stable_sort(history_groups_, {}, &FileSlice::instant);
-    sql::SessionOptions session;
-    session.memory_bytes = engine_memory(operation_.limits);
-    session.threads = operation_.limits.threads;
-    WEIR_ASSIGN(session.temp_folder, spill_folder(operation_.limits));
-    session.preserves_order = false;
-    WEIR_ASSIGN(session_, sql::open_session(session, cancel_));
     return {};
   }
 
@@ -231,11 +230,11 @@ class Merge {
                          {*diff_, counts_, origin_, open_groups_, history_groups_}, cancel_));
     WEIR_ASSIGN(const Counts counts,
                 while_doing(history::read_back(
-                                *session_, *table_, files_,
+                                *session_, *table_,
                                 {options_.columns, counts_, written, snapshot_.slices,
                                  commit->instant(), source_.as_of_us, source_.rows, rejected.rows}),
                             "reading back what was written"));
-    WEIR_ASSIGN(sums_, history::control_sums(*session_, files_,
+    WEIR_ASSIGN(sums_, history::control_sums(*session_, table_->store(),
                                              {*diff_, counts_, source_, written, snapshot_.slices,
                                               commit->instant()}));
     WEIR_TRY(cancel_.check());
@@ -287,7 +286,6 @@ class Merge {
   const Operation& operation_;
   const Cancel& cancel_;
   history::VersionOrigin origin_;
-  EngineFiles files_;
   std::unique_ptr<HudiTable> table_;  ///< Null: there is none yet.
   std::unique_ptr<Turn> turn_;        ///< From where the snapshot was taken on.
   Snapshot snapshot_;

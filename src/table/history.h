@@ -4,6 +4,7 @@
 /// close or stay. Two phases: DuckDB finds what changed by keys and hashes, then only the file
 /// groups that are touched are rewritten. docs/format/hudi.md names the columns.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,9 +53,10 @@ struct HistoryOptions {
 
 /// One snapshot to merge.
 struct HistorySource {
-  std::vector<std::string> files;  ///< engine_uri of raw Parquet objects; may be empty
+  std::vector<std::string> files;  ///< ObjectFiles::path_of raw Parquet objects; may be empty
   /// Files of quarantined rows of the same snapshot: their keys are present, not absent.
   std::vector<std::string> rejected_files;
+  std::shared_ptr<sql::ObjectFiles> objects = {};  ///< Where they were named, if not by paths.
   model::Schema schema;  ///< Business columns of the snapshot, without load columns.
   int64_t as_of_us = 0;
   int64_t rows = 0;  ///< From the footers: what custody must account for.

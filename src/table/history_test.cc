@@ -171,10 +171,11 @@ TEST(MergeSnapshot, NullInTheKeyIsQuarantined) {
   const auto first = lake.merge(kMonday, {kName, {{"ann", "A"}, {std::nullopt, "X"}}});
   ASSERT_OK(first);
   EXPECT_EQ(first->counts, (Counts{.in = 2, .inserted = 1, .rejected = 1, .out = 1}));
-  EngineFiles files(*lake.rejected, "");
+  const auto path =
+      lake.session().objects().path_of(*lake.rejected, first->publications[0].object_name);
   const auto rows = lake.session().query(
       fmt::format("SELECT reason, \"column\", \"values\", source_file, line FROM read_parquet({})",
-                  model::quote_text(*files.path_of(first->publications[0].object_name))));
+                  model::quote_text(*path)));
   ASSERT_OK(rows);
   ASSERT_THAT(rows->rows, SizeIs(1));
   EXPECT_THAT(rows->rows[0],

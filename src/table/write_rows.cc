@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "table/engine_files.h"
 #include "table/rows/match.h"
 #include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"
@@ -73,11 +72,7 @@ enum class Mark : uint8_t { kStays, kReplaced, kGoes };
 class RowWriter {
  public:
   RowWriter(sql::Session& session, HudiTable& table, const RowWrite& write, const Cancel& cancel)
-      : session_(session),
-        table_(table),
-        write_(write),
-        cancel_(cancel),
-        files_(table.store(), write.temp_folder) {
+      : session_(session), table_(table), write_(write), cancel_(cancel) {
     std::erase_if(write_.schema,
                   [&](const Column& column) { return column.name == write.delete_flag; });
   }
@@ -158,7 +153,7 @@ class RowWriter {
     for (const FileSlice& slice : snapshot_.slices) {
       const int64_t number = number_of(slice.partition);
       if (write_.scope == KeyScope::kPartition && number < 0) continue;
-      WEIR_ASSIGN(auto path, files_.path_of(slice.name));
+      WEIR_ASSIGN(auto path, session_.objects().path_of(table_.store(), slice.name));
       groups.files.push_back(std::move(path));
       groups.partition_of.push_back(number);
       groups_.push_back(slice);
@@ -413,7 +408,6 @@ class RowWriter {
   HudiTable& table_;
   RowWrite write_;
   const Cancel& cancel_;
-  EngineFiles files_;
   KeyLayout layout_;
   Snapshot snapshot_;
   Schema schema_;

@@ -58,7 +58,6 @@ struct RowWrite {
   std::string write_token = "0-0-0";  ///< See BeginOptions.
   Role role = Role::kCurrent;         ///< Of groups that are new.
   int64_t target_file_bytes = int64_t{120} << 20;
-  std::string temp_folder = {};  ///< For copies of files; empty: the system's.
   /// A boolean column of the rows, none of the table's: where it is true the row's key goes. Upsert
   /// only.
   std::string delete_flag = {};

@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "sql/session.h"
 #include "storage/storage.h"
-#include "table/engine_files.h"
 #include "table/hudi.h"
 #include "table/hudi/bucket_hash.h"
 #include "table/relations.h"
@@ -293,13 +292,12 @@ class Applier {
 
   Result<Json> read(const Json& line) {
     WEIR_ASSIGN(const auto snapshot, table_->snapshot(line.value("at", "")));
-    table::EngineFiles files(*store_, "");
+    WEIR_ASSIGN(const auto engine, session());
     std::vector<std::string> paths;
     for (const auto& slice : snapshot.slices) {
-      WEIR_ASSIGN(auto path, files.path_of(slice.name));
+      WEIR_ASSIGN(auto path, engine->objects().path_of(*store_, slice.name));
       paths.push_back(std::move(path));
     }
-    WEIR_ASSIGN(const auto engine, session());
     WEIR_ASSIGN(Json rows,
                 rows_of(*engine, snapshot.schema, table::relation(paths, snapshot.schema)));
     return Json{{"ok", true}, {"instant", snapshot.instant}, {"rows", std::move(rows)}};

@@ -52,12 +52,14 @@ Result<Outcome> load_warehouse(const Operation& operation, const Context& contex
   if (operation.inputs.size() != 1)
     return fail(ErrorCode::kInternal, "a warehouse load has one input, not {}",
                 operation.inputs.size());
-  WEIR_ASSIGN(const auto reading, open_reading(operation.inputs[0], operation, context));
+  const auto objects = std::make_shared<sql::ObjectFiles>();
+  WEIR_ASSIGN(const auto reading, open_reading(operation.inputs[0], context, *objects));
   WEIR_ASSIGN(auto load, load_of(operation, reading));
   WEIR_ASSIGN(load.control, control_of(operation, load.columns, context));
   warehouse::OpenOptions options;
   options.connection = operation.target.connection_options;
   options.session = session_options(operation.limits);
+  options.session.objects = objects;
   if (!operation.origin.run_id.empty()) options.holder = "run " + operation.origin.run_id;
   options.clock = context.clock;
   options.cancel = context.cancel;

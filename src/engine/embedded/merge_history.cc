@@ -73,6 +73,7 @@ Result<HistorySource> source_of(const Operation& operation, const HistoryOptions
   WEIR_TRY(read_raw_inputs(operation, context, inputs));
   source.files = inputs.files;
   source.rejected_files = inputs.rejected_files;
+  source.objects = inputs.objects;
   source.schema = inputs.schema;
   source.rows = inputs.rows;
   source.input_identities = inputs.identities;

@@ -280,7 +280,6 @@ class Latest {
     write.delete_flag = kGoesFlag;
     write.token = operation_.token;
     write.write_token = fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
-    write.temp_folder = operation_.limits.temp_folder;
     write.extra =
         [this](const table::RowsWritten& written) -> Result<std::map<std::string, std::string>> {
       counts_.inserted = written.inserted;
@@ -350,6 +349,7 @@ Result<Outcome> merge_latest(const Operation& operation, const Context& context)
   WEIR_TRY(check_columns(options, inputs.schema, operation.inputs[0].dataset.text()));
   sql::SessionOptions session_of = session_options(operation.limits);
   session_of.preserves_order = false;
+  session_of.objects = inputs.objects;
   WEIR_ASSIGN(const auto session, sql::open_session(session_of, *context.cancel));
   return while_doing(Latest(operation, context, options, inputs, *session)
                          .run(target, there ? there->get() : nullptr),

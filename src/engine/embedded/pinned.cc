@@ -1,7 +1,6 @@
 #include "engine/embedded/pinned.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/digest.h"
 #include "parquet/parquet.h"
@@ -59,14 +58,13 @@ Status verify_objects(const model::PinnedInput& input, const Context& context) {
   return {};
 }
 
-Result<Reading> open_reading(const model::PinnedInput& input, const model::Operation& operation,
-                             const Context& context) {
+Result<Reading> open_reading(const model::PinnedInput& input, const Context& context,
+                             sql::ObjectFiles& objects) {
   WEIR_TRY(verify_objects(input, context));
   Reading reading{.view = {.dataset = input.dataset, .files = {}, .schema = {}}};
   for (const auto& column : input.schema)
     if (!is_hudi_column(column.name)) reading.view.schema.push_back(column);
 
-  std::map<std::string, table::EngineFiles*> by_uri;
   for (const auto& object : input.objects) {
     WEIR_TRY(context.cancel->check());
     WEIR_ASSIGN(auto* store, context.stores->open(object.uri));
@@ -75,13 +73,7 @@ Result<Reading> open_reading(const model::PinnedInput& input, const model::Opera
       return differs(object, "rows", fmt::format("{}", object.rows), fmt::format("{}", info.rows));
     reading.rows += info.rows;
     WEIR_TRY(add_columns(info, reading.view.schema));
-    auto*& files = by_uri[object.uri];
-    if (files == nullptr) {
-      reading.files.push_back(
-          std::make_unique<table::EngineFiles>(*store, operation.limits.temp_folder));
-      files = reading.files.back().get();
-    }
-    WEIR_ASSIGN(reading.view.files.emplace_back(), files->path_of(object.name));
+    WEIR_ASSIGN(reading.view.files.emplace_back(), objects.path_of(*store, object.name));
   }
   return reading;
 }
@@ -94,14 +86,15 @@ int64_t Readings::rows() const {
 
 Result<Readings> open_readings(const model::Operation& operation, const Context& context) {
   Readings readings;
+  auto options = session_options(operation.limits);
+  options.objects = std::make_shared<sql::ObjectFiles>();
   std::vector<sql::ViewSource> views;
   for (const auto& input : operation.inputs) {
-    WEIR_ASSIGN(auto reading, while_doing(open_reading(input, operation, context),
+    WEIR_ASSIGN(auto reading, while_doing(open_reading(input, context, *options.objects),
                                           fmt::format("reading {}", input.dataset.text())));
     views.push_back(reading.view);
     readings.inputs.push_back(std::move(reading));
   }
-  auto options = session_options(operation.limits);
   if (operation.origin.logical_time_us != 0) options.now_us = operation.origin.logical_time_us;
   WEIR_ASSIGN(readings.session, sql::open_user_session(options, views, *context.cancel));
   return readings;

@@ -11,7 +11,6 @@
 #include "engine/engine.h"
 #include "model/operation.h"
 #include "sql/user_query.h"
-#include "table/engine_files.h"
 
 namespace weir::engine::embedded {
 
@@ -25,18 +24,17 @@ Status verify_objects(const model::PinnedInput& input, const Context& context);
 struct Reading {
   sql::ViewSource view;  ///< Pinned columns, then what else the files have; none of Hudi's.
   int64_t rows = 0;      ///< By the files' footers.
-  /// Copies of objects that DuckDB cannot open where they lie; they go with this.
-  std::vector<std::unique_ptr<table::EngineFiles>> files = {};
 };
 
-/// Verifies and opens. kCorrupt also where a footer has another number of rows than was pinned.
-Result<Reading> open_reading(const model::PinnedInput& input, const model::Operation& operation,
-                             const Context& context);
+/// Verifies and names the files in `objects`. kCorrupt also where a footer has another number of
+/// rows than was pinned.
+Result<Reading> open_reading(const model::PinnedInput& input, const Context& context,
+                             sql::ObjectFiles& objects);
 
 /// All inputs of an operation as views of one locked session.
 struct Readings {
   std::vector<Reading> inputs;
-  std::unique_ptr<sql::Session> session;  ///< Closed before the copies go: it stands last.
+  std::unique_ptr<sql::Session> session;
 
   int64_t rows() const;
 };

@@ -27,14 +27,11 @@ Status verify_pinned(storage::Storage& store, const PinnedObject& object) {
               object.uri, found.sha256, found.size_bytes, object.sha256, object.size_bytes);
 }
 
-Result<std::string> engine_path(const PinnedObject& object, const Operation& operation,
-                                const Context& context, RawInputs& inputs) {
+Result<std::string> engine_path(const PinnedObject& object, const Context& context,
+                                RawInputs& inputs) {
   WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
   WEIR_TRY(verify_pinned(*store, object));
-  auto& files = inputs.copies[object.uri];
-  if (files == nullptr)
-    files = std::make_unique<table::EngineFiles>(*store, operation.limits.temp_folder);
-  return files->path_of(object.name);
+  return inputs.objects->path_of(*store, object.name);
 }
 
 }  // namespace
@@ -43,7 +40,7 @@ Status read_raw_inputs(const Operation& operation, const Context& context, RawIn
   const PinnedInput& input = operation.inputs.at(0);
   for (const PinnedObject& object : input.objects) {
     WEIR_TRY(context.cancel->check());
-    WEIR_ASSIGN(std::string path, engine_path(object, operation, context, inputs));
+    WEIR_ASSIGN(std::string path, engine_path(object, context, inputs));
     inputs.files.push_back(std::move(path));
     WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
     WEIR_ASSIGN(const parquet::FileInfo info, parquet::read_info(*store, object.name));
@@ -57,7 +54,7 @@ Status read_raw_inputs(const Operation& operation, const Context& context, RawIn
   if (input.objects.empty()) inputs.schema = input.schema;
   for (size_t i = 1; i < operation.inputs.size(); ++i) {
     for (const PinnedObject& object : operation.inputs[i].objects) {
-      WEIR_ASSIGN(std::string path, engine_path(object, operation, context, inputs));
+      WEIR_ASSIGN(std::string path, engine_path(object, context, inputs));
       inputs.rejected_files.push_back(std::move(path));
     }
   }

@@ -3,13 +3,12 @@
 /// Raw objects that a merge takes in: verified, opened for DuckDB, their business columns put
 /// together from what each of them says of itself.
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/engine.h"
-#include "table/engine_files.h"
+#include "sql/object_files.h"
 
 namespace weir::engine::embedded {
 
@@ -20,8 +19,8 @@ struct RawInputs {
   model::Schema schema;                     ///< Of all: the first input's where there is no object.
   std::vector<std::string> identities;
   int64_t rows = 0;  ///< By the objects' footers.
-  /// Copies of objects that DuckDB cannot open where they lie, by store; they go with this.
-  std::map<std::string, std::unique_ptr<table::EngineFiles>> copies;
+  /// Where the files were named: for the session that reads them.
+  std::shared_ptr<sql::ObjectFiles> objects = std::make_shared<sql::ObjectFiles>();
 };
 
 /// The objects of the operation's inputs. kCorrupt where bytes are not those that were pinned;

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "sql/duckdb/object_file_system.h"
+
 namespace weir::sql {
 namespace {
 
@@ -107,6 +109,7 @@ std::string take_text(char* text) {
 
 Error engine_error(duckdb_error_type type, const char* message) {
   const std::string_view whole = message == nullptr ? "DuckDB gave no message" : message;
+  if (auto of_store = unwrap_store_error(whole)) return *std::move(of_store);
   Error error{code_of(type, whole), std::string(whole), {}, {}, std::nullopt};
   const size_t picture = whole.find("\n\nLINE ");
   if (picture != std::string_view::npos) {

@@ -56,8 +56,8 @@ class Measures {
 
 class Control {
  public:
-  Control(sql::Session& session, EngineFiles& files, const ControlInput& input)
-      : session_(session), files_(files), input_(input), layout_(input.diff.layout) {
+  Control(sql::Session& session, storage::Storage& store, const ControlInput& input)
+      : session_(session), store_(store), input_(input), layout_(input.diff.layout) {
     for (const auto& name : input.diff.options.control)
       if (!contains(layout_.missing, name)) columns_.push_back(name);
   }
@@ -96,12 +96,12 @@ class Control {
     for (const auto* slices : {&input_.written.current, &input_.written.history}) {
       for (const auto& slice : *slices) {
         rewritten.insert(slice.file_group_id);
-        WEIR_ASSIGN(paths.emplace_back(), files_.path_of(slice.name));
+        WEIR_ASSIGN(paths.emplace_back(), session_.objects().path_of(store_, slice.name));
       }
     }
     for (const auto& slice : input_.before) {
       if (slice.role == Role::kHistory || rewritten.contains(slice.file_group_id)) continue;
-      WEIR_ASSIGN(paths.emplace_back(), files_.path_of(slice.name));
+      WEIR_ASSIGN(paths.emplace_back(), session_.objects().path_of(store_, slice.name));
     }
     std::vector<std::string> names = columns_;
     names.insert(names.end(), layout_.key.begin(), layout_.key.end());
@@ -217,7 +217,7 @@ class Control {
   }
 
   sql::Session& session_;
-  EngineFiles& files_;
+  storage::Storage& store_;
   const ControlInput& input_;
   const Layout& layout_;
   std::vector<std::string> columns_;
@@ -226,11 +226,12 @@ class Control {
 
 }  // namespace
 
-Result<HopSums> control_sums(sql::Session& session, EngineFiles& files, const ControlInput& input) {
+Result<HopSums> control_sums(sql::Session& session, storage::Storage& store,
+                             const ControlInput& input) {
   if (input.diff.options.control.empty()) return HopSums{};
   WEIR_TRY(model::check_control_columns(input.diff.layout.business, input.diff.options.control,
                                         "the history"));
-  return while_doing(Control(session, files, input).run(), "summing control columns");
+  return while_doing(Control(session, store, input).run(), "summing control columns");
 }
 
 }  // namespace weir::table::history

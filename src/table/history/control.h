@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "model/control_sums.h"
-#include "table/engine_files.h"
 #include "table/history/diff.h"
 #include "table/history/rewrite.h"
 
@@ -24,7 +23,7 @@ struct ControlInput {
 
 /// Columns that the snapshot lacks are carried forward and left out. kCheckFailed where a sum, or
 /// the keys, do not close; kInvalidConfig where a column does not add up exactly.
-Result<model::HopSums> control_sums(sql::Session& session, EngineFiles& files,
+Result<model::HopSums> control_sums(sql::Session& session, storage::Storage& store,
                                     const ControlInput& input);
 
 }  // namespace weir::table::history

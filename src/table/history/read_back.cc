@@ -29,7 +29,7 @@ Schema read_columns(const HistoryColumns& names) {
 
 /// Open versions of files that this merge did not touch, by reading one flag of them; a file of
 /// role current holds nothing else.
-Result<int64_t> untouched_open(sql::Session& session, EngineFiles& files,
+Result<int64_t> untouched_open(sql::Session& session, storage::Storage& store,
                                const ReadBackInput& input,
                                const std::vector<FileSlice>& untouched) {
   int64_t open = 0;
@@ -37,7 +37,7 @@ Result<int64_t> untouched_open(sql::Session& session, EngineFiles& files,
   for (const FileSlice& slice : untouched) {
     if (slice.role == Role::kCurrent && slice.rows >= 0) open += slice.rows;
     if (slice.role == Role::kMixed || (slice.role == Role::kCurrent && slice.rows < 0)) {
-      WEIR_ASSIGN(std::string path, files.path_of(slice.name));
+      WEIR_ASSIGN(std::string path, session.objects().path_of(store, slice.name));
       mixed.push_back(std::move(path));
     }
   }
@@ -59,11 +59,12 @@ struct Found {
   int64_t closed_by_absence = 0;
 };
 
-Result<Found> read_written(sql::Session& session, EngineFiles& files, const ReadBackInput& input) {
+Result<Found> read_written(sql::Session& session, storage::Storage& store,
+                           const ReadBackInput& input) {
   std::vector<std::string> paths;
   for (const std::vector<FileSlice>* slices : {&input.written.current, &input.written.history}) {
     for (const FileSlice& slice : *slices) {
-      WEIR_ASSIGN(std::string path, files.path_of(slice.name));
+      WEIR_ASSIGN(std::string path, session.objects().path_of(store, slice.name));
       paths.push_back(std::move(path));
     }
   }
@@ -86,7 +87,7 @@ Result<Found> read_written(sql::Session& session, EngineFiles& files, const Read
 
 }  // namespace
 
-Result<model::Counts> read_back(sql::Session& session, HudiTable& table, EngineFiles& files,
+Result<model::Counts> read_back(sql::Session& session, HudiTable& table,
                                 const ReadBackInput& input) {
   std::set<std::string> rewritten;
   for (const FileSlice& slice : input.written.current) rewritten.insert(slice.file_group_id);
@@ -104,8 +105,9 @@ Result<model::Counts> read_back(sql::Session& session, HudiTable& table, EngineF
     rows_untouched += slice.rows;
     untouched.push_back(slice);
   }
-  WEIR_ASSIGN(const Found found, read_written(session, files, input));
-  WEIR_ASSIGN(const int64_t open_elsewhere, untouched_open(session, files, input, untouched));
+  WEIR_ASSIGN(const Found found, read_written(session, table.store(), input));
+  WEIR_ASSIGN(const int64_t open_elsewhere,
+              untouched_open(session, table.store(), input, untouched));
 
   const DiffCounts& counts = input.counts;
   model::Counts out;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "model/outcome.h"
-#include "table/engine_files.h"
 #include "table/history/rewrite.h"
 
 namespace weir::table::history {
@@ -25,7 +24,7 @@ struct ReadBackInput {
 
 /// Reads the written files again. kCheckFailed where they do not hold what phase one found, where
 /// rows of the table were lost, or where the equation does not close.
-Result<model::Counts> read_back(sql::Session& session, HudiTable& table, EngineFiles& files,
+Result<model::Counts> read_back(sql::Session& session, HudiTable& table,
                                 const ReadBackInput& input);
 
 }  // namespace weir::table::history

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/digest.h"
-#include "table/engine_files.h"
 #include "table/history.h"
 #include "table/history/layout.h"
 #include "table/relations.h"
@@ -35,15 +34,14 @@ std::vector<std::string> content_columns(const model::Schema& schema) {
 }  // namespace
 
 Result<std::string> table_digest(HudiTable& table, const Snapshot& snapshot, const Cancel& cancel) {
-  EngineFiles files(table.store(), "");
-  std::vector<std::string> paths;
-  for (const FileSlice& slice : snapshot.slices) {
-    WEIR_ASSIGN(std::string path, files.path_of(slice.name));
-    paths.push_back(std::move(path));
-  }
   sql::SessionOptions options;
   options.preserves_order = false;
   WEIR_ASSIGN(const auto session, sql::open_session(options, cancel));
+  std::vector<std::string> paths;
+  for (const FileSlice& slice : snapshot.slices) {
+    WEIR_ASSIGN(std::string path, session->objects().path_of(table.store(), slice.name));
+    paths.push_back(std::move(path));
+  }
   WEIR_ASSIGN(const auto rows,
               session->stream(fmt::format("SELECT {} AS h FROM {} x ORDER BY h",
                                           hash_of(content_columns(snapshot.schema), "x"),

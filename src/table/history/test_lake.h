@@ -21,7 +21,6 @@
 #include "model/canonical.h"
 #include "sql/session.h"
 #include "storage/storage.h"
-#include "table/engine_files.h"
 #include "table/history.h"
 #include "table/hudi/test_table.h"
 #include "table/relations.h"
@@ -199,9 +198,9 @@ class TestLake {
     const auto opened = table();
     const auto snapshot = opened->snapshot();
     EXPECT_TRUE(snapshot) << (snapshot ? "" : to_line(snapshot.error()));
-    EngineFiles files(*store_, "");
     std::vector<std::string> paths;
-    for (const FileSlice& slice : snapshot->slices) paths.push_back(*files.path_of(slice.name));
+    for (const FileSlice& slice : snapshot->slices)
+      paths.push_back(*session_->objects().path_of(*store_, slice.name));
     model::Schema schema = snapshot->schema;
     schema.push_back({"_hoodie_commit_time", {}, true});
     std::vector<std::string> columns;
