@@ -241,7 +241,8 @@ class Collector {
       Hop hop;
       hop.name = fmt::format("{} at {}", inputs::hop_name(commit), commit.main.instant);
       hop.must_have_counts = is_weirs;
-      hop.takes_every_row = commit.kind == "merge_history";
+      const bool is_history = commit.kind == "merge_history";
+      hop.takes_every_row = is_history || commit.kind == "merge_latest";
       if (commit.has_counts) hop.counts = commit.main.counts;
       if (commit.rejected)
         WEIR_TRY(
@@ -252,7 +253,7 @@ class Collector {
       }
       parquet::ColumnSums now;
       const bool is_read = is_newest && read_slices(store, state, columns_in(commit.main.sums),
-                                                    hop.takes_every_row ? "is_current" : "", now);
+                                                    is_history ? "is_current" : "", now);
       WEIR_ASSIGN(sums_[hops_.size()],
                   add_controls(commit.main.sums, is_read ? &now : nullptr, hop));
       // Of older commits the versions that they read may have been archived since.

@@ -168,7 +168,8 @@ Result<ExactSum> exact_sum_of(std::string_view sum, int64_t values) {
 
 Result<ExactSum> ControlSums::accounted() const {
   ExactSum sum;
-  for (const auto* part : {&inserted, &updated_in_place, &rejected, &deduplicated, &unchanged})
+  for (const auto* part :
+       {&inserted, &updated_in_place, &rejected, &deduplicated, &unchanged, &filtered})
     WEIR_TRY(sum.add(*part));
   return sum;
 }
@@ -184,7 +185,8 @@ constexpr Part kParts[] = {{"inserted", "inserted", &ControlSums::inserted},
                            {"updated_in_place", "updated in place", &ControlSums::updated_in_place},
                            {"rejected", "rejected", &ControlSums::rejected},
                            {"deduplicated", "deduplicated", &ControlSums::deduplicated},
-                           {"unchanged", "unchanged", &ControlSums::unchanged}};
+                           {"unchanged", "unchanged", &ControlSums::unchanged},
+                           {"filtered", "filtered", &ControlSums::filtered}};
 
 std::string equation_text(const ControlSums& sums) {
   std::vector<std::string> parts;

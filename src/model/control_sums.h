@@ -49,7 +49,7 @@ Result<ExactSum> exact_sum_from_json(const Json& json);
 Result<ExactSum> exact_sum_of(std::string_view sum, int64_t values);
 
 /// One control column of one hop. The equation is that of the rows (model/outcome.h):
-///   in = inserted + updated_in_place + rejected + deduplicated + unchanged
+///   in = inserted + updated_in_place + rejected + deduplicated + unchanged + filtered
 struct ControlSums {
   ExactSum in;
   ExactSum inserted;
@@ -57,7 +57,8 @@ struct ControlSums {
   ExactSum rejected;
   ExactSum deduplicated;
   ExactSum unchanged;
-  ExactSum out;  ///< Of the target after the hop, read back.
+  ExactSum filtered;  ///< Of rows that came to delete a key.
+  ExactSum out;       ///< Of the target after the hop, read back.
 
   Result<ExactSum> accounted() const;  ///< The right side.
 };

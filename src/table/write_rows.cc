@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "table/rows/control.h"
 #include "table/rows/match.h"
 #include "table/shared/batches.h"
 #include "table/shared/group_sequence.h"
@@ -110,7 +111,9 @@ class RowWriter {
     out.passed_over = matched_.passed_over;
     out.deleted = matched_.deleted;
     WEIR_ASSIGN(out.rows_before, rows_before());
-    WEIR_ASSIGN(out.rows, count_rows());
+    const rows::WrittenFiles files = written_files();
+    WEIR_ASSIGN(out.rows, count_rows(files));
+    WEIR_ASSIGN(out.sums, rows::sums_written(session_, table_.store(), input, files));
     std::map<std::string, std::string> extra;
     if (write_.extra) {
       WEIR_ASSIGN(extra, write_.extra(out));
@@ -255,17 +258,26 @@ class RowWriter {
     return rows;
   }
 
-  /// Of the table as it will be, read back from the footers of what was written.
-  Result<int64_t> count_rows() {
-    int64_t rows = 0;
+  /// The table's files as they will be.
+  rows::WrittenFiles written_files() const {
+    rows::WrittenFiles files{written_, {}, commit_->instant()};
     std::set<std::pair<std::string, std::string>> touched;
-    for (const FileSlice& slice : written_) {
+    for (const FileSlice& slice : written_) touched.insert({slice.partition, slice.file_group_id});
+    for (const FileSlice& slice : snapshot_.slices) {
+      if (!is_replaced(slice) && !touched.contains({slice.partition, slice.file_group_id}))
+        files.kept.push_back(slice);
+    }
+    return files;
+  }
+
+  /// Of the table as it will be, read back from the footers of what was written.
+  Result<int64_t> count_rows(const rows::WrittenFiles& files) {
+    int64_t rows = 0;
+    for (const FileSlice& slice : files.written) {
       WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
       rows += info.rows;
-      touched.insert({slice.partition, slice.file_group_id});
     }
-    for (const FileSlice& slice : snapshot_.slices) {
-      if (is_replaced(slice) || touched.contains({slice.partition, slice.file_group_id})) continue;
+    for (const FileSlice& slice : files.kept) {
       WEIR_ASSIGN(const int64_t of_slice, rows_in(slice));
       rows += of_slice;
     }

@@ -8,9 +8,11 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/result.h"
+#include "model/control_sums.h"
 #include "sql/session.h"
 #include "table/hudi.h"
 
@@ -45,6 +47,10 @@ struct RowsWritten {
   int64_t passed_over = 0;  ///< Rows that came to delete and met none.
   int64_t deleted = 0;      ///< Rows that are gone from the table, not counting replaced ones.
   int64_t rows = 0;         ///< Of the table now, by the footers of its files.
+  /// Of `RowWrite::control`, read back from the files: what was inserted, updated, stale or came to
+  /// delete, the table's sum, and the keys that were delivered. What came in is the caller's to
+  /// add.
+  model::HopSums sums;
 };
 
 struct RowWrite {
@@ -61,6 +67,9 @@ struct RowWrite {
   /// A boolean column of the rows, none of the table's: where it is true the row's key goes. Upsert
   /// only.
   std::string delete_flag = {};
+  /// Columns whose sums shall prove the write; the whole table's values of them are read. Upsert
+  /// only.
+  std::vector<std::string> control = {};
   /// What goes into the commit; called once all files stand and before anything is visible, so it
   /// may still refuse. May be empty.
   std::function<Result<std::map<std::string, std::string>>(const RowsWritten&)> extra = {};

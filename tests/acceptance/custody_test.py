@@ -333,21 +333,27 @@ CONTROLLED = PROJECT.replace(
     "  - {name: presentation.by_city, key: [city], options: {control_columns: [credit, customers]}}")
 
 
-class ControlSums(unittest.TestCase):
+class Sums(unittest.TestCase):
+    """What the catalog has of a lake's hops."""
+
+    lake = None
+    column = "credit"
+
+    def sums(self, hop):
+        rows = self.lake.sqlite("SELECT sums FROM reconciliation WHERE hop = ? ORDER BY recorded_at_us, token", hop)
+        return [json.loads(row[0]) for row in rows]
+
+    def parts(self, sums, column=None):
+        return {name: (part["sum"], part["values"]) for name, part in sums["columns"][column or self.column].items()}
+
+
+class ControlSums(Sums):
     """Sums of declared columns, on both sides of every hop."""
 
     def setUp(self):
         self.lake = Lake()
         self.addCleanup(self.lake.close)
         self.lake.write("weir.yaml", CONTROLLED)
-
-    def sums(self, hop):
-        rows = self.lake.sqlite("SELECT sums FROM reconciliation WHERE hop = ? ORDER BY recorded_at_us, token", hop)
-        return [json.loads(row[0]) for row in rows]
-
-    @staticmethod
-    def parts(sums, column="credit"):
-        return {name: (part["sum"], part["values"]) for name, part in sums["columns"][column].items()}
 
     def test_sums_close_from_the_landing_file_to_the_warehouse(self):
         self.lake.land("customers-20260104.csv", "id,name,city,credit\n1,Ann,Bergen,\n2,Bob,Bergen,21.00\n2,Bob,Bergen,21.00\n,No,One,5.00\n")
@@ -401,6 +407,86 @@ class ControlSums(unittest.TestCase):
         for word, message in (("name", "'name' of raw.customers is varchar"), ("credits", "'credits' is not among")):
             self.lake.write("weir.yaml", CONTROLLED.replace("{control_columns: [credit]}\n  - {name: stage", "{control_columns: [%s]}\n  - {name: stage" % word))
             self.assertIn(message, self.lake.weir("validate", expect=2).stderr)
+
+
+LATEST = """project: shop
+catalog: sqlite:weir.db
+layers:
+  - {name: landing, uri: landing}
+  - {name: raw, uri: lake/raw}
+  - {name: stage, uri: lake/stage}
+datasets:
+  - name: raw.orders
+    identity: content
+    columns: {id: bigint, city: varchar, amount: "decimal(12,2)", changed_at: timestamp, op: varchar}
+    options: {control_columns: [amount]}
+  - {name: stage.orders, key: [id], options: {control_columns: [amount]}}
+"""
+LATEST_FLOW = """flow: shop
+tasks:
+  - id: ingest
+    template: ingest_files
+    with: {from: "landing/*.csv", to: raw.orders}
+  - id: latest
+    template: merge_latest
+    needs: [ingest]
+    with: {from: raw.orders, to: stage.orders, order_by: changed_at, partition_by: [city], delete_column: op, delete_values: [D]}
+"""
+
+
+class LatestLake(Lake):
+    """Rows as they changed; the newest of each key is kept."""
+
+    def __init__(self):
+        Project.__init__(self)
+        self.write("weir.yaml", LATEST)
+        self.write("flows/shop.yaml", LATEST_FLOW)
+
+    def land_rows(self, name, *rows, header="id,city,amount,changed_at,op"):
+        (self.folder / "landing").mkdir(exist_ok=True)
+        (self.folder / "landing" / name).write_text("".join(f"{row}\n" for row in (header, *rows)))
+
+
+class ControlSumsOfLatest(Sums):
+    """Likewise where a table keeps the newest row of each key."""
+
+    HOP = "raw.orders → stage.orders"
+    column = "amount"
+
+    def setUp(self):
+        self.lake = LatestLake()
+        self.addCleanup(self.lake.close)
+        self.lake.land_rows("a.csv", "1,Oslo,10.50,2026-01-02,", "2,Oslo,20,2026-01-01,", "2,Oslo,21,2026-01-02,", "3,Bergen,,2026-01-02,",
+                            "4,Oslo,4,2026-01-02,", ",Oslo,7,2026-01-02,", "5,Oslo,8,,")
+        self.lake.run()
+
+    def test_sums_close_over_every_way_of_a_row(self):
+        # 1 changes and moves, 2 comes late, 3 gets a value, 4 goes, 6 is new, 9 was never there.
+        self.lake.land_rows("b.csv", "1,Bergen,11.25,2026-01-03,", "2,Oslo,99,2026-01-01,", "3,Bergen,5,2026-01-03,",
+                            "4,Oslo,4.50,2026-01-03,D", "6,Oslo,-1.5,2026-01-03,", "9,Oslo,,2026-01-03,D")
+        self.lake.run()
+        first, second = sorted(self.sums(self.HOP), key=lambda sums: sums["columns"]["amount"]["in"]["values"], reverse=True)
+        self.assertEqual(self.parts(first), {"in": ("70.5", 6), "inserted": ("35.5", 3), "rejected": ("15", 2), "deduplicated": ("20", 1),
+                                             "out": ("35.5", 3)})
+        self.assertEqual(self.parts(second), {"in": ("118.25", 5), "inserted": ("-1.5", 1), "updated_in_place": ("16.25", 2),
+                                              "unchanged": ("99", 1), "filtered": ("4.5", 1), "out": ("35.75", 4)})
+        for sums in (first, second):
+            self.assertEqual(sums["keys"]["in"], sums["keys"]["out"])
+            self.assertEqual(len(sums["keys"]["in"]), 64)
+        self.assertEqual(self.lake.faults(), [])
+        out = self.lake.weir("reconcile").stdout
+        self.assertIn("sum(amount) of raw.orders = 118.25 (5 values)", out)
+        self.assertIn("sum(amount) when it is read again = 35.75 (4 values)", out)
+        self.lake.lose_catalog()
+        self.assertEqual(self.lake.weir("reconcile").stdout, out)
+
+    def test_a_batch_without_rows_and_one_without_the_column_add_nothing(self):
+        self.lake.land_rows("b.csv")
+        self.lake.run()
+        self.lake.land_rows("c.csv", "3,Bergen,2026-01-03,", header="id,city,changed_at,op")
+        self.lake.run()
+        self.assertEqual(self.lake.faults(), [])
+        self.assertIn({"in": ("0", 0), "out": ("35.5", 3)}, [self.parts(sums) for sums in self.sums(self.HOP)])
 
 
 class Heal(unittest.TestCase):

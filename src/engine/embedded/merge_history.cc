@@ -6,7 +6,6 @@
 #include "engine/embedded/executors.h"
 #include "engine/embedded/guard.h"
 #include "engine/embedded/raw_inputs.h"
-#include "parquet/column_sums.h"
 #include "parquet/parquet.h"
 #include "table/history.h"
 
@@ -14,7 +13,6 @@ namespace weir::engine::embedded {
 namespace {
 
 using model::PinnedInput;
-using model::PinnedObject;
 using table::Deletes;
 using table::HistoryOptions;
 using table::HistorySource;
@@ -77,16 +75,7 @@ Result<HistorySource> source_of(const Operation& operation, const HistoryOptions
   source.schema = inputs.schema;
   source.rows = inputs.rows;
   source.input_identities = inputs.identities;
-  for (size_t i = 0; i < input.objects.size(); ++i) {
-    const PinnedObject& object = input.objects[i];
-    WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
-    std::vector<std::string> control;
-    for (const auto& name : options.control)
-      if (model::find_column(inputs.columns[i], name) != nullptr) control.push_back(name);
-    WEIR_TRY(model::check_control_columns(inputs.columns[i], control, input.dataset.text()));
-    WEIR_TRY(parquet::add_columns(*store, object.name, control, "", *context.cancel,
-                                  source.control_sums));
-  }
+  WEIR_ASSIGN(source.control_sums, control_sums_of(operation, context, options.control, inputs));
   return source;
 }
 

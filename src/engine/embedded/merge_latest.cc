@@ -15,6 +15,8 @@
 #include "engine/embedded/guard.h"
 #include "engine/embedded/pinned.h"
 #include "engine/embedded/raw_inputs.h"
+#include "model/control_sums.h"
+#include "table/control_measures.h"
 #include "table/rejected_rows.h"
 #include "table/relations.h"
 #include "table/write_rows.h"
@@ -46,6 +48,7 @@ struct Options {
   std::string order_by;
   std::string delete_column;
   std::vector<std::string> delete_values;
+  std::vector<std::string> control;  ///< Columns whose sums must close.
 };
 
 Result<Options> options_of(const Operation& operation) {
@@ -58,6 +61,7 @@ Result<Options> options_of(const Operation& operation) {
   WEIR_ASSIGN(options.order_by, json_field_or<std::string>(params, "order_by", ""));
   WEIR_ASSIGN(options.delete_column, json_field_or<std::string>(params, "delete_column", ""));
   WEIR_ASSIGN(options.delete_values, json_field_or<Names>(params, "delete_values", {}));
+  WEIR_ASSIGN(options.control, model::control_columns(operation.target.options));
   if (options.key.empty())
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("dataset '{}' has no key", operation.target.dataset.text()),
@@ -106,6 +110,7 @@ class Latest {
       there = made.get();
     }
     WEIR_TRY(check_table(*there));
+    WEIR_TRY(take_sums());
     WEIR_ASSIGN(const auto written,
                 table::write_rows(session_, *there, row_write(), *context_.cancel));
     WEIR_ASSIGN(auto outcome, outcome_of(operation_.target.dataset, written.commit));
@@ -239,6 +244,53 @@ class Latest {
     return {};
   }
 
+  /// What came in by Arrow, what is not handed to the table by the engine.
+  Status take_sums() {
+    if (options_.control.empty()) return {};
+    WEIR_TRY(model::check_control_columns(stored_columns(), options_.control,
+                                          operation_.target.dataset.text()));
+    WEIR_ASSIGN(const auto in, control_sums_of(operation_, context_, options_.control, inputs_));
+    for (const auto& [name, sum] : in) sums_.columns[name].in = sum;
+    const auto measure = [&](const std::string& condition,
+                             model::ExactSum model::ControlSums::* part,
+                             const std::string& relation) {
+      table::ControlMeasures measures(options_.control);
+      measures.add(condition, part);
+      return measures.run(session_, relation, sums_);
+    };
+    const std::string refused =
+        fmt::format("(SELECT s.*, {} AS _weir_fault FROM source s)", fault());
+    WEIR_TRY(measure("x._weir_fault IS NOT NULL", &model::ControlSums::rejected, refused));
+    // Good rows, less those that were taken.
+    WEIR_TRY(measure("x._weir_fault IS NULL", &model::ControlSums::deduplicated, refused));
+    model::HopSums taken;
+    table::ControlMeasures measures(options_.control);
+    measures.add("true", &model::ControlSums::in);
+    WEIR_TRY(measures.run(session_, "newest", taken));
+    for (auto& [name, parts] : sums_.columns)
+      WEIR_TRY(parts.deduplicated.subtract(taken.columns[name].in));
+    WEIR_ASSIGN(sums_.keys_in,
+                table::digest_of_key_sums(
+                    session_, "FROM " + table::key_sums(
+                                            options_.key,
+                                            fmt::format("(FROM newest WHERE NOT {})", kGoesFlag))));
+    return {};
+  }
+
+  /// The sums with what the written files say.
+  Status close_sums(const model::HopSums& written) {
+    for (const auto& [name, parts] : written.columns) {
+      model::ControlSums& own = sums_.columns[name];
+      own.inserted = parts.inserted;
+      own.updated_in_place = parts.updated_in_place;
+      own.unchanged = parts.unchanged;
+      own.filtered = parts.filtered;
+      own.out = parts.out;
+    }
+    sums_.keys_out = written.keys_out;
+    return model::check_closed(sums_);
+  }
+
   std::string ordering_field() const {
     return options_.order_by.empty() ? "_loaded_at" : options_.order_by;
   }
@@ -278,6 +330,7 @@ class Latest {
     write.schema = stored_columns();
     write.schema.push_back({kGoesFlag, {TypeKind::kBoolean, 0, 0, {}}, true});
     write.delete_flag = kGoesFlag;
+    write.control = options_.control;
     write.token = operation_.token;
     write.write_token = fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
     write.extra =
@@ -294,6 +347,7 @@ class Latest {
                     "published",
                     counts_.in, dump_json(model::to_json(counts_)), written.rows_before,
                     written.rows);
+      WEIR_TRY(close_sums(written.sums));
       return extra(written);
     };
     return write;
@@ -304,10 +358,11 @@ class Latest {
     for (const auto& reason : rejected_.reasons)
       rejects.push_back(
           {{"reason", reason.reason}, {"column", reason.column}, {"rows", reason.rows}});
-    const Json details = {{"deleted", written.deleted},
-                          {"stale", written.stale},
-                          {"deletes_without_row", written.passed_over},
-                          {"rejects", rejects}};
+    Json details = {{"deleted", written.deleted},
+                    {"stale", written.stale},
+                    {"deletes_without_row", written.passed_over},
+                    {"rejects", rejects}};
+    if (!options_.control.empty()) details["sums"] = model::to_json(sums_);
     auto extra = extra_of(operation_, counts_, stored_columns(), details);
     extra["weir.identities"] = dump_json(inputs_.identities);
     if (!rejected_.name.empty())
@@ -325,6 +380,7 @@ class Latest {
   sql::Session& session_;
   model::Counts counts_;
   table::Quarantined rejected_;
+  model::HopSums sums_;
 };
 
 }  // namespace

@@ -61,4 +61,21 @@ Status read_raw_inputs(const Operation& operation, const Context& context, RawIn
   return {};
 }
 
+Result<parquet::ColumnSums> control_sums_of(const Operation& operation, const Context& context,
+                                            const std::vector<std::string>& columns,
+                                            const RawInputs& inputs) {
+  parquet::ColumnSums sums;
+  const PinnedInput& input = operation.inputs.at(0);
+  for (size_t i = 0; i < input.objects.size(); ++i) {
+    const PinnedObject& object = input.objects[i];
+    WEIR_ASSIGN(storage::Storage* const store, context.stores->open(object.uri));
+    std::vector<std::string> there;
+    for (const auto& name : columns)
+      if (model::find_column(inputs.columns[i], name) != nullptr) there.push_back(name);
+    WEIR_TRY(model::check_control_columns(inputs.columns[i], there, input.dataset.text()));
+    WEIR_TRY(parquet::add_columns(*store, object.name, there, "", *context.cancel, sums));
+  }
+  return sums;
+}
+
 }  // namespace weir::engine::embedded

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "parquet/column_sums.h"
 #include "sql/object_files.h"
 
 namespace weir::engine::embedded {
@@ -27,5 +28,12 @@ struct RawInputs {
 /// kSchemaDrift where objects disagree about a column.
 Status read_raw_inputs(const model::Operation& operation, const Context& context,
                        RawInputs& inputs);
+
+/// Sums of these columns over the objects of the first input, as Arrow reads them; a column that an
+/// object lacks adds nothing there. kInvalidConfig where one does not add up exactly.
+Result<parquet::ColumnSums> control_sums_of(const model::Operation& operation,
+                                            const Context& context,
+                                            const std::vector<std::string>& columns,
+                                            const RawInputs& inputs);
 
 }  // namespace weir::engine::embedded

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/digest.h"
 #include "model/canonical.h"
+#include "table/control_measures.h"
 #include "table/relations.h"
 
 namespace weir::table::history {
@@ -17,42 +17,6 @@ using model::ExactSum;
 using model::HopSums;
 using model::quote_name;
 using model::Schema;
-
-/// `count(x), sum(x)` of each control column under a condition, as text.
-class Measures {
- public:
-  explicit Measures(std::vector<std::string> columns) : columns_(std::move(columns)) {}
-
-  /// Adds the measures of one part of the equation; gives its number.
-  void add(const std::string& condition, ExactSum ControlSums::* part) {
-    for (const auto& column : columns_) {
-      select_.push_back(
-          fmt::format("count(x.{0}) FILTER ({1}), CAST(sum(x.{0}) FILTER ({1}) AS "
-                      "VARCHAR)",
-                      quote_name(column), condition));
-      targets_.emplace_back(column, part);
-    }
-  }
-
-  /// Runs `SELECT … FROM relation x` and puts each sum into its place.
-  Status run(sql::Session& session, const std::string& relation, HopSums& into) const {
-    WEIR_ASSIGN(
-        const sql::TextResult found,
-        session.query(fmt::format("SELECT {} FROM {} x", fmt::join(select_, ", "), relation)));
-    const auto& row = found.rows.at(0);
-    for (size_t i = 0; i < targets_.size(); ++i) {
-      WEIR_ASSIGN(const ExactSum sum, model::exact_sum_of(row.at(2 * i + 1).value_or(""),
-                                                          std::stoll(row.at(2 * i).value_or("0"))));
-      WEIR_TRY((into.columns[targets_[i].first].*targets_[i].second).add(sum));
-    }
-    return {};
-  }
-
- private:
-  std::vector<std::string> columns_;
-  std::vector<std::string> select_;
-  std::vector<std::pair<std::string, ExactSum ControlSums::*>> targets_;
-};
 
 class Control {
  public:
@@ -117,7 +81,7 @@ class Control {
       return fmt::format("{} AND x.{} {} {}", is_new, quote_name(own.valid_from), test,
                          instant_literal(input_.source.as_of_us));
     };
-    Measures measures(columns_);
+    ControlMeasures measures(columns_);
     measures.add(open, &ControlSums::out);
     measures.add(opened("="), &ControlSums::inserted);
     measures.add(opened("<"), &ControlSums::updated_in_place);
@@ -133,7 +97,7 @@ class Control {
                          source, places, kFileColumn, kRowColumn);
     };
     if (counts.null_key + counts.conflicting > 0) {
-      Measures measures(columns_);
+      ControlMeasures measures(columns_);
       measures.add("true", &ControlSums::rejected);
       WEIR_TRY(measures.run(
           session_,
@@ -143,7 +107,7 @@ class Control {
           sums_));
     }
     if (counts.deduplicated == 0) return {};
-    Measures measures(columns_);
+    ControlMeasures measures(columns_);
     measures.add("true", &ControlSums::deduplicated);
     return measures.run(
         session_, rows("SELECT file, row FROM repeated WHERE NOT is_conflict AND nth > 1"), sums_);
@@ -169,7 +133,7 @@ class Control {
     if (input_.counts.retained > 0) {
       std::vector<std::string> names = columns_;
       names.insert(names.end(), layout_.key.begin(), layout_.key.end());
-      Measures measures(columns_);
+      ControlMeasures measures(columns_);
       measures.add("true", &ControlSums::out);
       WEIR_TRY(measures.run(session_, retained(names), stayed));
     }
@@ -181,23 +145,6 @@ class Control {
     return {};
   }
 
-  /// Row count and two sums over the halves of the keys' canonical hashes: they add up, so the keys
-  /// that stayed can be taken away.
-  std::string key_sums(const std::string& rows) const {
-    return fmt::format(
-        "(SELECT count(*) AS n, coalesce(sum(('0x' || substr(h, 1, 15))::BIGINT), 0) AS a, "
-        "coalesce(sum(('0x' || substr(h, 16, 15))::BIGINT), 0) AS b FROM (SELECT {} AS h FROM {} "
-        "x))",
-        hash_of(layout_.key, "x"), rows);
-  }
-
-  Result<std::string> digest_of(const std::string& query) {
-    WEIR_ASSIGN(const sql::TextResult found, session_.query(query));
-    const auto& row = found.rows.at(0);
-    return sha256_hex(
-        fmt::format("{}\n{}\n{}", row[0].value_or(""), row[1].value_or(""), row[2].value_or("")));
-  }
-
   Status digest_keys(const std::string& now) {
     const auto good = fmt::format(
         "(SELECT s.* FROM {} s WHERE NOT {} AND NOT EXISTS (FROM repeated r WHERE (r.is_conflict "
@@ -205,14 +152,15 @@ class Control {
         "r.nth > 1) AND r.file = s.{} AND r.row = s.{}))",
         relation(input_.diff.source_files, layout_.source), any_of(layout_.key, "s", "IS NULL"),
         kFileColumn, kRowColumn);
-    WEIR_ASSIGN(sums_.keys_in, digest_of("FROM " + key_sums(good)));
+    WEIR_ASSIGN(sums_.keys_in, digest_of_key_sums(session_, "FROM " + key_sums(layout_.key, good)));
     const auto open = fmt::format("(SELECT * FROM {} WHERE {})", now,
                                   quote_name(input_.diff.options.columns.is_current));
-    std::string query = "FROM " + key_sums(open);
+    std::string query = "FROM " + key_sums(layout_.key, open);
     if (input_.counts.retained > 0)
-      query = fmt::format("SELECT o.n - r.n, o.a - r.a, o.b - r.b FROM {} o, {} r", key_sums(open),
-                          key_sums(retained(layout_.key)));
-    WEIR_ASSIGN(sums_.keys_out, digest_of(query));
+      query =
+          fmt::format("SELECT o.n - r.n, o.a - r.a, o.b - r.b FROM {} o, {} r",
+                      key_sums(layout_.key, open), key_sums(layout_.key, retained(layout_.key)));
+    WEIR_ASSIGN(sums_.keys_out, digest_of_key_sums(session_, query));
     return {};
   }
 
