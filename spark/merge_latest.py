@@ -7,6 +7,7 @@ The operation is weir's JSON (docs/format/operation.md); the outcome, or {"error
 the file. It runs wherever PySpark with a Hudi bundle runs and imports nothing else.
 """
 import argparse
+import decimal
 import json
 import re
 import sys
@@ -29,6 +30,7 @@ REJECTED = [("reason", "string"), ("column", "string"), ("message", "string"), (
 WEIR_TYPES = {"string": "varchar", "bigint": "bigint", "binary": "blob", "timestamp": "timestamp"}
 COUNTS = ["in", "inserted", "updated_in_place", "rejected", "deduplicated", "unchanged", "filtered", "closed_by_change",
           "closed_by_absence", "out"]
+SUMS = ["in", "inserted", "updated_in_place", "rejected", "deduplicated", "unchanged", "out"]
 MESSAGES = {"null_key": "the key is NULL", "empty_key": "the key is empty", "null_order": "what orders the rows is NULL"}
 
 
@@ -147,13 +149,14 @@ def publications(operation, instant, extra, size):
     told = {key: json.loads(extra[PREFIX + key]) for key in ("counts", "identities", "schema")}
     main = {"dataset": operation["target"]["dataset"], "token": operation["token"], "instant": instant, "rows": told["counts"]["out"],
             "size_bytes": size, "as_of": operation.get("as_of"), "input_identities": told["identities"], "counts": told["counts"],
-            "schema": told["schema"], "run_id": extra[PREFIX + "run"]}
+            "schema": told["schema"], "run_id": extra[PREFIX + "run"],
+            "sums": json.loads(extra[PREFIX + "details"]).get("sums", {})}
     if PREFIX + "rejected" not in extra:
         return [main]
     rejected = json.loads(extra[PREFIX + "rejected"])
     schema = [{"name": name, "type": WEIR_TYPES[kind]} for name, kind in REJECTED]
     return [main | {"dataset": f"{main['dataset']}__rejected", "instant": "", "object_name": rejected["name"], "rows": rejected["rows"],
-                    "size_bytes": rejected["size_bytes"], "sha256": rejected["sha256"], "schema": schema}, main]
+                    "size_bytes": rejected["size_bytes"], "sha256": rejected["sha256"], "schema": schema, "sums": {}}, main]
 
 
 def lineage_of(inputs):
@@ -182,6 +185,42 @@ def outcome_of(operation, instant, metadata, was_already_done):
             "was_already_done": was_already_done}
 
 
+class Sums:
+    """Exact sums of control columns, each with the number of values in it."""
+
+    def __init__(self, parts=None):
+        self.parts = parts or {}
+
+    @staticmethod
+    def of(frame, columns):
+        """Up to 38 digits: Spark's own sums of decimals fail beyond it."""
+        if not columns:
+            return Sums()
+        kinds = dict(frame.dtypes)
+
+        def wide(name):
+            scale = kinds[name].rstrip(")").split(",")[1] if kinds[name].startswith("decimal") else 0
+            return F.col(f"`{name}`").cast(f"decimal(38,{scale})")
+        asked = [expression for name in columns if name in kinds for expression in (F.sum(wide(name)), F.count(f"`{name}`"))]
+        found = iter(frame.agg(*asked).collect()[0] if asked else [])
+        return Sums({name: (next(found) or decimal.Decimal(0), next(found)) if name in kinds else (decimal.Decimal(0), 0)
+                     for name in columns})
+
+    def plus(self, other, sign=1):
+        with decimal.localcontext(decimal.Context(prec=60)):
+            return Sums({name: (total + sign * other.parts[name][0], values + sign * other.parts[name][1])
+                         for name, (total, values) in self.parts.items()})
+
+    def minus(self, other):
+        return self.plus(other, -1)
+
+    def told(self, name):
+        """As weir's own engine writes it: without zeros at the end."""
+        text = f"{self.parts[name][0]:f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return {"sum": "0" if text in ("-0", "") else text, "values": self.parts[name][1]}
+
+
 def text_of(frame, name):
     """A column as weir's own engine tells it in quarantine."""
     kind = dict(frame.dtypes)[name]
@@ -200,6 +239,8 @@ class MergeLatest:
         self.order_by = params.get("order_by") or ""
         self.identities, self.columns = [], []
         self.rejects, self.rejected = [], None
+        self.control = (operation["target"].get("options") or {}).get("control_columns") or []
+        self.sums = {}
         self.exists = self.storage.size(f"{self.target}/.hoodie/hoodie.properties") is not None
         if not self.key:
             raise Fault("invalid_config", f"dataset '{operation['target']['dataset']}' has no key",
@@ -217,6 +258,7 @@ class MergeLatest:
         source = self.quarantine(source)
         newest = self.newest(source).persist()
         fresh, counts = self.compare(newest, rows_in)
+        self.check_sums()
         self.check_guard()
         self.write(fresh, counts)
         for instant, metadata in completed_commits(self.storage, self.target):
@@ -247,6 +289,7 @@ class MergeLatest:
                 if name not in source.columns:
                     raise Fault("schema_drift", f"{what} '{name}' is no column of {self.operation['inputs'][0]['dataset']}",
                                 "it may be missing in the newest files")
+        self.sums["in"] = Sums.of(source, self.control)
         return source, source.count()
 
     def placed(self, frame):
@@ -273,6 +316,8 @@ class MergeLatest:
                         for fault, rows in faults]
         if faults:
             self.write_rejected(judged.where("_weir_fault IS NOT NULL"), sum(rows for _, rows in faults))
+        self.sums["rejected"] = Sums.of(judged.where("_weir_fault IS NOT NULL"), self.control)
+        self.sums["good"] = Sums.of(judged.where("_weir_fault IS NULL"), self.control)
         return judged.where("_weir_fault IS NULL").drop("_weir_fault")
 
     def rejected_rows(self, faulty):
@@ -338,10 +383,16 @@ class MergeLatest:
         rows, rejected = newest.count(), sum(each["rows"] for each in self.rejects)
         counts = dict.fromkeys(COUNTS, 0) | {"in": rows_in, "inserted": rows, "rejected": rejected,
                                              "deduplicated": rows_in - rejected - rows, "out": rows}
+        taken = Sums.of(newest, self.control)
+        none = taken.minus(taken)
+        self.sums |= {"deduplicated": self.sums["good"].minus(taken), "inserted": taken, "updated_in_place": none, "unchanged": none,
+                      "out": taken}
         if not self.exists:
             return newest, counts
-        there = self.spark.read.format("hudi").load(self.target).select(
-            *[F.col(name).alias(f"_weir_key_{name}") for name in self.key], F.col(self.ordering_field()).alias("_weir_order"))
+        table = self.spark.read.format("hudi").load(self.target)
+        control = [name for name in self.control if name in table.columns]
+        there = table.select(*[F.col(name).alias(f"_weir_key_{name}") for name in self.key],
+                             F.col(self.ordering_field()).alias("_weir_order"), *[F.col(name).alias(f"_weir_was_{name}") for name in control])
         same = [F.col(f"_weir_key_{name}").eqNullSafe(F.col(name)) for name in self.key]
         joined = newest.join(there, same, "left").persist()
         is_there = " AND ".join(f"_weir_key_{name} IS NOT NULL" for name in self.key)
@@ -350,7 +401,32 @@ class MergeLatest:
         counts["updated_in_place"] = joined.where(f"({is_there}) AND NOT coalesce(_weir_order > `{self.ordering_field()}`, false)").count()
         counts["inserted"] = rows - counts["unchanged"] - counts["updated_in_place"]
         counts["out"] = there.count() + counts["inserted"]
+        stale = Sums.of(joined.where(is_stale), self.control)
+        met = joined.where(f"({is_there}) AND NOT coalesce({is_stale}, false)")
+        updated = Sums.of(met, self.control)
+        was = Sums.of(met.select(*[F.col(f"_weir_was_{name}").alias(name) for name in control]), self.control)
+        fresh = taken.minus(stale)
+        self.sums |= {"unchanged": stale, "updated_in_place": updated, "inserted": fresh.minus(updated),
+                      "out": Sums.of(table, self.control).minus(was).plus(fresh)}
         return joined.where(f"NOT coalesce({is_stale}, false)").select(*[f"`{name}`" for name in newest.columns]), counts
+
+    def check_sums(self):
+        """What came in is accounted for, by readings of its parts."""
+        accounted = self.sums["inserted"]
+        for part in ("updated_in_place", "rejected", "deduplicated", "unchanged"):
+            accounted = accounted.plus(self.sums[part])
+        for name in self.control:
+            if accounted.parts[name] != self.sums["in"].parts[name]:
+                raise Fault("check_failed", f"the sum of control column '{name}' does not close: in {self.sums['in'].told(name)}, "
+                                            f"accounted for: {accounted.told(name)}")
+
+    def told_sums(self):
+        """As weir's own engine tells them, without a digest over keys."""
+        columns = {}
+        for name in self.control:
+            told = {part: self.sums[part].told(name) for part in SUMS}
+            columns[name] = {part: value for part, value in told.items() if part in ("in", "out") or value != {"sum": "0", "values": 0}}
+        return {"sums": {"columns": columns}} if columns else {}
 
     def check_guard(self):
         """The lock object still carries our epoch: asked again just before the commit."""
@@ -368,7 +444,7 @@ class MergeLatest:
         types = {"_source_row": "bigint", "_loaded_at": "timestamp"}
         schema = self.columns + [{"name": name, "type": types.get(name, "varchar")} for name in LOAD_COLUMNS]
         extra = {"token": operation["token"], "op": operation["op"], "counts": json.dumps(counts), "run": operation["origin"]["run_id"],
-                 "identities": json.dumps(self.identities), "details": json.dumps({"engine": "spark", "rejects": self.rejects}),
+                 "identities": json.dumps(self.identities), "details": json.dumps({"engine": "spark", "rejects": self.rejects} | self.told_sums()),
                  "inputs": json.dumps(lineage_of(operation["inputs"])), "schema": json.dumps(schema)}
         if operation.get("as_of"):
             extra["as_of"] = operation["as_of"]
@@ -428,9 +504,15 @@ class MergeLatest:
         writer.mode("append").save(self.target)
 
     def check_rows(self, counts):
-        rows = self.spark.read.format("hudi").load(self.target).count()
+        table = self.spark.read.format("hudi").load(self.target)
+        rows = table.count()
         if rows != counts["out"]:
             raise Fault("check_failed", f"the table has {rows} rows, {counts['out']} were to be there")
+        found = Sums.of(table, self.control)
+        for name in self.control:
+            if found.parts[name] != self.sums["out"].parts[name]:
+                raise Fault("check_failed", f"column '{name}' of the table adds up to {found.told(name)}, it was to be "
+                                            f"{self.sums['out'].told(name)}")
 
 
 def cause_of(problem):

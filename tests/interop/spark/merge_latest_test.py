@@ -73,12 +73,18 @@ class MergeLatest(unittest.TestCase):
         return project
 
     def step(self, project, number, **environment):
-        """What a run tells of one file's merge; the table's digest, and its rows in quarantine."""
+        """What a run tells of one file's merge; the table's digest, its rows in quarantine, the sums."""
         project.land(f"{number}.csv", HEADER + FILES[number])
         task = project.report(**environment)["tasks"]["latest"]
         project.weir("reconcile")
         self.assertEqual(json.loads(project.weir("--output", "json", "table", "check", "stage.orders").stdout)["findings"], [])
-        return task["counts"], project.digest("stage.orders"), project.rows(REJECTED)
+        return task["counts"], project.digest("stage.orders"), project.rows(REJECTED), self.sums(project)
+
+    @staticmethod
+    def sums(project):
+        """Of the newest commit, as the catalog has them."""
+        rows = project.sqlite("SELECT sums FROM reconciliation WHERE hop = 'raw.orders → stage.orders' ORDER BY recorded_at_us DESC")
+        return json.loads(rows[0][0])["columns"]["amount"]
 
     def compare(self, version):
         ours, theirs = self.project(), self.project()
