@@ -31,23 +31,34 @@ set(weir_needs_table ${avro_library})
 set(weir_needs_config yaml-cpp)
 set(weir_needs_testing OpenSSL::SSL)
 
-# The precompiled header holds what nearly every file includes; one is built and shared. The tests do
-# without: GCC 12 then warns within the standard library, falsely (array-bounds).
-function(weir_precompile target)
-  if(NOT TARGET weir_pch)
-    file(WRITE ${PROJECT_BINARY_DIR}/generated/pch.cc "")
-    add_library(weir_pch OBJECT ${PROJECT_BINARY_DIR}/generated/pch.cc)
-    target_link_libraries(weir_pch PRIVATE weir_options fmt::fmt nlohmann_json::nlohmann_json)
-    target_precompile_headers(weir_pch PRIVATE <algorithm> <cstdint> <expected> <functional> <map>
-      <memory> <optional> <set> <string> <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
-    weir_share_precompiled(weir_pch)
+# What nearly every file includes, precompiled once for all targets with the same options.
+set(weir_precompiled <algorithm> <cstdint> <expected> <functional> <map> <memory> <optional> <set>
+  <string> <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+
+# `owner` holds the precompiled header of `target`: the further arguments are its own headers.
+function(weir_precompile target owner)
+  if(NOT TARGET ${owner})
+    file(WRITE ${PROJECT_BINARY_DIR}/generated/${owner}.cc "")
+    add_library(${owner} OBJECT ${PROJECT_BINARY_DIR}/generated/${owner}.cc)
+    target_link_libraries(${owner} PRIVATE weir_options fmt::fmt nlohmann_json::nlohmann_json)
+    target_precompile_headers(${owner} PRIVATE ${weir_precompiled} ${ARGN})
+    weir_share_precompiled(${owner})
   endif()
-  target_precompile_headers(${target} REUSE_FROM weir_pch)
+  target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()
 
+# A test is compiled more often than it runs: little optimization. What it tests has all of it.
 function(weir_test name)
   add_executable(${name} ${ARGN})
-  target_compile_options(${name} PRIVATE -Wno-conversion)
+  set(targets ${name})
+  if(NOT TARGET weir_test_pch)
+    list(APPEND targets weir_test_pch)
+  endif()
+  weir_precompile(${name} weir_test_pch <gmock/gmock.h> <gtest/gtest.h>)
+  foreach(target IN LISTS targets)
+    target_compile_options(${target} PRIVATE -Wno-conversion $<$<CONFIG:Release>:-O1>)
+    target_compile_definitions(${target} PRIVATE GTEST_HAS_PTHREAD=1)
+  endforeach()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 endfunction()
 
@@ -105,7 +116,7 @@ function(weir_modules)
       endif()
     endforeach()
     set_target_properties(weir_${module} PROPERTIES EXPORT_NAME ${module})
-    weir_precompile(weir_${module})
+    weir_precompile(weir_${module} weir_pch)
     list(APPEND known ${module})
     set_property(GLOBAL APPEND PROPERTY weir_tested "${module}")
     set_property(GLOBAL PROPERTY weir_tests_of_${module} "${tests}")
