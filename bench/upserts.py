@@ -116,6 +116,7 @@ def newest(bench, count, scale):
         for _ in range(count + 1):
             shutil.rmtree(folder)
             shutil.copytree(template, folder)
+            os.sync()  # or the command's own would wait for the copy
             rounds.append(bench.measured(command))
         verified(bench, folder, rows + 1000, 1000)
         middle = {key: sorted(each[key] for each in rounds[1:])[count // 2] for key in ("cpu", "wall", "rss")}

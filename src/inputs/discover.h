@@ -90,7 +90,8 @@ std::string hop_name(const model::Published& commit);
 /// that lost something.
 Status verify_presence(storage::Storage& store, const std::vector<model::Publication>& known);
 /// The same of a Hudi dataset: the instants of `known` are on its timeline, and the files of its
-/// newest version are there, with the size and the rows that their commits recorded.
+/// newest version are there, with the size that their commits recorded (of another writer's, which
+/// have no hash, also with the rows).
 Status verify_hudi(storage::Storage& store, const model::DatasetName& dataset,
                    const HudiState& state, const std::vector<model::Publication>& known);
 /// The instants of `known` that the timeline neither has nor archived, oldest first.

@@ -50,6 +50,14 @@ enum class Role { kCurrent, kHistory, kMixed };
 std::string_view to_text(Role role);
 
 /// One data file at one version of the table.
+/// The least and the greatest value of a key column in one file, as text that a cast reads.
+struct KeyRange {
+  std::string column;
+  std::string least;
+  std::string greatest;
+  bool operator==(const KeyRange&) const = default;
+};
+
 struct FileSlice {
   std::string file_group_id;  ///< `<uuid>-0`
   std::string partition;      ///< Empty: unpartitioned.
@@ -58,7 +66,8 @@ struct FileSlice {
   int64_t rows = -1;          ///< From the commit's statistics; −1 where unknown.
   int64_t size_bytes = 0;
   Role role = Role::kMixed;
-  std::string sha256 = {};  ///< From the commit; empty where another writer made it.
+  std::string sha256 = {};                ///< From the commit; empty where another writer made it.
+  std::vector<KeyRange> key_ranges = {};  ///< From the commit; a column may be left out.
 };
 
 struct Instant {

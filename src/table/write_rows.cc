@@ -95,7 +95,7 @@ class RowWriter {
     WEIR_ASSIGN(const rows::Incoming incoming,
                 while_doing(rows::take_rows(session_, input), "reading the rows"));
     partitions_ = incoming.partitions;
-    WEIR_ASSIGN(const rows::Groups groups, find_groups());
+    WEIR_ASSIGN(const rows::Groups groups, find_groups(input));
     WEIR_ASSIGN(matched_,
                 while_doing(rows::match_rows(session_, input, groups), "looking keys up"));
     WEIR_TRY(cancel_.check());
@@ -110,8 +110,8 @@ class RowWriter {
     out.flagged = matched_.flagged;
     out.passed_over = matched_.passed_over;
     out.deleted = matched_.deleted;
-    WEIR_ASSIGN(out.rows_before, rows_before());
     const rows::WrittenFiles files = written_files();
+    WEIR_ASSIGN(out.rows_before, rows_before(files));
     WEIR_ASSIGN(out.rows, count_rows(files));
     WEIR_ASSIGN(out.sums, rows::sums_written(session_, table_.store(), input, files));
     std::map<std::string, std::string> extra;
@@ -150,12 +150,14 @@ class RowWriter {
   }
 
   /// Groups where keys of the rows may be.
-  Result<rows::Groups> find_groups() {
+  Result<rows::Groups> find_groups(const rows::MatchInput& input) {
     rows::Groups groups;
     if (overwrites(write_.operation)) return groups;
-    for (const FileSlice& slice : snapshot_.slices) {
+    WEIR_ASSIGN(const auto may_hold, rows::may_hold_keys(session_, input, snapshot_.slices));
+    for (size_t i = 0; i < snapshot_.slices.size(); ++i) {
+      const FileSlice& slice = snapshot_.slices[i];
       const int64_t number = number_of(slice.partition);
-      if (write_.scope == KeyScope::kPartition && number < 0) continue;
+      if (!may_hold[i] || (write_.scope == KeyScope::kPartition && number < 0)) continue;
       WEIR_ASSIGN(auto path, session_.objects().path_of(table_.store(), slice.name));
       groups.files.push_back(std::move(path));
       groups.partition_of.push_back(number);
@@ -248,10 +250,18 @@ class RowWriter {
     return {};
   }
 
-  /// By the footers, not by what commits say of them.
-  Result<int64_t> rows_before() {
+  /// Of files that go by their footers, not by what commits say of them; the others are counted
+  /// alike before and after.
+  Result<int64_t> rows_before(const rows::WrittenFiles& files) {
+    std::set<std::string> kept;
+    for (const FileSlice& slice : files.kept) kept.insert(slice.name);
     int64_t rows = 0;
     for (const FileSlice& slice : snapshot_.slices) {
+      if (kept.contains(slice.name)) {
+        WEIR_ASSIGN(const int64_t of_slice, rows_in(slice));
+        rows += of_slice;
+        continue;
+      }
       WEIR_ASSIGN(const auto info, parquet::read_info(table_.store(), slice.name));
       rows += info.rows;
     }

@@ -7,6 +7,7 @@
 #include "table/hudi/avro_schema.h"
 #include "table/hudi/decision.h"
 #include "table/hudi/group_writer.h"
+#include "table/hudi/key_layout.h"
 #include "table/hudi/recovery.h"
 #include "table/hudi/timeline.h"
 
@@ -34,10 +35,11 @@ constexpr int kPutTries = 3;
 class NativeCommit final : public Commit {
  public:
   NativeCommit(const TableContext& context, CommitLog& log, std::string table_name,
-               BeginOptions options, std::string instant)
+               std::vector<std::string> key, BeginOptions options, std::string instant)
       : context_(context),
         log_(log),
         name_(std::move(table_name)),
+        key_(std::move(key)),
         options_(std::move(options)),
         instant_(std::move(instant)) {}
   ~NativeCommit() override;
@@ -79,6 +81,7 @@ class NativeCommit final : public Commit {
   TableContext context_;
   CommitLog& log_;
   std::string name_;
+  std::vector<std::string> key_;  ///< Columns.
   BeginOptions options_;
   std::string instant_;
   std::string attempt_;  ///< Made up anew for each attempt: tells our files from a twin's.
@@ -93,6 +96,7 @@ class NativeCommit final : public Commit {
   std::vector<WriteStat> stats_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, Role> roles_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, std::string> hashes_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<KeyRange>> key_ranges_ WEIR_GUARDED_BY(mutex_);
   std::vector<FileSlice> touched_ WEIR_GUARDED_BY(mutex_);
   std::vector<FileSlice> replaced_ WEIR_GUARDED_BY(mutex_);
 };
@@ -193,6 +197,7 @@ Result<std::unique_ptr<GroupWriter>> NativeCommit::open_group(GroupPlan plan) {
   plan.token = options_.token;
   plan.avro_schema = avro_with_meta_;
   plan.schema = file_schema_;
+  plan.key = key_;
   plan.bloom_false_positives = options_.bloom_false_positives;
   plan.threads = context_.threads;
   {
@@ -209,6 +214,7 @@ Result<std::unique_ptr<GroupWriter>> NativeCommit::open_group(GroupPlan plan) {
                              stats_.push_back(stat);
                              roles_[slice.file_group_id] = slice.role;
                              hashes_[slice.file_group_id] = slice.sha256;
+                             key_ranges_[slice.file_group_id] = slice.key_ranges;
                            });
 }
 
@@ -271,6 +277,11 @@ CommitMetadata NativeCommit::metadata_for(const std::map<std::string, std::strin
   for (const auto& [group, role] : roles_) roles[group] = to_text(role);
   metadata.extra[kRolesKey] = dump_json(roles);
   metadata.extra[kHashesKey] = dump_json(Json(hashes_));
+  Json ranges = Json::object();
+  for (const auto& [group, each] : key_ranges_) {
+    if (!each.empty()) ranges[group] = to_json(each);
+  }
+  metadata.extra[kKeyRangesKey] = dump_json(ranges);
   for (const auto& slice : replaced_)
     metadata.replaced[slice.partition].push_back(slice.file_group_id);
   return metadata;
@@ -402,7 +413,12 @@ Result<std::unique_ptr<Commit>> begin_commit(const TableContext& context, Commit
                                              const TableProperties& properties,
                                              const BeginOptions& options, std::string instant) {
   const std::string name = property_or(properties, "hoodie.table.name", "");
-  auto commit = std::make_unique<NativeCommit>(context, log, name, options, std::move(instant));
+  // Tables with keys that weir cannot make are not written by them: their files are just not ruled
+  // out.
+  const auto layout = key_layout_of(properties);
+  auto commit = std::make_unique<NativeCommit>(context, log, name,
+                                               layout ? layout->key : std::vector<std::string>{},
+                                               options, std::move(instant));
   WEIR_TRY(while_doing(commit->begin(), fmt::format("beginning a commit to table '{}'", name)));
   return commit;
 }

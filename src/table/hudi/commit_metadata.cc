@@ -116,6 +116,28 @@ std::string hash_in(const std::map<std::string, std::string>& extra,
   return text_of(*hashes, file_group_id.c_str());
 }
 
+std::vector<KeyRange> key_ranges_in(const std::map<std::string, std::string>& extra,
+                                    const std::string& file_group_id) {
+  const auto found = extra.find(kKeyRangesKey);
+  if (found == extra.end()) return {};
+  const auto groups = parse_json(found->second);
+  if (!groups || !groups->is_object()) return {};
+  const auto group = groups->find(file_group_id);
+  if (group == groups->end() || !group->is_object()) return {};
+  std::vector<KeyRange> ranges;
+  for (const auto& [column, ends] : group->items()) {
+    if (ends.is_array() && ends.size() == 2 && ends[0].is_string() && ends[1].is_string())
+      ranges.push_back({column, ends[0].get<std::string>(), ends[1].get<std::string>()});
+  }
+  return ranges;
+}
+
+Json to_json(const std::vector<KeyRange>& ranges) {
+  Json json = Json::object();
+  for (const auto& range : ranges) json[range.column] = {range.least, range.greatest};
+  return json;
+}
+
 std::string to_text(const CommitMetadata& metadata, Action action) {
   Json stats = Json::object();
   for (const auto& stat : metadata.stats) stats[stat.partition].push_back(to_json(stat));

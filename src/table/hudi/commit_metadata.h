@@ -50,6 +50,7 @@ inline constexpr const char* kSchemaKey = "schema";
 inline constexpr const char* kTokenKey = "weir.token";
 inline constexpr const char* kRolesKey = "weir.roles";
 inline constexpr const char* kHashesKey = "weir.hashes";
+inline constexpr const char* kKeyRangesKey = "weir.key_ranges";
 inline constexpr const char* kRoleKey = "weir.role";  ///< In a data file's footer.
 /// Only in commits that keep the table in shape: they bring no data, and nothing but it is weir's.
 inline constexpr const char* kServiceKey = "weir.service";
@@ -68,5 +69,10 @@ Role role_from_text(std::string_view text);
 /// says none.
 std::string hash_in(const std::map<std::string, std::string>& extra,
                     const std::string& file_group_id);
+/// Between which values the keys of that file lie, by its `weir.key_ranges`: `{"<file group>":
+/// {"<column>": ["least", "greatest"]}}`. Without what is not so written.
+std::vector<KeyRange> key_ranges_in(const std::map<std::string, std::string>& extra,
+                                    const std::string& file_group_id);
+Json to_json(const std::vector<KeyRange>& ranges);  ///< Of one file group.
 
 }  // namespace weir::table

@@ -208,6 +208,7 @@ Result<FileSlice> slice_of(const DataFile& file, const Timeline& timeline, Commi
   WEIR_ASSIGN(const auto metadata, log.read(*commit));
   slice.role = role_in(metadata->extra, file.file_group_id);
   slice.sha256 = hash_in(metadata->extra, file.file_group_id);
+  slice.key_ranges = key_ranges_in(metadata->extra, file.file_group_id);
   for (const auto& stat : metadata->stats) {
     if (stat.path != file.name) continue;
     slice.rows = stat.rows;

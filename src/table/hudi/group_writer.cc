@@ -9,6 +9,7 @@
 #include <arrow/scalar.h>
 
 #include "table/hudi/bloom.h"
+#include "table/hudi/key_ranges.h"
 
 namespace weir::table {
 namespace {
@@ -61,6 +62,7 @@ class ParquetGroupWriter final : public GroupWriter {
         on_finished_(std::move(on_finished)),
         instant_(plan_.instant),
         partition_(plan_.partition),
+        key_ranges_(*plan_.schema, plan_.key),
         file_name_(plan_.name.substr(plan_.partition.empty() ? 0 : plan_.partition.size() + 1)) {}
 
   Status open();
@@ -82,6 +84,7 @@ class ParquetGroupWriter final : public GroupWriter {
   OnFinished on_finished_;
   ConstantColumn instant_;
   ConstantColumn partition_;
+  KeyRangesOfFile key_ranges_;
   ConstantColumn file_name_;
   std::unique_ptr<parquet::FileWriter> file_;
   /// The filter's size must be known before the first key goes in, so the keys wait here.
@@ -158,6 +161,7 @@ Status ParquetGroupWriter::write_copied(const arrow::RecordBatch& copied) {
 
 Status ParquetGroupWriter::write_columns(arrow::ArrayVector columns, int64_t rows) {
   WEIR_TRY(take_keys(columns[kKeyColumn]));
+  WEIR_TRY(key_ranges_.take(columns));
   return file_->write(*arrow::RecordBatch::Make(plan_.schema, rows, std::move(columns)));
 }
 
@@ -247,6 +251,7 @@ Result<FileSlice> ParquetGroupWriter::finish(int64_t updated, int64_t deleted) {
   keys_.clear();
   FileSlice slice{plan_.file_group_id, plan_.partition,    plan_.name, plan_.instant,
                   written.rows,        written.size_bytes, plan_.role, written.sha256};
+  WEIR_ASSIGN(slice.key_ranges, key_ranges_.ranges());
   const std::string& before = plan_.previous.name;
   WriteStat stat;
   stat.file_group_id = plan_.file_group_id;

@@ -30,6 +30,7 @@ struct GroupPlan {
   std::string token;
   std::string avro_schema;                ///< With Hudi's columns.
   std::shared_ptr<arrow::Schema> schema;  ///< Of the file: Hudi's columns first.
+  std::vector<std::string> key = {};      ///< Columns whose ranges are recorded.
   double bloom_false_positives = 0;       ///< 0: no filter.
   FileSlice previous;                     ///< Empty name: the group is new.
   int64_t threads = 1;

@@ -174,24 +174,43 @@ Result<int64_t> drop_repeated(sql::Session& session, const MatchInput& input) {
   return gone;
 }
 
-/// What key columns of the table's rows must be to be met: between the least and the greatest that
-/// come. Constants, so that the scan leaves out row groups by their statistics without a look.
-Result<std::string> key_range(sql::Session& session, const MatchInput& input) {
-  std::string range;
+/// Between what a key column of the rows that come lies, as SQL constants of its type.
+struct ComingRange {
+  std::string column;
+  std::string type;
+  std::string least;
+  std::string greatest;
+};
+
+/// Of the key columns that have a value in each row.
+Result<std::vector<ComingRange>> coming_ranges(sql::Session& session, const MatchInput& input) {
+  std::vector<ComingRange> ranges;
   for (const std::string& name : input.layout.key) {
     const Column* column = model::find_column(input.schema, name);
-    const std::string quoted = model::quote_name(name);
     WEIR_ASSIGN(const auto found,
                 session.query(fmt::format("SELECT min({0})::VARCHAR, max({0})::VARCHAR, "
                                           "count(*) FILTER ({0} IS NULL) FROM incoming",
-                                          quoted)));
+                                          model::quote_name(name))));
     const auto& row = found.rows.at(0);
     if (column == nullptr || !row[0] || !row[1] || row[2] != "0") continue;
     const std::string type = model::to_duckdb(column->type);
-    range += fmt::format(" AND e.{0} BETWEEN CAST({1} AS {3}) AND CAST({2} AS {3})", quoted,
-                         model::quote_text(*row[0]), model::quote_text(*row[1]), type);
+    const auto constant = [&](const std::string& text) {
+      return fmt::format("CAST({} AS {})", model::quote_text(text), type);
+    };
+    ranges.push_back({name, type, constant(*row[0]), constant(*row[1])});
   }
-  return range;
+  return ranges;
+}
+
+/// What key columns of the table's rows must be to be met. Constants, so that the scan leaves out
+/// row groups by their statistics without a look.
+Result<std::string> key_range(sql::Session& session, const MatchInput& input) {
+  WEIR_ASSIGN(const auto ranges, coming_ranges(session, input));
+  std::string text;
+  for (const ComingRange& range : ranges)
+    text += fmt::format(" AND e.{} BETWEEN {} AND {}", model::quote_name(range.column), range.least,
+                        range.greatest);
+  return text;
 }
 
 /// Where the rows of the table lie that have a key of the rows that come.
@@ -264,6 +283,29 @@ Result<Incoming> take_rows(sql::Session& session, const MatchInput& input) {
   WEIR_ASSIGN(incoming.partitions, number_partitions(session, input));
   WEIR_ASSIGN(incoming.deduplicated, drop_repeated(session, input));
   return incoming;
+}
+
+Result<std::vector<bool>> may_hold_keys(sql::Session& session, const MatchInput& input,
+                                        const std::vector<FileSlice>& files) {
+  std::vector<bool> may_hold(files.size(), true);
+  WEIR_ASSIGN(const auto coming, coming_ranges(session, input));
+  for (const ComingRange& range : coming) {
+    std::vector<std::string> recorded;
+    for (size_t i = 0; i < files.size(); ++i) {
+      const auto found = std::ranges::find(files[i].key_ranges, range.column, &KeyRange::column);
+      if (found == files[i].key_ranges.end()) continue;
+      recorded.push_back(fmt::format("({}, {}, {})", i, model::quote_text(found->least),
+                                     model::quote_text(found->greatest)));
+    }
+    if (recorded.empty()) continue;
+    WEIR_ASSIGN(const auto without,
+                session.query(fmt::format(
+                    "SELECT no FROM (VALUES {0}) r(no, least, greatest) WHERE TRY_CAST(least AS "
+                    "{1}) > {2} OR TRY_CAST(greatest AS {1}) < {3}",
+                    fmt::join(recorded, ", "), range.type, range.greatest, range.least)));
+    for (const auto& row : without.rows) may_hold[std::stoull(row[0].value_or(""))] = false;
+  }
+  return may_hold;
 }
 
 Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups) {

@@ -50,6 +50,11 @@ struct Groups {
   std::vector<int64_t> partition_of;
 };
 
+/// For each of the files whether it may hold one of the keys that come, by what commits recorded:
+/// false only where it cannot. After take_rows().
+Result<std::vector<bool>> may_hold_keys(sql::Session& session, const MatchInput& input,
+                                        const std::vector<FileSlice>& files);
+
 struct Matched {
   int64_t stale = 0;
   int64_t inserted = 0;
