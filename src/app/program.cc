@@ -1,16 +1,19 @@
 #include "app/program.h"
 
 #include <csignal>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
 #include <thread>
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include "app/stores.h"
 #include "base/process.h"
+#include "base/result.h"
 #include "cli/command_line.h"
 #include "engine/engine.h"
 #include "sql/session.h"
@@ -63,9 +66,30 @@ engine::SparkOptions spark_options(const Environment& environment) {
   return options;
 }
 
+/// A library may throw where nothing may be thrown: DuckDB does when a disk fails under its
+/// write-ahead log. What it said is told, as any error is, instead of a core dump; a run is then as
+/// after a kill.
+[[noreturn]] void tell_and_end() {
+  std::string why = "no exception";
+  try {
+    if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    why = error.what();
+  } catch (...) {
+    why = "an exception without words";
+  }
+  const std::string text = fmt::format(
+      "error: internal: the program cannot go on: {}\n  hint: nothing half-written is visible; see "
+      "to the disk, then `weir retry` the run\n",
+      why);
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+  _exit(exit_status(ErrorCode::kInternal));
+}
+
 }  // namespace
 
 int run_program(int argc, char** argv, std::span<const task::Template> own) {
+  std::set_terminate(tell_and_end);
   const auto all_templates = task::join_templates(templates::all(), own);
   if (!all_templates) {
     std::cerr << to_terminal(all_templates.error());
