@@ -3,6 +3,7 @@
 keys     10,000 random keys into 1 M rows, against DuckDB that copies the file groups which are touched (the least
          that any copy-on-write upsert must do), and against Spark with Hudi where it is set up
 newest   1,000 new keys into tables of 1, 4 and 16 M rows: the size of a table must not count
+large    10,000 random keys into a table of ten times the memory limit: every file is rewritten, memory stays bounded
 """
 import json
 import os
@@ -22,9 +23,9 @@ def rows_sql(first, count, version=0):
             f"FROM range({first}, {first + count}) t(id)")
 
 
-def project(bench, name):
+def project(bench, name, defaults=""):
     columns = "id: bigint, " + ", ".join(f"{column}: varchar" for column in COLUMNS) + ", credit: 'decimal(12,2)', version: bigint"
-    return bench.project(name, f"  - name: raw.c\n    identity: content\n    columns: {{{columns}}}\n  - {{name: stage.c, key: [id]}}\n",
+    return bench.project(name, f"  - name: raw.c\n    identity: content\n    columns: {{{columns}}}\n  - {{name: stage.c, key: [id]}}\n{defaults}",
                          "  - {id: a, template: ingest_files, with: {from: 'landing/*.csv', to: raw.c}}\n"
                          "  - {id: b, template: merge_latest, engine: '${WEIR_BENCH_ENGINE:-embedded}', needs: [a], "
                          "with: {from: raw.c, to: stage.c, order_by: version}}\n")
@@ -127,6 +128,25 @@ def newest(bench, count, scale):
     print(f"hudi newest 16 M ÷ 1 M: cpu {figures[16]['cpu'] / figures[1]['cpu']:.2f}, wall {figures[16]['wall'] / figures[1]['wall']:.2f}; outputs equal")
 
 
+def large(bench, scale):
+    limit_mb, most = int(256 * scale), 1.5
+    rows, changed = int(22_000_000 * scale), 10_000
+    folder = project(bench, "hudi-large", f"defaults: {{resources: {{memory_limit: {limit_mb}MB}}}}\n")
+    some = f"SELECT * FROM ({rows_sql(0, rows, 1)}) WHERE id IN (SELECT (hash(i, 42) % {rows})::BIGINT FROM range({changed}) r(i))"
+    command = prepared(bench, folder, rows_sql(0, rows), some)
+    size_mb = sum(path.stat().st_size for path in live_files(bench, folder)) / 1e6
+    distinct = bench.ask(f"SELECT count(*) FROM '{folder}/landing/b.csv'")[0][0]
+    before = {path.name for path in live_files(bench, folder)}
+    figures = bench.measured(command)
+    verified(bench, folder, rows, distinct)
+    rewritten = len(before - {path.name for path in live_files(bench, folder)})
+    verdict = "met" if figures["rss"] <= most * limit_mb and size_mb >= 10 * limit_mb else "MISSED"
+    print(f"hudi large: {distinct} of {rows} rows in {rewritten} of {len(before)} files, {size_mb:.0f} MB under {limit_mb} MB: "
+          f"{figures['rss']:.0f} MB at most (most {most * limit_mb:.0f}), cpu {figures['cpu']:.1f}, wall {figures['wall']:.1f}: {verdict}")
+    shutil.rmtree(folder)
+
+
 def suite(bench, count, scale):
     keys(bench, count, scale)
     newest(bench, count, scale)
+    large(bench, scale)

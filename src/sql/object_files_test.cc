@@ -113,6 +113,25 @@ TEST_F(ObjectFilesTest, OfAQueryForFewRowsOtherRowGroupsAreNotRead) {
   EXPECT_LT(store_.bytes_read, size_bytes_ / 5);
 }
 
+TEST_F(ObjectFilesTest, ColumnOfManyMegabytesIsReadInItsOrder) {
+  // One chunk of 24 MB, which no codec makes less: it is read in pieces.
+  const std::string query = "SELECT i AS id, hash(i) AS a FROM range(3000000) t(i)";
+  put_rows("t.parquet", query, ", ROW_GROUP_SIZE 3000000, COMPRESSION uncompressed");
+  const std::string rows = rows_of(path_of("t.parquet"));
+  EXPECT_EQ(session_->query_number(fmt::format("SELECT count(*) FROM {} WHERE a = hash(id)", rows))
+                .value(),
+            3'000'000);
+}
+
+TEST_F(ObjectFilesTest, UriOfANumberAndAnotherNameIsNone) {
+  put_rows("a.parquet", "SELECT 1 AS x");
+  const std::string uri = path_of("a.parquet");
+  ASSERT_TRUE(objects_->find(uri));
+  for (const auto& other :
+       {uri + "x", uri.substr(0, uri.rfind('/') + 1) + "b.parquet", uri.substr(0, uri.rfind('/'))})
+    EXPECT_FALSE(objects_->find(other)) << other;
+}
+
 TEST_F(ObjectFilesTest, AnObjectIsLookedAtOnce) {
   put_rows("t.parquet", "SELECT 1 AS a");
   const std::string path = path_of("t.parquet");
