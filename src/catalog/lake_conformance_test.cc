@@ -205,6 +205,19 @@ TEST_P(Conformance, CommitOfAHeldTokenClosesItsHold) {
   EXPECT_EQ(catalog_->holds("superseded")->size(), 1u);
 }
 
+TEST_P(Conformance, CommitAfterAnApprovalLeavesItAsItWas) {
+  const FlowRun run = running(*catalog_);
+  OperationRecord record = merge(run, std::string(64, '5'), kMonday);
+  const model::Outcome outcome = record.outcome;
+  record.outcome.held = model::Held{"empty_snapshot", "", {}};
+  ASSERT_OK(catalog_->record_operation(record));
+  ASSERT_OK(catalog_->close_hold(record.operation.token, "approved", "ann"));
+  record.outcome = outcome;
+  ASSERT_OK(catalog_->record_operation(record));
+  EXPECT_EQ(catalog_->holds("approved")->size(), 1u)
+      << "that somebody let it through stays on record";
+}
+
 TEST_P(Conformance, HealBringsBackWhatWasLostAndCorrectsTheRest) {
   const FlowRun run = running(*catalog_);
   ASSERT_OK(catalog_->record_operation(merge(run, std::string(64, '1'), kTuesday)));

@@ -110,6 +110,17 @@ TEST(Judge, ObjectRewrittenWithARowLessIsFoundByTheLandingFileAlone) {
   EXPECT_EQ(fault.reason, "input_differs");
 }
 
+TEST(Judge, ObjectWithARowMoreThanWasRecordedDiffers) {
+  for (const int64_t rows : {3, 5}) {
+    auto chain = good_chain();
+    chain[0].objects[0].records[0].rows = 4;
+    chain[0].objects[0].found.rows = rows;
+    const auto fault = only_fault(chain);
+    EXPECT_EQ(fault.hop, kRaw);
+    EXPECT_EQ(fault.reason, "rows_differ") << rows;
+  }
+}
+
 TEST(Judge, ObjectThatIsGoneIsNamed) {
   auto chain = good_chain();
   chain[1].objects[1].found = {.is_there = false};
