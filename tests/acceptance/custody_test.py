@@ -480,6 +480,14 @@ class ControlSumsOfLatest(Sums):
         self.lake.lose_catalog()
         self.assertEqual(self.lake.weir("reconcile").stdout, out)
 
+    def test_a_column_that_the_rows_lack_is_left_out(self):
+        self.lake.write("weir.yaml", LATEST.replace('    columns: {id: bigint, city: varchar, amount: "decimal(12,2)", changed_at: date, op: varchar}\n', "")
+                        .replace("    options: {control_columns: [amount]}\n", "").replace("control_columns: [amount]", "control_columns: [id, amount]"))
+        self.lake.land_rows("b.csv", "7,Oslo,2026-01-04,", header="id,city,changed_at,op")
+        run = self.lake.run(expect=None)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(self.lake.faults(), [])
+
     def test_a_value_that_changed_since_is_found(self):
         path = max((self.lake.folder / "lake/stage/orders/city=Oslo").glob("*.parquet"))
         table = pq.read_table(path, partitioning=None)

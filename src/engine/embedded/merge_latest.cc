@@ -110,7 +110,7 @@ class Latest {
       there = made.get();
     }
     WEIR_TRY(check_table(*there));
-    WEIR_TRY(take_sums());
+    WEIR_TRY(take_sums(*there));
     WEIR_ASSIGN(const auto written,
                 table::write_rows(session_, *there, row_write(), *context_.cancel));
     WEIR_ASSIGN(auto outcome, outcome_of(operation_.target.dataset, written.commit));
@@ -244,17 +244,30 @@ class Latest {
     return {};
   }
 
+  /// A column that the table has and these rows lack is left out; one that nobody has is refused.
+  Status choose_control(table::HudiTable& table) {
+    const Schema rows = stored_columns();
+    Schema known = rows;
+    WEIR_ASSIGN(const table::Snapshot snapshot, table.snapshot());
+    for (const Column& column : snapshot.schema)
+      if (model::find_column(rows, column.name) == nullptr) known.push_back(column);
+    WEIR_TRY(
+        model::check_control_columns(known, options_.control, operation_.target.dataset.text()));
+    for (const auto& name : options_.control)
+      if (model::find_column(rows, name) != nullptr) control_.push_back(name);
+    return {};
+  }
+
   /// What came in by Arrow, what is not handed to the table by the engine.
-  Status take_sums() {
+  Status take_sums(table::HudiTable& table) {
     if (options_.control.empty()) return {};
-    WEIR_TRY(model::check_control_columns(stored_columns(), options_.control,
-                                          operation_.target.dataset.text()));
-    WEIR_ASSIGN(const auto in, control_sums_of(operation_, context_, options_.control, inputs_));
+    WEIR_TRY(choose_control(table));
+    WEIR_ASSIGN(const auto in, control_sums_of(operation_, context_, control_, inputs_));
     for (const auto& [name, sum] : in) sums_.columns[name].in = sum;
     const auto measure = [&](const std::string& condition,
                              model::ExactSum model::ControlSums::* part,
                              const std::string& relation) {
-      table::ControlMeasures measures(options_.control);
+      table::ControlMeasures measures(control_);
       measures.add(condition, part);
       return measures.run(session_, relation, sums_);
     };
@@ -264,7 +277,7 @@ class Latest {
     // Good rows, less those that were taken.
     WEIR_TRY(measure("x._weir_fault IS NULL", &model::ControlSums::deduplicated, refused));
     model::HopSums taken;
-    table::ControlMeasures measures(options_.control);
+    table::ControlMeasures measures(control_);
     measures.add("true", &model::ControlSums::in);
     WEIR_TRY(measures.run(session_, "newest", taken));
     for (auto& [name, parts] : sums_.columns)
@@ -330,7 +343,7 @@ class Latest {
     write.schema = stored_columns();
     write.schema.push_back({kGoesFlag, {TypeKind::kBoolean, 0, 0, {}}, true});
     write.delete_flag = kGoesFlag;
-    write.control = options_.control;
+    write.control = control_;
     write.token = operation_.token;
     write.write_token = fmt::format("{}-0-{}", operation_.origin.attempt, operation_.guard.epoch);
     write.extra =
@@ -380,6 +393,7 @@ class Latest {
   sql::Session& session_;
   model::Counts counts_;
   table::Quarantined rejected_;
+  std::vector<std::string> control_;
   model::HopSums sums_;
 };
 
