@@ -289,6 +289,7 @@ class MergeLatest:
                 if name not in source.columns:
                     raise Fault("schema_drift", f"{what} '{name}' is no column of {self.operation['inputs'][0]['dataset']}",
                                 "it may be missing in the newest files")
+        self.control = [name for name in self.control if name in source.columns]  # what rows lack is left out
         self.sums["in"] = Sums.of(source, self.control)
         return source, source.count()
 
