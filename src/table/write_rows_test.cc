@@ -1,18 +1,12 @@
-// Random writes against a map that does what their definition says: after each, the table holds the
-// map's rows, each once, in the partition that its value names.
-
 #include "table/write_rows.h"
-
-#include <cstdlib>
-#include <random>
-#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "table/control_measures.h"
 #include "table/hudi/properties.h"
-#include "table/hudi/test_table.h"
-#include "table/services.h"
+#include "table/relations.h"
+#include "table/test_rows.h"
 
 namespace weir::table {
 namespace {
@@ -20,124 +14,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Text = std::optional<std::string>;
-
-/// One row: id, city (the partition), ts (the order), name.
-struct Row {
-  int64_t id = 0;
-  Text city;
-  int64_t ts = 0;
-  Text name;
-  bool operator==(const Row&) const = default;
-  auto operator<=>(const Row&) const = default;
-};
-
-model::Schema schema() {
-  return {{"id", model::parse_type("bigint").value(), true},
-          {"city", model::parse_type("varchar").value(), true},
-          {"ts", model::parse_type("bigint").value(), true},
-          {"name", model::parse_type("varchar").value(), true}};
-}
-
-std::string literal(const Text& text) { return text ? model::quote_text(*text) : "NULL"; }
-
-std::string relation_of(const std::vector<Row>& rows) {
-  std::string values;
-  for (const Row& row : rows)
-    values += fmt::format("{}({}, {}, {}, {})", values.empty() ? "" : ", ", row.id,
-                          literal(row.city), row.ts, literal(row.name));
-  const std::string from = rows.empty() ? "(SELECT NULL, NULL, NULL, NULL WHERE false)"
-                                        : fmt::format("(VALUES {})", values);
-  return fmt::format(
-      "(SELECT id::BIGINT AS id, city::VARCHAR AS city, ts::BIGINT AS ts, "
-      "name::VARCHAR AS name FROM {} v(id, city, ts, name))",
-      from);
-}
-
-class Rows : public ::testing::Test {
- protected:
-  void make(const std::string& ordering_field = "ts", bool is_partitioned = true) {
-    TableOptions options;
-    options.name = "rows";
-    options.record_key = {"id"};
-    if (is_partitioned) options.partition_by = {"city"};
-    options.ordering_field = ordering_field;
-    options.schema = schema();
-    auto made = create_table(test_.context, options);
-    ASSERT_TRUE(made) << to_line(made.error());
-    table_ = *std::move(made);
-  }
-
-  Result<RowsWritten> write(RowOperation operation, const std::vector<Row>& rows,
-                            KeyScope scope = KeyScope::kTable) {
-    RowWrite wanted;
-    wanted.operation = operation;
-    wanted.scope = scope;
-    wanted.rows = relation_of(rows);
-    wanted.schema = schema();
-    wanted.target_file_bytes = target_file_bytes_;
-    wanted.token = fmt::format("write {}", ++writes_);
-    const auto session = sql::open_session({}, cancel_).value();
-    return write_rows(*session, *table_, wanted, cancel_);
-  }
-
-  RowsWritten must_write(RowOperation operation, const std::vector<Row>& rows,
-                         KeyScope scope = KeyScope::kTable) {
-    auto written = write(operation, rows, scope);
-    EXPECT_TRUE(written) << to_line(written.error());
-    EXPECT_EQ(written ? written->rows : -1, static_cast<int64_t>(stored().size()));
-    return written ? *std::move(written) : RowsWritten{};
-  }
-
-  /// Every row of the newest version, sorted; what Hudi's columns say of it is checked on the way.
-  std::vector<Row> stored(const std::string& at = "") {
-    std::vector<Row> rows;
-    const auto snapshot = table_->snapshot(at);
-    EXPECT_TRUE(snapshot) << to_line(snapshot.error());
-    if (!snapshot) return rows;
-    for (const auto& slice : snapshot->slices) {
-      const auto reader = table_->open(slice).value();
-      EXPECT_EQ(reader->info().rows, slice.rows) << slice.name;
-      for (int64_t group = 0; group < reader->info().row_groups; ++group)
-        take(*reader->read_row_group(group, {}).value(), slice, rows);
-    }
-    std::ranges::sort(rows);
-    return rows;
-  }
-
-  std::unique_ptr<storage::Storage> store_ = storage::make_memory_storage();
-  TestContext test_{*store_};
-  std::unique_ptr<HudiTable> table_;
-  Cancel cancel_;
-  int64_t target_file_bytes_ = int64_t{120} << 20;
-
- private:
-  static void take(const arrow::RecordBatch& batch, const FileSlice& slice,
-                   std::vector<Row>& rows) {
-    const auto text = [&](const char* name, int64_t i) -> Text {
-      const auto& column = static_cast<const arrow::StringArray&>(*batch.GetColumnByName(name));
-      if (column.IsNull(i)) return std::nullopt;
-      return column.GetString(i);
-    };
-    const auto number = [&](const char* name, int64_t i) {
-      return static_cast<const arrow::Int64Array&>(*batch.GetColumnByName(name)).Value(i);
-    };
-    for (int64_t i = 0; i < batch.num_rows(); ++i) {
-      rows.push_back({number("id", i), text("city", i), number("ts", i), text("name", i)});
-      EXPECT_EQ(text("_hoodie_record_key", i), std::to_string(rows.back().id));
-      EXPECT_EQ(text("_hoodie_partition_path", i), slice.partition);
-      if (slice.partition.empty()) continue;
-      const Text& city = rows.back().city;
-      EXPECT_EQ(slice.partition,
-                "city=" + (city && !city->empty() ? (*city == "a/b" ? "a%2Fb" : *city)
-                                                  : "__HIVE_DEFAULT_PARTITION__"));
-    }
-  }
-
-  int64_t writes_ = 0;
-};
-
-// ---- what each operation does --------------------------------------------------------------
 
 TEST_F(Rows, UpsertReplacesWhatIsThereAndAddsTheRest) {
   make();
@@ -247,6 +123,47 @@ TEST_F(Rows, ColumnsMayBeAddedAndWidened) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kSchemaDrift);
   EXPECT_THAT(refused.error().message, HasSubstr("'city'"));
+}
+
+TEST_F(Rows, ManyFilesAreAskedInParts) {
+  make();
+  const auto cities = static_cast<int64_t>(2 * kFilesPerQuery + 5);
+  const auto city = [&](int64_t id) { return fmt::format("c{:03}", id % cities); };
+  std::vector<Row> rows;
+  for (int64_t id = 0; id < 3 * cities; ++id) rows.push_back({id, city(id), 1, "old"});
+  must_write(RowOperation::kInsert, rows);
+  // Of each city the first row changes, but for one that moves and one that came too late.
+  std::vector<Row> coming;
+  for (int64_t id = 0; id < cities; ++id) coming.push_back({id, city(id), 2, "new"});
+  coming[40].city = "c070";
+  coming[41].ts = 0;
+  coming.push_back({1000, "c000", 2, "new"});
+  control_ = {"id"};
+  const auto written = must_write(RowOperation::kUpsert, coming);
+  for (const Row& row : coming) {
+    if (row.ts == 0) continue;
+    const auto old = std::ranges::find(rows, row.id, &Row::id);
+    if (old == rows.end())
+      rows.push_back(row);
+    else
+      *old = row;
+  }
+  std::ranges::sort(rows);
+  EXPECT_EQ(stored(), rows);
+  EXPECT_EQ(written.updated, cities - 1);
+  EXPECT_EQ(written.stale, 1);
+  EXPECT_EQ(written.inserted, 1);
+  int64_t sum = 0;
+  for (const Row& row : rows) sum += row.id;
+  const auto& id = written.sums.columns.at("id");
+  EXPECT_EQ(id.out.text(), std::to_string(sum));
+  EXPECT_EQ(id.out.values(), 3 * cities + 1);
+  EXPECT_EQ(id.inserted.text(), "1000");
+  EXPECT_EQ(id.updated_in_place.text(), std::to_string(cities * (cities - 1) / 2 - 41));
+  EXPECT_EQ(id.unchanged.text(), "41");
+  const auto session = sql::open_session({}, cancel_).value();
+  EXPECT_EQ(written.sums.keys_out,
+            digest_of_key_sums(*session, "FROM " + key_sums({"id"}, relation_of(coming))).value());
 }
 
 TEST_F(Rows, FewNewRowsDoNotCopyALargerGroup) {
@@ -380,128 +297,6 @@ TEST_F(Rows, BucketTablesAreNotWritten) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(refused.error().message, HasSubstr("hoodie.index.type"));
 }
-
-// ---- any sequence --------------------------------------------------------------------------
-
-/// What the definition of each operation makes of a map of rows.
-class Model {
- public:
-  explicit Model(KeyScope scope) : scope_(scope) {}
-
-  void upsert(const std::vector<Row>& rows) {
-    std::map<std::string, Row> newest;
-    for (const Row& row : rows) {
-      const auto [found, is_new] = newest.try_emplace(key_of(row), row);
-      if (!is_new && found->second.ts < row.ts) found->second = row;
-    }
-    for (const auto& [key, row] : newest) {
-      const auto there = rows_.find(key);
-      if (there == rows_.end() || there->second.ts <= row.ts) rows_[key] = row;
-    }
-  }
-  void remove(const std::vector<Row>& rows) {
-    for (const Row& row : rows) rows_.erase(key_of(row));
-  }
-  void overwrite(const std::vector<Row>& rows, bool whole_table) {
-    std::set<std::string> cities;
-    for (const Row& row : rows) cities.insert(row.city.value_or(""));
-    std::erase_if(rows_, [&](const auto& each) {
-      return whole_table || cities.contains(each.second.city.value_or(""));
-    });
-    for (const Row& row : rows) rows_[key_of(row)] = row;
-  }
-  std::vector<Row> rows() const {
-    std::vector<Row> out;
-    for (const auto& [key, row] : rows_) out.push_back(row);
-    std::ranges::sort(out);
-    return out;
-  }
-  bool has(const Row& row) const { return rows_.contains(key_of(row)); }
-
- private:
-  std::string key_of(const Row& row) const {
-    return scope_ == KeyScope::kTable ? std::to_string(row.id)
-                                      : fmt::format("{}|{}", row.city.value_or(""), row.id);
-  }
-
-  KeyScope scope_;
-  std::map<std::string, Row> rows_;
-};
-
-class RandomRows : public Rows, public ::testing::WithParamInterface<KeyScope> {
- protected:
-  int below(int limit) { return static_cast<int>(engine_() % static_cast<uint64_t>(limit)); }
-  /// Few keys and partitions, so that everything happens soon; each key once.
-  std::vector<Row> some_rows(int most) {
-    static const std::vector<Text> kCities = {std::nullopt, "Oslo", "a/b", "Tromsø"};
-    std::map<int64_t, Row> rows;
-    const int count = 1 + below(most);
-    for (int i = 0; i < count; ++i) {
-      const int64_t id = below(25);
-      rows[id] = {id, kCities[static_cast<size_t>(below(4))], below(6),
-                  fmt::format("v{}", ++values_)};
-    }
-    std::vector<Row> out;
-    for (const auto& [id, row] : rows) out.push_back(row);
-    std::ranges::shuffle(out, engine_);
-    return out;
-  }
-  std::mt19937_64 engine_;
-
- private:
-  int values_ = 0;
-};
-
-TEST_P(RandomRows, AgreeWithAMap) {
-  const char* asked = std::getenv("WEIR_SEED");
-  const uint64_t seed = asked != nullptr ? std::stoull(asked) : 20'261'126;
-  SCOPED_TRACE(fmt::format("WEIR_SEED={}", seed));
-  engine_.seed(seed);
-  make();
-  Model model(GetParam());
-  std::map<std::string, std::vector<Row>> versions;
-  const int steps = std::getenv("WEIR_LONG") != nullptr ? 600 : 60;
-  for (int step = 0; step < steps; ++step) {
-    SCOPED_TRACE(fmt::format("step {}", step));
-    test_.clock.now += 1'000'000;
-    target_file_bytes_ = below(3) == 0 ? 6'000 : int64_t{120} << 20;
-    std::vector<Row> rows = some_rows(12);
-    const int kind = below(10);
-    std::string instant;
-    if (kind < 6) {
-      instant = must_write(RowOperation::kUpsert, rows, GetParam()).commit.time;
-      model.upsert(rows);
-    } else if (kind == 6) {
-      instant = must_write(RowOperation::kDelete, rows, GetParam()).commit.time;
-      model.remove(rows);
-    } else if (kind == 7) {
-      std::erase_if(rows, [&](const Row& row) { return model.has(row); });
-      instant = must_write(RowOperation::kInsert, rows, GetParam()).commit.time;
-      model.upsert(rows);
-    } else if (kind == 8) {
-      const auto compacted = compact(test_.context, *table_, {}, cancel_);
-      ASSERT_TRUE(compacted) << to_line(compacted.error());
-      instant = compacted->instant;
-    } else {
-      const bool whole_table = below(3) == 0;
-      // Overwriting looks no key up: with one scope for all, only a whole table stays free of
-      // twins.
-      if (!whole_table && GetParam() == KeyScope::kTable) continue;
-      instant = must_write(whole_table ? RowOperation::kOverwriteTable
-                                       : RowOperation::kOverwritePartitions,
-                           rows, GetParam())
-                    .commit.time;
-      model.overwrite(rows, whole_table);
-    }
-    ASSERT_EQ(stored(), model.rows());
-    if (!instant.empty()) versions[instant] = model.rows();
-    if (HasFailure()) return;
-  }
-  for (const auto& [instant, rows] : versions) EXPECT_EQ(stored(instant), rows) << instant;
-}
-
-INSTANTIATE_TEST_SUITE_P(Scope, RandomRows,
-                         ::testing::Values(KeyScope::kTable, KeyScope::kPartition));
 
 }  // namespace
 }  // namespace weir::table

@@ -85,7 +85,7 @@ SimpleBloom::SimpleBloom(int64_t keys, double false_positives) {
   const auto n = static_cast<double>(std::max<int64_t>(keys, 1));
   const double ln2 = std::log(2.0);
   const double bits = std::ceil(n * (-std::log(false_positives) / (ln2 * ln2)));
-  bits_ = static_cast<uint32_t>(std::min(bits, double{std::numeric_limits<int32_t>::max()}));
+  bits_ = static_cast<uint32_t>(std::min(bits, double{kMostBits}));
   hashes_ = static_cast<int32_t>(std::ceil(ln2 * static_cast<double>(bits_) / n));
   reciprocal_ = std::numeric_limits<uint64_t>::max() / bits_ + 1;
   bytes_.assign((static_cast<size_t>(bits_) + 7) / 8, '\0');

@@ -16,7 +16,12 @@ int32_t murmur32(std::string_view bytes, int32_t seed);
 /// A filter for a known number of keys. Not for several threads at once.
 class SimpleBloom {
  public:
-  /// `false_positives` in (0, 1).
+  /// A footer is read and held whole by every reader that opens the file, so a filter ends at 1
+  /// MiB: a million keys then have a rate of about 2 %. (Hudi's own, DYNAMIC_V0, stops growing at
+  /// 100,000 keys, about half of that.)
+  static constexpr uint32_t kMostBits = uint32_t{8} << 20;
+
+  /// `false_positives` in (0, 1): kept as long as kMostBits allow.
   SimpleBloom(int64_t keys, double false_positives);
 
   void add(std::string_view key) { add_all(&key, 1); }

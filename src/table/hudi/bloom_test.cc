@@ -71,6 +71,18 @@ TEST(SimpleBloom, KeysHashedSideBySideSetTheSameBits) {
             "d3e7c1e8b62146e8bca9fb8f637b568ea6bd1b4f876076b8d230da9a473efcec");
 }
 
+TEST(SimpleBloom, EndsAtOneMebibyteWithFewerHashes) {
+  const SimpleBloom many(1'000'000, 1e-9);
+  EXPECT_EQ(many.bits(), 8 << 20);
+  EXPECT_EQ(many.hashes(), 6);  // ⌈ln 2 · 8.39⌉
+  EXPECT_EQ(many.footer_text().size(), ((size_t{1} << 20) + 13 + 2) / 3 * 4);
+  const SimpleBloom beyond(int64_t{1} << 40, 1e-9);
+  EXPECT_EQ(beyond.bits(), 8 << 20);
+  EXPECT_EQ(beyond.hashes(), 1);
+  EXPECT_LT(SimpleBloom(190'000, 1e-9).bits(), 8 << 20);
+  EXPECT_EQ(SimpleBloom(190'000, 1e-9).hashes(), 30);
+}
+
 TEST(CompareAsJava, PutsSurrogatesBeforeTheEndOfTheBasicPlane) {
   EXPECT_LT(compare_as_java("a", "b"), 0);
   EXPECT_LT(compare_as_java("a", "ab"), 0);

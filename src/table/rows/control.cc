@@ -1,6 +1,8 @@
 #include "table/rows/control.h"
 
 #include <algorithm>
+#include <functional>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -20,14 +22,21 @@ class Control {
       : session_(session), store_(store), input_(input), files_(files) {}
 
   Result<model::HopSums> run() {
-    WEIR_ASSIGN(const std::string written, relation_of(files_.written));
-    WEIR_ASSIGN(const std::string kept, relation_of(files_.kept));
-    const std::string here =
-        fmt::format("(SELECT * FROM {} WHERE {} = {})", written, model::quote_name(kMetaColumns[0]),
-                    model::quote_text(files_.instant));
-    WEIR_TRY(measure("true", &ControlSums::out, written));
-    WEIR_TRY(measure("true", &ControlSums::out, kept));
-    WEIR_TRY(measure("true", &ControlSums::inserted, here));
+    WEIR_TRY(
+        session_.run("CREATE OR REPLACE TEMP TABLE key_part (n HUGEINT, a HUGEINT, b HUGEINT)"));
+    const auto take_written = [&](const std::string& written) -> Status {
+      const auto here =
+          fmt::format("(SELECT * FROM {} WHERE {} = {})", written,
+                      model::quote_name(kMetaColumns[0]), model::quote_text(files_.instant));
+      WEIR_TRY(measure("true", &ControlSums::out, written));
+      WEIR_TRY(measure("true", &ControlSums::inserted, here));
+      return take_keys(here);
+    };
+    WEIR_TRY(for_each_part(files_.written, take_written));
+    const auto take_kept = [&](const std::string& kept) {
+      return measure("true", &ControlSums::out, kept);
+    };
+    WEIR_TRY(for_each_part(files_.kept, take_kept));
     // What met a row is told by the rows that came; what is left of the written ones is new.
     WEIR_TRY(measure("true", &ControlSums::updated_in_place,
                      came("SELECT n FROM hit ANTI JOIN stale USING (n) WHERE NOT goes")));
@@ -35,13 +44,10 @@ class Control {
     WEIR_TRY(measure(fmt::format("x.{}", kGoesColumn), &ControlSums::filtered, not_stale()));
     for (auto& [name, parts] : sums_.columns)
       WEIR_TRY(parts.inserted.subtract(parts.updated_in_place));
-    const std::string stayed =
-        fmt::format("(SELECT * FROM {} WHERE NOT {})", came("FROM stale"), kGoesColumn);
+    WEIR_TRY(
+        take_keys(fmt::format("(SELECT * FROM {} WHERE NOT {})", came("FROM stale"), kGoesColumn)));
     WEIR_ASSIGN(sums_.keys_out,
-                digest_of_key_sums(
-                    session_, fmt::format("SELECT w.n + s.n, w.a + s.a, w.b + s.b FROM {} w, {} s",
-                                          key_sums(input_.layout.key, here),
-                                          key_sums(input_.layout.key, stayed))));
+                digest_of_key_sums(session_, "SELECT sum(n), sum(a), sum(b) FROM key_part"));
     return std::move(sums_);
   }
 
@@ -61,7 +67,22 @@ class Control {
     return fmt::format("(FROM incoming WHERE {} NOT IN (FROM stale))", kNumberColumn);
   }
 
-  Result<std::string> relation_of(const std::vector<FileSlice>& slices) {
+  Status take_keys(const std::string& relation) {
+    return session_.run(fmt::format("INSERT INTO key_part SELECT k.n, k.a, k.b FROM {} k",
+                                    key_sums(input_.layout.key, relation)));
+  }
+
+  Status for_each_part(const std::vector<FileSlice>& slices,
+                       const std::function<Status(const std::string&)>& take) {
+    for (size_t first = 0; first < slices.size(); first += kFilesPerQuery) {
+      const auto rest = std::span(slices).subspan(first);
+      WEIR_ASSIGN(const auto part, relation_of(rest.first(std::min(rest.size(), kFilesPerQuery))));
+      WEIR_TRY(take(part));
+    }
+    return {};
+  }
+
+  Result<std::string> relation_of(std::span<const FileSlice> slices) {
     Schema columns;
     for (const auto& column : input_.schema) {
       const auto is_in = [&](const std::vector<std::string>& names) {

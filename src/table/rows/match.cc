@@ -1,6 +1,7 @@
 #include "table/rows/match.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,11 +15,6 @@ using model::Column;
 using model::Schema;
 
 bool is_delete(const RowWrite& write) { return write.operation == RowOperation::kDelete; }
-
-bool overwrites(const RowWrite& write) {
-  return write.operation == RowOperation::kOverwritePartitions ||
-         write.operation == RowOperation::kOverwriteTable;
-}
 
 /// Rows are ordered where the table has an ordering field and they bring it.
 bool has_order(const MatchInput& input) {
@@ -213,8 +209,10 @@ Result<std::string> key_range(sql::Session& session, const MatchInput& input) {
   return text;
 }
 
-/// Where the rows of the table lie that have a key of the rows that come.
-std::string join_to_table(const MatchInput& input, const Groups& groups, const std::string& range) {
+/// Where the rows of the table lie, in the files from this one on, that have a key of the rows that
+/// come.
+std::string join_to_table(const MatchInput& input, const std::vector<std::string>& files,
+                          size_t first, const std::string& range) {
   Schema wanted;
   for (const Column& column : input.schema) {
     const bool is_key = std::ranges::find(input.layout.key, column.name) != input.layout.key.end();
@@ -232,11 +230,11 @@ std::string join_to_table(const MatchInput& input, const Groups& groups, const s
                                                  model::quote_name(input.layout.ordering_field))
                                    : std::string("true");
   return fmt::format(
-      "SELECT e.{} AS group_no, e.{} AS group_row, i.{} AS n, {} AS is_newer, i.{} <> g.part AS "
-      "moves, i.{} AS goes FROM {} e JOIN incoming i ON {} JOIN group_partition g ON g.no = e.{} "
-      "WHERE true{}{}",
-      kFileColumn, kRowColumn, kNumberColumn, is_newer, kPartitionColumn, kGoesColumn,
-      relation(groups.files, wanted), fmt::join(same, " AND "), kFileColumn, range,
+      "SELECT g.no AS group_no, e.{} AS group_row, i.{} AS n, {} AS is_newer, i.{} <> g.part AS "
+      "moves, i.{} AS goes FROM {} e JOIN incoming i ON {} JOIN group_partition g ON g.no = e.{} + "
+      "{} WHERE true{}{}",
+      kRowColumn, kNumberColumn, is_newer, kPartitionColumn, kGoesColumn, relation(files, wanted),
+      fmt::join(same, " AND "), kFileColumn, first, range,
       input.write.scope == KeyScope::kPartition
           ? fmt::format(" AND g.part = i.{}", kPartitionColumn)
           : std::string());
@@ -249,6 +247,23 @@ Status list_groups(sql::Session& session, const Groups& groups) {
   WEIR_TRY(session.run("CREATE OR REPLACE TEMP TABLE group_partition (no INTEGER, part BIGINT)"));
   if (values.empty()) return {};
   return session.run(fmt::format("INSERT INTO group_partition VALUES {}", fmt::join(values, ", ")));
+}
+
+/// Makes `hit`: where the rows of the table lie that have a key of the rows that come.
+Status find_hits(sql::Session& session, const MatchInput& input, const Groups& groups) {
+  WEIR_TRY(list_groups(session, groups));
+  WEIR_TRY(session.run(
+      "CREATE OR REPLACE TEMP TABLE hit (group_no INTEGER, group_row BIGINT, n BIGINT, is_newer "
+      "BOOLEAN, moves BOOLEAN, goes BOOLEAN)"));
+  if (groups.files.empty()) return {};
+  WEIR_ASSIGN(const std::string range, key_range(session, input));
+  for (size_t first = 0; first < groups.files.size(); first += kFilesPerQuery) {
+    const auto files = std::span(groups.files).subspan(first);
+    const auto part = files.first(std::min(files.size(), kFilesPerQuery));
+    WEIR_TRY(session.run("INSERT INTO hit " +
+                         join_to_table(input, {part.begin(), part.end()}, first, range)));
+  }
+  return {};
 }
 
 Status refuse_known(sql::Session& session) {
@@ -309,16 +324,7 @@ Result<std::vector<bool>> may_hold_keys(sql::Session& session, const MatchInput&
 }
 
 Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups) {
-  WEIR_TRY(list_groups(session, groups));
-  if (overwrites(input.write)) {
-    WEIR_TRY(session.run(
-        "CREATE OR REPLACE TEMP TABLE hit (group_no INTEGER, group_row BIGINT, n BIGINT, is_newer "
-        "BOOLEAN, moves BOOLEAN, goes BOOLEAN)"));
-  } else {
-    WEIR_ASSIGN(const std::string range, key_range(session, input));
-    WEIR_TRY(
-        session.run("CREATE OR REPLACE TEMP TABLE hit AS " + join_to_table(input, groups, range)));
-  }
+  WEIR_TRY(find_hits(session, input, groups));
   if (input.write.operation == RowOperation::kInsert) WEIR_TRY(refuse_known(session));
   // A row that is older than one of the table's is passed over altogether. Of several rows of one
   // key (another writer left them) one is replaced, where it stays in its partition if it can, and

@@ -43,8 +43,8 @@ struct Incoming {
 /// Makes `incoming`.
 Result<Incoming> take_rows(sql::Session& session, const MatchInput& input);
 
-/// The table's groups that may hold the keys: paths as the engine opens them, and for each the
-/// number of its partition among those of the rows, or −1.
+/// The table's groups that may hold the keys (none where rows overwrite): paths as the engine opens
+/// them, and for each the number of its partition among those of the rows, or −1.
 struct Groups {
   std::vector<std::string> files;
   std::vector<int64_t> partition_of;
