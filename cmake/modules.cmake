@@ -47,7 +47,7 @@ function(weir_precompile target owner)
   target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()
 
-# A test is compiled more often than it runs: little optimization. What it tests has all of it.
+# A test is compiled more often than it runs: no optimization. What it tests has all of it.
 # GCC 12 warns falsely within a standard library that was precompiled.
 function(weir_test name)
   add_executable(${name} ${ARGN})
@@ -58,7 +58,7 @@ function(weir_test name)
   weir_precompile(${name} weir_test_pch <gmock/gmock.h> <gtest/gtest.h>)
   foreach(target IN LISTS targets)
     target_compile_options(${target} PRIVATE -Wno-conversion -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
-      -Wno-stringop-overread $<$<CONFIG:Release>:-O1>)
+      -Wno-stringop-overread $<$<CONFIG:Release>:-O0>)
     target_compile_definitions(${target} PRIVATE GTEST_HAS_PTHREAD=1)
   endforeach()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
