@@ -33,7 +33,7 @@ set(weir_needs_testing OpenSSL::SSL)
 
 # What nearly every file includes, precompiled once for all targets with the same options.
 set(weir_precompiled <algorithm> <cstdint> <expected> <functional> <map> <memory> <optional> <set>
-  <string> <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+  <string> <string_view> <vector> <fmt/format.h> <base/json.h>)
 
 # `owner` holds the precompiled header of `target`: the further arguments are its own headers.
 function(weir_precompile target owner)
@@ -41,6 +41,7 @@ function(weir_precompile target owner)
     file(WRITE ${PROJECT_BINARY_DIR}/generated/${owner}.cc "")
     add_library(${owner} OBJECT ${PROJECT_BINARY_DIR}/generated/${owner}.cc)
     target_link_libraries(${owner} PRIVATE weir_options fmt::fmt nlohmann_json::nlohmann_json)
+    target_include_directories(${owner} PRIVATE ${PROJECT_SOURCE_DIR}/src)
     target_precompile_headers(${owner} PRIVATE ${weir_precompiled} ${ARGN})
     weir_share_precompiled(${owner})
   endif()

@@ -3,7 +3,20 @@
 /// JSON values (nlohmann) behind Results: a fault is an Error that names the field, never an
 /// exception. Objects keep their keys sorted by bytes, so `dump` of equal values is equal.
 
+// The library's literals "…"_json are inline functions: every file that sees them instantiates the
+// whole parser for them, a second each. Here they are only declared; nobody uses them.
+#define JSON_USE_GLOBAL_UDLS 0
+#define _json(text, size) \
+  _json(text, size);      \
+  template <int>          \
+  json json_literal(text, size)
+#define _json_pointer(text, size) \
+  _json_pointer(text, size);      \
+  template <int>                  \
+  json::json_pointer json_pointer_literal(text, size)
 #include <nlohmann/json.hpp>
+#undef _json
+#undef _json_pointer
 
 #include "base/result.h"
 
