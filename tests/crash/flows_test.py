@@ -190,7 +190,7 @@ class Sweeps(unittest.TestCase):
         self.weir(folder, *words, expect=statuses)
         return folder
 
-    def sweep(self, name, template, words, slices, *, recover=None, verify=None, inspect=None, statuses=(0,)):
+    def sweep(self, name, template, words, slices, *, recover=None, verify=None, inspect=None, within="", statuses=(0,)):
         if inspect is None:
             inspect = self.reader(template, self.after(template, *words, statuses=statuses))
 
@@ -200,7 +200,7 @@ class Sweeps(unittest.TestCase):
         for actions, most in slices:
             try:
                 sweep(name, self.prepare(template), command, recover or self.recover_run(statuses),
-                      verify or self.verify, actions, inspect=inspect, points=most)
+                      verify or self.verify, actions, inspect=inspect, within=within, points=most)
             except SweepFailure as failure:
                 failures.append(str(failure))
         self.assertEqual(failures, [])
@@ -250,6 +250,10 @@ class Flows(Sweeps):
 
     def test_a_snapshot_that_changes_opens_closes_and_widens(self):
         self.sweep("second", self.second(), RUN, [([KILL], 20), ([TEAR, SHORT, EIO, EIO_AFTER, ENOSPC, DISK_FULL, EIO_STICKY], 3)])
+
+    def test_the_warehouse_cannot_be_written_any_more(self):
+        """Its library throws where nothing may be thrown: weir says why and ends."""
+        self.sweep("warehouse", self.first(), RUN, [([EIO_STICKY], 20)], within="warehouse.duckdb.wal")
 
     def test_a_snapshot_that_is_held(self):
         self.sweep("held", self.held(), RUN, [([KILL], 8), ([TEAR, EIO, EIO_AFTER, ENOSPC, DISK_FULL, EIO_STICKY], 1)], statuses=(5,))

@@ -15,7 +15,8 @@ the recovery as well.
                        (texts are shown as a diff where they do not)
     inspect(project)   optional, before recover: what must hold for a reader at once
 
-WEIR_LONG=1 takes every k, otherwise an even slice; TEAR and SHORT take writes only.
+WEIR_LONG=1 takes every k, otherwise an even slice; TEAR and SHORT take writes only. `within` takes only
+changes of files whose path has that part.
 WEIR_SWEEP_AT=k takes that one and keeps its folder, WEIR_SWEEP_ACTIONS=KILL,EIO sticky only these
 of the actions. WEIR_SWEEP_JOBS is how many points are tried at
 once (2), WEIR_SWEEP_FOLDER where (memory, if there is enough of it). The library is WEIR_SHIM, or
@@ -183,8 +184,7 @@ class Sweep:
         return as_command(self.command(project)).statuses
 
     def undisturbed(self):
-        """What verify gives after a run without a fault, how many changes there are, and which of
-        them are writes of more than a byte."""
+        """What verify gives after a run without a fault, and the changes that it makes."""
         project = self.fresh("undisturbed")
         ran = self.run_shimmed(project, None, 0)
         if ran.status not in self.statuses(project):
@@ -195,7 +195,7 @@ class Sweep:
         # A recovery with nothing to recover must change nothing either.
         self.recover(project)
         self.compare(expected, self.verify(project))
-        return expected, ran.calls, writes_in(project.parent / "calls.log")
+        return expected, ran.calls, changes_in(project.parent / "calls.log")
 
     def compare(self, expected, found):
         if found == expected:
@@ -254,10 +254,16 @@ def end_session(process: subprocess.Popen):
     process.wait()
 
 
-def writes_in(log: pathlib.Path) -> list[int]:
+@dataclasses.dataclass(frozen=True)
+class Change:
+    number: int
+    is_write: bool  # of more than a byte
+    path: str
+
+
+def changes_in(log: pathlib.Path) -> list[Change]:
     lines = [line.split(" ", 4) for line in log.read_text().splitlines()]
-    return [int(number) for number, _process, call, size, _path in lines
-            if "write" in call and int(size) > 1]
+    return [Change(int(number), "write" in call and int(size) > 1, path) for number, _process, call, size, path in lines]
 
 
 def points_of(calls: Sequence[int], most: int, phase: float | None = None) -> list[int]:
@@ -273,17 +279,18 @@ def points_of(calls: Sequence[int], most: int, phase: float | None = None) -> li
 
 
 def sweep(name: str, prepare, command, recover=None, verify=None, actions: Sequence[Action] = (KILL,),
-          *, inspect=None, points: int = 24, phase: float | None = None, timeout_s: float = 120) -> Report:
+          *, inspect=None, points: int = 24, phase: float | None = None, within: str = "", timeout_s: float = 120) -> Report:
     """Prints a line for each failure and one in the end; raises SweepFailure if any point failed."""
     if wanted := os.environ.get("WEIR_SWEEP_ACTIONS"):
         actions = [action for action in actions if str(action) in wanted.split(",")]
     if not actions:
         return Report(name, 0)
     run = Sweep(name, prepare, command, recover or again(command), verify, inspect, timeout_s)
-    expected, calls, writes = run.undisturbed()
+    expected, calls, changes = run.undisturbed()
     report = Report(name, calls, ", ".join(map(str, actions)))
     tasks = [(action, at) for action in actions
-             for at in points_of(writes if action.do in ON_WRITES else range(1, calls + 1), points, phase)]
+             for at in points_of([change.number for change in changes if within in change.path
+                                  and (change.is_write or action.do not in ON_WRITES)], points, phase)]
 
     def attempt(task):
         action, at = task
