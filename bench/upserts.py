@@ -130,7 +130,7 @@ def newest(bench, count, scale):
 
 def large(bench, scale):
     limit_mb, most = int(256 * scale), 1.5
-    rows, changed = int(22_000_000 * scale), 10_000
+    rows, changed = int(24_000_000 * scale), 10_000
     folder = project(bench, "hudi-large")
     some = f"SELECT * FROM ({rows_sql(0, rows, 1)}) WHERE id IN (SELECT (hash(i, 42) % {rows})::BIGINT FROM range({changed}) r(i))"
     command = prepared(bench, folder, rows_sql(0, rows), some)

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -180,6 +181,16 @@ Status DuckSession::make_temp_folder(const std::string& inside) {
   return {};
 }
 
+/// 0: DuckDB's own choice.
+int64_t threads_of(const SessionOptions& options) {
+  if (options.memory_bytes == 0) return options.threads;
+  constexpr int64_t kBytesPerThread = 125'000'000;
+  const int64_t enough = std::max<int64_t>(options.memory_bytes / kBytesPerThread, 1);
+  const int64_t wanted =
+      options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  return std::min(wanted, enough);
+}
+
 Result<Config> DuckSession::make_config(const SessionOptions& options) {
   Config config;
   if (duckdb_create_config(config.out()) == DuckDBError)
@@ -192,7 +203,8 @@ Result<Config> DuckSession::make_config(const SessionOptions& options) {
       {"preserve_insertion_order", options.preserves_order ? "true" : "false"},
   };
   if (options.memory_bytes > 0) settings["memory_limit"] = fmt::format("{}B", options.memory_bytes);
-  if (options.threads > 0) settings["threads"] = std::to_string(options.threads);
+  if (const int64_t threads = threads_of(options); threads > 0)
+    settings["threads"] = std::to_string(threads);
   if (options.is_read_only) settings["access_mode"] = "READ_ONLY";
   for (const auto& [name, value] : settings) {
     if (duckdb_set_config(config.get(), name.c_str(), value.c_str()) == DuckDBError)

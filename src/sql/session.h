@@ -20,7 +20,9 @@ namespace weir::sql {
 
 struct SessionOptions {
   int64_t memory_bytes = 0;  ///< DuckDB's share (not the process's); 0: DuckDB's default.
-  int64_t threads = 0;       ///< 0: all
+  /// 0: all. Fewer where memory is short: below 125 MB a thread DuckDB cannot sort (its performance
+  /// guide, "Environment").
+  int64_t threads = 0;
   std::string temp_folder =
       {};                     ///< A private 0700 folder is made in it and removed with the session.
   std::string database = {};  ///< A database file to open; empty: in memory.

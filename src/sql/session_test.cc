@@ -270,6 +270,20 @@ TEST(Session, MemoryBeyondTheLimitIsResourceExhausted) {
   EXPECT_EQ(error.code, ErrorCode::kResourceExhausted) << to_line(error);
 }
 
+TEST(Session, ThreadsAreAsManyAsMemoryIsFor) {
+  const Cancel cancel;
+  const auto threads = [&](int64_t memory_bytes, int64_t wanted) {
+    const auto session =
+        open_session({.memory_bytes = memory_bytes, .threads = wanted}, cancel).value();
+    return session->query_number("SELECT current_setting('threads')").value();
+  };
+  EXPECT_EQ(threads(32 << 20, 4), 1);
+  EXPECT_EQ(threads(300 << 20, 4), 2);
+  EXPECT_EQ(threads(1 << 30, 4), 4);
+  EXPECT_EQ(threads(0, 3), 3);
+  EXPECT_EQ(threads(128 << 20, 0), 1);
+}
+
 TEST(Session, NoExtensionIsFetchedBehindOurBack) {
   const Cancel cancel;
   const auto session = open_memory(cancel);

@@ -17,7 +17,7 @@ inline constexpr std::string_view kRowColumn = "_weir_row";
 
 /// A query holds the footers of all its files. Whoever can ask file by file asks for so many at
 /// once that memory does not grow with the table.
-inline constexpr size_t kFilesPerQuery = 32;
+inline constexpr size_t kFilesPerQuery = 8;
 
 /// The rows of Parquet files as a parenthesised subquery: `columns` in their types, NULL where no
 /// file has one, then kFileColumn and kRowColumn.

@@ -186,10 +186,9 @@ class RowWriter {
 
   /// Rows that come new, by the number of their partition.
   Result<std::map<int64_t, int64_t>> arrivals() {
-    WEIR_ASSIGN(const auto found, session_.query(fmt::format(
-                                      "SELECT {0}, count(*) FROM incoming JOIN arrival a ON a.n = "
-                                      "{1} GROUP BY {0}",
-                                      kPartitionColumn, kNumberColumn)));
+    WEIR_ASSIGN(const auto found,
+                session_.query(fmt::format("SELECT i.{0}, count(*) FROM {1} GROUP BY i.{0}",
+                                           kPartitionColumn, rows::arrivals())));
     std::map<int64_t, int64_t> counts;
     for (const auto& row : found.rows)
       counts[std::stoll(row[0].value_or("0"))] = std::stoll(row[1].value_or("0"));
@@ -362,20 +361,20 @@ class RowWriter {
     return writer.write_copied(*kept->record_batch());
   }
 
-  /// The data columns and the key of rows of `incoming`.
-  std::string row_query(const std::string& rest) const {
+  /// The data columns and the key of the rows `i` that `from` has of `incoming`.
+  std::string row_query(const std::string& from) const {
     std::string columns;
     for (const Column& column : schema_) {
       if (model::find_column(write_.schema, column.name) != nullptr)
         columns += fmt::format("i.{}, ", model::quote_name(column.name));
     }
-    return fmt::format("SELECT {}i.{} FROM incoming i {}", columns, kKeyColumn, rest);
+    return fmt::format("SELECT {}i.{} FROM {}", columns, kKeyColumn, from);
   }
 
   Status write_replacements(size_t group_no, GroupWriter& writer) {
     WEIR_ASSIGN(const auto schema, parquet::to_arrow(schema_));
-    return stream(row_query(fmt::format("JOIN change c ON c.n = i.{0} WHERE c.group_no = {1} ORDER "
-                                        "BY c.group_row",
+    return stream(row_query(fmt::format("incoming i JOIN change c ON c.n = i.{0} WHERE c.group_no "
+                                        "= {1} ORDER BY c.group_row",
                                         kNumberColumn, group_no)),
                   [&](const arrow::RecordBatch& batch) -> Status {
                     WEIR_ASSIGN(const auto rows, conform(batch, schema));
@@ -389,8 +388,8 @@ class RowWriter {
     std::string order;
     for (const std::string& name : layout_.key)
       order += fmt::format("{}i.{}", order.empty() ? "" : ", ", model::quote_name(name));
-    return stream(row_query(fmt::format("JOIN arrival a ON a.n = i.{} WHERE i.{} = {} ORDER BY {}",
-                                        kNumberColumn, kPartitionColumn, partition, order)),
+    return stream(row_query(fmt::format("{} AND i.{} = {} ORDER BY {}", rows::arrivals(),
+                                        kPartitionColumn, partition, order)),
                   [&](const arrow::RecordBatch& batch) {
                     return fresh.write(batch, std::string(kKeyColumn));
                   });

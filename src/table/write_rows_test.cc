@@ -127,7 +127,7 @@ TEST_F(Rows, ColumnsMayBeAddedAndWidened) {
 
 TEST_F(Rows, ManyFilesAreAskedInParts) {
   make();
-  const auto cities = static_cast<int64_t>(2 * kFilesPerQuery + 5);
+  const auto cities = static_cast<int64_t>(9 * kFilesPerQuery + 5);
   const auto city = [&](int64_t id) { return fmt::format("c{:03}", id % cities); };
   std::vector<Row> rows;
   for (int64_t id = 0; id < 3 * cities; ++id) rows.push_back({id, city(id), 1, "old"});

@@ -210,11 +210,28 @@ class Latest {
                                : std::string("NULL::TIMESTAMPTZ");
   }
 
-  /// `newest`: one row for each key.
-  Status pick_newest() {
+  /// `outdone`: where good rows lie that another of their key comes before. Only keys that come
+  /// more than once are ranked, so that a first load of distinct keys counts them and no more.
+  Status rank_repeated() {
+    const std::string key = table::columns_of(options_.key, "s");
+    const std::string good = fmt::format("source s WHERE {} IS NULL", fault());
+    WEIR_TRY(session_.run(fmt::format(
+        "CREATE TEMP TABLE repeated AS SELECT {0} FROM {1} GROUP BY {0} HAVING count(*) > 1", key,
+        good)));
     const std::string order = options_.order_by.empty()
                                   ? std::string()
                                   : fmt::format("s.{} DESC, ", quote_name(options_.order_by));
+    return session_.run(fmt::format(
+        "CREATE TEMP TABLE outdone AS SELECT file, row FROM (SELECT s.{0} AS file, s.{1} AS row, "
+        "row_number() OVER (PARTITION BY {2} ORDER BY {3}s.{0} DESC, s.{1} DESC) AS nth FROM {4} "
+        "AND EXISTS (FROM repeated r WHERE {5})) WHERE nth > 1",
+        table::kFileColumn, table::kRowColumn, key, order, good,
+        table::same_key(options_.key, "r", "s")));
+  }
+
+  /// `newest`: one row for each key.
+  Status pick_newest() {
+    WEIR_TRY(rank_repeated());
     std::string columns;
     for (const Column& column : stored_columns()) {
       if (model::find_column(load_columns(), column.name) == nullptr)
@@ -230,17 +247,13 @@ class Latest {
                                quote_name(options_.delete_column), fmt::join(values, ", "));
     }
     WEIR_TRY(session_.run(fmt::format(
-        "CREATE TEMP TABLE newest AS SELECT {}{}::VARCHAR AS _run_id, s._source_file, "
-        "coalesce(s._source_row, s.{} + 1) AS _source_row, {} AS _loaded_at, {} AS {} FROM source "
-        "s "
-        "WHERE {} IS NULL QUALIFY row_number() OVER (PARTITION BY {} ORDER BY {}s.{} DESC, s.{} "
-        "DESC) "
-        "= 1",
+        "CREATE TEMP VIEW newest AS SELECT {0}{1}::VARCHAR AS _run_id, s._source_file, "
+        "coalesce(s._source_row, s.{2} + 1) AS _source_row, {3} AS _loaded_at, {4} AS {5} FROM "
+        "source s ANTI JOIN outdone o ON o.file = s.{6} AND o.row = s.{2} WHERE {7} IS NULL",
         columns, quote_text(operation_.origin.run_id), table::kRowColumn,
-        table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag, fault(),
-        table::columns_of(options_.key, "s"), order, table::kFileColumn, table::kRowColumn)));
-    WEIR_ASSIGN(const int64_t rows, session_.query_number("SELECT count(*) FROM newest"));
-    counts_.deduplicated = counts_.in - counts_.rejected - rows;
+        table::instant_literal(operation_.origin.logical_time_us), goes, kGoesFlag,
+        table::kFileColumn, fault())));
+    WEIR_ASSIGN(counts_.deduplicated, session_.query_number("SELECT count(*) FROM outdone"));
     return {};
   }
 

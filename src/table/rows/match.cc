@@ -323,23 +323,26 @@ Result<std::vector<bool>> may_hold_keys(sql::Session& session, const MatchInput&
   return may_hold;
 }
 
+std::string arrivals() {
+  return fmt::format("incoming i ANTI JOIN settled s ON s.n = i.{} WHERE NOT i.{}", kNumberColumn,
+                     kGoesColumn);
+}
+
 Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups) {
   WEIR_TRY(find_hits(session, input, groups));
   if (input.write.operation == RowOperation::kInsert) WEIR_TRY(refuse_known(session));
   // A row that is older than one of the table's is passed over altogether. Of several rows of one
   // key (another writer left them) one is replaced, where it stays in its partition if it can, and
   // the others go.
-  WEIR_TRY(session.run(fmt::format(
+  WEIR_TRY(session.run(
       "CREATE OR REPLACE TEMP TABLE stale AS SELECT DISTINCT n FROM hit WHERE NOT is_newer;"
       "CREATE OR REPLACE TEMP TABLE change AS SELECT group_no, group_row, "
       "CASE WHEN nth = 1 AND NOT moves AND NOT goes THEN n END AS n, "
       "nth = 1 AND moves AND NOT goes AS moves FROM (SELECT *, row_number() OVER "
       "(PARTITION BY n ORDER BY moves, group_no, group_row) AS nth FROM hit ANTI JOIN stale "
       "USING (n));"
-      "CREATE OR REPLACE TEMP TABLE arrival AS SELECT i.{0} AS n FROM incoming i ANTI JOIN "
-      "(SELECT n FROM change WHERE n IS NOT NULL UNION ALL FROM stale) k ON k.n = i.{0} "
-      "WHERE NOT i.{1}",
-      kNumberColumn, kGoesColumn)));
+      "CREATE OR REPLACE TEMP TABLE settled AS SELECT n FROM change WHERE n IS NOT NULL UNION ALL "
+      "FROM stale"));
   const auto count = [&](const std::string& from) {
     return session.query_number("SELECT count(*) FROM " + from);
   };
@@ -347,9 +350,9 @@ Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const
   WEIR_ASSIGN(matched.stale, count("stale"));
   WEIR_ASSIGN(matched.updated, count("change WHERE n IS NOT NULL OR moves"));
   WEIR_ASSIGN(matched.deleted, count("change WHERE n IS NULL AND NOT moves"));
-  WEIR_ASSIGN(const int64_t arrivals, count("arrival"));
+  WEIR_ASSIGN(const int64_t arriving, count(arrivals()));
   WEIR_ASSIGN(const int64_t moved, count("change WHERE moves"));
-  matched.inserted = arrivals - moved;
+  matched.inserted = arriving - moved;
   WEIR_ASSIGN(const int64_t to_delete, count(fmt::format("incoming WHERE {}", kGoesColumn)));
   WEIR_ASSIGN(matched.flagged,
               count("(SELECT DISTINCT n FROM hit ANTI JOIN stale USING (n) WHERE goes)"));

@@ -6,7 +6,7 @@
 ///               of its partition `_weir_part`, and `_weir_goes` where it comes to delete
 ///   change      a row for each row of the table that is replaced or goes: `group_no`, `group_row`,
 ///               `n` (of the row that replaces it; NULL: it goes), `moves` (to another partition)
-///   arrival     numbers of rows that come into their partition new
+///   settled     numbers of rows that come into no partition anew: they replace one, or are older
 ///
 /// It reads; it writes nothing outside the session.
 
@@ -64,7 +64,11 @@ struct Matched {
   int64_t deleted = 0;
 };
 
-/// Makes `change` and `arrival`.
+/// After FROM, with a condition that more may follow: the rows `i` that come into their partition
+/// new. They are told by those that do not: a first load has none.
+std::string arrivals();
+
+/// Makes `change` and `settled`.
 Result<Matched> match_rows(sql::Session& session, const MatchInput& input, const Groups& groups);
 
 }  // namespace weir::table::rows
