@@ -202,7 +202,11 @@ Result<Config> DuckSession::make_config(const SessionOptions& options) {
       {"temp_directory", temp_folder_},
       {"preserve_insertion_order", options.preserves_order ? "true" : "false"},
   };
-  if (options.memory_bytes > 0) settings["memory_limit"] = fmt::format("{}B", options.memory_bytes);
+  if (options.memory_bytes > 0) {
+    settings["memory_limit"] = fmt::format("{}B", options.memory_bytes);
+    // What was read of files would fill all of it until the session ends; most is read once.
+    settings["enable_external_file_cache"] = "false";
+  }
   if (const int64_t threads = threads_of(options); threads > 0)
     settings["threads"] = std::to_string(threads);
   if (options.is_read_only) settings["access_mode"] = "READ_ONLY";
