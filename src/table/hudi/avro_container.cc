@@ -1,5 +1,6 @@
 #include "table/hudi/avro_container.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -127,11 +128,15 @@ class Value {
 };
 
 Status write_one(FILE* file, avro_schema_t schema, avro_value_t& value) {
+  // A record must fit into one block, whose size is 16 KiB where nobody says another: the plan of a
+  // clean names each file.
+  size_t size = 0;
+  WEIR_TRY(checked(avro_value_sizeof(&value, &size), "measuring an Avro record"));
   avro_file_writer_t writer = nullptr;
   // Closing the writer leaves the stream open: its owner reads what it holds.
-  WEIR_TRY(
-      checked(avro_file_writer_create_with_codec_fp(file, "memory", 0, schema, &writer, "null", 0),
-              "beginning an Avro file"));
+  WEIR_TRY(checked(avro_file_writer_create_with_codec_fp(file, "memory", 0, schema, &writer, "null",
+                                                         std::max<size_t>(size, 1024)),
+                   "beginning an Avro file"));
   const Status appended =
       checked(avro_file_writer_append_value(writer, &value), "writing an Avro record");
   const int closed = avro_file_writer_close(writer);
