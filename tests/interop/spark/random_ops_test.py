@@ -186,9 +186,9 @@ class RandomSteps(unittest.TestCase):
             steps.table.check()
             if not steps.table.under_way():
                 steps.table.check_no_leftovers()
-        except Exception:
+        except Exception as problem:
             print(f"random_ops {name} failed. Again: WEIR_SEED={SEED} WEIR_STEPS={STEPS} random_ops_test.py {self.id()[9:]}\n"
-                  f"{steps.table.story()}", flush=True)
+                  f"{steps.table.story()}\n{str(problem)[-2000:]}", flush=True)
             raise
         print(f"random_ops {name}: {STEPS} steps, {len(steps.model.instants)} instants, "
               f"{len(steps.model.rows)} rows, {time.monotonic() - started:.0f} s", flush=True)
