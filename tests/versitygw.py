@@ -40,6 +40,7 @@ class Server:
                                                 stderr=subprocess.STDOUT)
             if self._is_ready():
                 return
+            self.process.kill()  # it ended by itself, or is not ready in all that time
             self.process.wait()
         raise RuntimeError((self.folder / "log").read_text())
 
@@ -60,9 +61,11 @@ class Server:
             try:
                 with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
                     connection.request("GET", "/")
-                    return connection.getresponse().status < 500
-            except OSError:
-                time.sleep(0.02)
+                    if connection.getresponse().status < 500:  # 503 while it begins
+                        return True
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.02)
         return False
 
     def stop(self):
