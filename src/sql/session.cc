@@ -4,7 +4,6 @@
 #include <charconv>
 #include <filesystem>
 #include <system_error>
-#include <thread>
 
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -181,16 +180,6 @@ Status DuckSession::make_temp_folder(const std::string& inside) {
   return {};
 }
 
-/// 0: DuckDB's own choice.
-int64_t threads_of(const SessionOptions& options) {
-  if (options.memory_bytes == 0) return options.threads;
-  constexpr int64_t kBytesPerThread = 125'000'000;
-  const int64_t enough = std::max<int64_t>(options.memory_bytes / kBytesPerThread, 1);
-  const int64_t wanted =
-      options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-  return std::min(wanted, enough);
-}
-
 Result<Config> DuckSession::make_config(const SessionOptions& options) {
   Config config;
   if (duckdb_create_config(config.out()) == DuckDBError)
@@ -207,8 +196,7 @@ Result<Config> DuckSession::make_config(const SessionOptions& options) {
     // What was read of files would fill all of it until the session ends; most is read once.
     settings["enable_external_file_cache"] = "false";
   }
-  if (const int64_t threads = threads_of(options); threads > 0)
-    settings["threads"] = std::to_string(threads);
+  if (options.threads > 0) settings["threads"] = std::to_string(options.threads);
   if (options.is_read_only) settings["access_mode"] = "READ_ONLY";
   for (const auto& [name, value] : settings) {
     if (duckdb_set_config(config.get(), name.c_str(), value.c_str()) == DuckDBError)
@@ -229,6 +217,14 @@ Status DuckSession::open(const SessionOptions& options) {
   if (duckdb_connect(database_.get(), connection_.out()) == DuckDBError)
     return fail(ErrorCode::kInternal, "DuckDB made no connection to '{}'", path);
   interrupt_ = std::make_unique<InterruptOnCancel>(cancel_, connection_.get());
+  // DuckDB knows how many there are (its container may have fewer than the machine); not how many
+  // its memory is for.
+  constexpr int64_t kBytesPerThread = 125'000'000;
+  const int64_t enough = std::max<int64_t>(options.memory_bytes / kBytesPerThread, 1);
+  if (options.memory_bytes > 0) {
+    WEIR_ASSIGN(const int64_t threads, query_number("SELECT current_setting('threads')"));
+    if (threads > enough) WEIR_TRY(run(fmt::format("SET threads = {}", enough)));
+  }
   WEIR_TRY(run("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL Calendar = 'gregorian'"));
   objects_ = options.objects != nullptr ? options.objects : std::make_shared<ObjectFiles>();
   WEIR_TRY(register_object_files(connection_.get(), *objects_));
