@@ -17,6 +17,7 @@ find_library(soci_postgresql soci_postgresql REQUIRED)
 find_library(sqlite3_library sqlite3 REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_library(avro_library avro REQUIRED)
+find_library(sodium_library sodium REQUIRED)
 
 function(weir_imported name location include)
   if(NOT EXISTS ${location})

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "base/base64.h"
+
 // A key is hashed `k` times, each hash seeded with the one before (k is 30 at Spark's rate of
 // 1e-9). Two things make that cheap. The words of a key are mixed before the seed touches them, so
 // they are mixed once and not k times. And what remains of a round is a chain of multiplications,
@@ -144,22 +146,6 @@ std::string SimpleBloom::footer_text() const {
   append_int32(all, bits_);
   all += bytes_;
   return base64(all);
-}
-
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out((bytes.size() + 2) / 3 * 4, '=');
-  size_t to = 0;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = 0;
-    for (size_t j = 0; j < 3; ++j)
-      word = word << 8 | (j < left ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    for (size_t j = 0; j <= left; ++j) out[to + j] = kDigits[word >> (18 - 6 * j) & 63];
-    to += 4;
-  }
-  return out;
 }
 
 int compare_as_java(std::string_view a, std::string_view b) {

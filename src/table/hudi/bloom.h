@@ -42,9 +42,6 @@ class SimpleBloom {
   std::string bytes_;
 };
 
-/// Standard base64 with padding (RFC 4648).
-std::string base64(std::string_view bytes);
-
 /// Java's String.compareTo over UTF-8 text, below zero where `a` comes first: UTF-16 puts
 /// characters beyond the basic plane before U+E000.
 int compare_as_java(std::string_view a, std::string_view b);
