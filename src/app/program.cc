@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "app/secrets.h"
 #include "app/stores.h"
 #include "base/process.h"
 #include "base/result.h"
@@ -114,10 +115,17 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.random = random.get();
   wiring.cancel = &cancel;
   wiring.templates = *all_templates;
-  wiring.make_stores = [&](const std::string& base, cli::FindConnections connections) {
-    return make_stores(base, std::move(connections),
-                       {environment.get(), clock.get(), random.get(), &cancel});
+  const StoresGround ground{environment.get(), clock.get(), random.get(), &cancel};
+  wiring.make_stores = [ground](const std::string& base, const std::string& secrets_file,
+                                cli::FindConnections connections) {
+    return make_stores(base, secrets_file, std::move(connections), ground);
   };
+  wiring.make_secrets = [ground](const std::string& file,
+                                 const std::vector<model::Connection>& connections) {
+    return make_secrets(file, connections, ground);
+  };
+  wiring.secrets_file = [&](const std::string& base) { return secrets_file(*environment, base); };
+  wiring.secrets_key_file = secrets_key_file(*environment);
   wiring.engine = [&](const std::string& name) -> Result<engine::Engine*> {
     for (auto* each : {embedded.get(), subprocess.get(), spark.get()}) {
       if (each->name() == name) return each;

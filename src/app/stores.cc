@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "app/secrets.h"
 #include "base/check.h"
 #include "net/credentials.h"
 #include "storage/s3_settings.h"
@@ -13,8 +14,10 @@ namespace {
 
 class AllStores final : public storage::Stores {
  public:
-  AllStores(std::string base_folder, FindConnections connections, StoresGround ground)
+  AllStores(std::string base_folder, std::string secrets_file, FindConnections connections,
+            StoresGround ground)
       : base_folder_(std::move(base_folder)),
+        secrets_file_(std::move(secrets_file)),
         connections_(std::move(connections)),
         ground_(ground),
         local_(storage::make_local_stores(base_folder_)) {}
@@ -35,33 +38,39 @@ class AllStores final : public storage::Stores {
       const std::lock_guard lock(mutex_);
       if (has_settings_) return {};
     }
-    std::vector<storage::S3Settings> read;
+    std::vector<Bucket> read;
     WEIR_ASSIGN(const auto connections,
                 while_doing(connections_(), "looking for connections of kind 's3'"));
     for (const auto& connection : connections) {
+      if (connection.kind != "s3") continue;
       WEIR_ASSIGN(auto settings,
                   while_doing(storage::read_s3_settings(connection.options),
                               fmt::format("reading connection '{}'", connection.connection_id)));
-      read.push_back(std::move(settings));
+      read.push_back({std::move(settings), connection.secret_id});
     }
+    WEIR_ASSIGN(auto secrets, make_secrets(secrets_file_, connections, ground_));
     const std::lock_guard lock(mutex_);
     settings_ = std::move(read);
+    secrets_ = std::move(secrets);
     has_settings_ = true;
     return {};
   }
 
   Result<std::unique_ptr<storage::Storage>> make(const std::string& uri) {
-    storage::S3Settings settings;
+    Bucket bucket;
     for (const auto& each : settings_)
-      if (storage::is_at_or_below(uri, each.uri) && each.uri.size() > settings.uri.size())
-        settings = each;
+      if (storage::is_at_or_below(uri, each.settings.uri) &&
+          each.settings.uri.size() > bucket.settings.uri.size())
+        bucket = each;
+    storage::S3Settings& settings = bucket.settings;
     WEIR_TRY(storage::add_environment(settings, *ground_.environment));
     if (!settings.ca_file.empty())
       settings.ca_file = (std::filesystem::path(base_folder_) / settings.ca_file).string();
     WEIR_ASSIGN(net::Http* const http, http_of(settings.ca_file));
+    WEIR_ASSIGN(net::CredentialSource* const credentials, credentials_of(bucket, *http));
     return storage::make_s3_storage(uri, settings.options,
                                     {.http = http,
-                                     .credentials = credentials_of(settings, *http),
+                                     .credentials = credentials,
                                      .clock = ground_.clock,
                                      .random = ground_.random,
                                      .wait = net::make_wait(),
@@ -76,10 +85,20 @@ class AllStores final : public storage::Stores {
     return http.get();
   }
 
+  struct Bucket {
+    storage::S3Settings settings;
+    std::string secret_id;
+  };
+
   /// Stores with the same keys share one source, so that the keys are fetched once.
-  net::CredentialSource* credentials_of(const storage::S3Settings& settings, net::Http& http) {
-    auto& source =
-        sources_[{settings.profile, settings.role_arn, settings.external_id, settings.ca_file}];
+  Result<net::CredentialSource*> credentials_of(const Bucket& bucket, net::Http& http) {
+    const storage::S3Settings& settings = bucket.settings;
+    auto& source = sources_[{settings.profile, settings.role_arn, settings.external_id,
+                             settings.ca_file, bucket.secret_id}];
+    if (source == nullptr && !bucket.secret_id.empty()) {
+      WEIR_ASSIGN(auto reference, secrets::parse_secret_id(bucket.secret_id));
+      source = make_secret_keys(*secrets_, std::move(reference));
+    }
     if (source == nullptr) {
       net::CredentialOptions options;
       options.profile = settings.profile;
@@ -95,12 +114,14 @@ class AllStores final : public storage::Stores {
   }
 
   const std::string base_folder_;
+  const std::string secrets_file_;
   const FindConnections connections_;
   const StoresGround ground_;
   const std::unique_ptr<storage::Stores> local_;
   std::mutex mutex_;
   bool has_settings_ WEIR_GUARDED_BY(mutex_) = false;
-  std::vector<storage::S3Settings> settings_ WEIR_GUARDED_BY(mutex_);
+  std::vector<Bucket> settings_ WEIR_GUARDED_BY(mutex_);
+  std::unique_ptr<secrets::Secrets> secrets_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<net::Http>> https_ WEIR_GUARDED_BY(mutex_);
   std::map<std::vector<std::string>, std::unique_ptr<net::CredentialSource>> sources_
       WEIR_GUARDED_BY(mutex_);
@@ -109,9 +130,10 @@ class AllStores final : public storage::Stores {
 
 }  // namespace
 
-std::unique_ptr<storage::Stores> make_stores(std::string base_folder, FindConnections connections,
-                                             StoresGround ground) {
-  return std::make_unique<AllStores>(std::move(base_folder), std::move(connections), ground);
+std::unique_ptr<storage::Stores> make_stores(std::string base_folder, std::string secrets_file,
+                                             FindConnections connections, StoresGround ground) {
+  return std::make_unique<AllStores>(std::move(base_folder), std::move(secrets_file),
+                                     std::move(connections), ground);
 }
 
 }  // namespace weir::app

@@ -25,12 +25,14 @@ struct StoresGround {
   const Cancel* cancel = nullptr;
 };
 
-/// The connections of kind `s3` of the project that is open; asked when the first bucket is opened.
+/// The connections of kinds `s3` and `aws_secrets_manager` of the project that is open; asked when
+/// the first bucket is opened.
 using FindConnections = std::function<Result<std::vector<model::Connection>>()>;
 
 /// Local folders and `memory:`, as make_local_stores says, and `s3://bucket[/prefix]`: with the
-/// options of the connection whose `uri` is nearest above, and what the environment says.
-std::unique_ptr<storage::Stores> make_stores(std::string base_folder, FindConnections connections,
-                                             StoresGround ground);
+/// options of the connection whose `uri` is nearest above, and what the environment says. Its keys
+/// are those of its `secret_id`, where it has one; `secrets_file` is where that may be sealed.
+std::unique_ptr<storage::Stores> make_stores(std::string base_folder, std::string secrets_file,
+                                             FindConnections connections, StoresGround ground);
 
 }  // namespace weir::app

@@ -3,6 +3,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/redact.h"
+
 namespace weir {
 namespace {
 
@@ -24,7 +26,7 @@ class StderrLog final : public Log {
     logger_.set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   }
   void write(LogLevel level, std::string_view message) override {
-    logger_.log(level_of(level), message);
+    logger_.log(level_of(level), process_redactor().clean(message));
   }
 
  private:

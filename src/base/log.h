@@ -28,7 +28,7 @@ class Log {
   }
 };
 
-/// Plain lines with level and time on stderr, from `least` on.
+/// Plain lines with level and time on stderr, from `least` on, without secrets (base/redact.h).
 std::unique_ptr<Log> make_stderr_log(LogLevel least);
 /// Drops everything.
 std::unique_ptr<Log> make_no_log();

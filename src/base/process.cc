@@ -15,6 +15,8 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -446,6 +448,12 @@ bool may_be_alive(const ProcessId& process) {
   if (facts->started_ticks != process.started_ticks) return false;
   // A zombie with no thread left acts no more, though nobody took its end.
   return !(facts->state == 'Z' && facts->threads <= 1) && facts->state != 'X';
+}
+
+void keep_memory_private() {
+  const rlimit none{0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none);
+  (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 std::string host_name() {

@@ -46,6 +46,9 @@ ProcessId this_process();
 /// start).
 bool may_be_alive(const ProcessId& process);
 std::string host_name();
+/// From now on no core dump is written of this process, and no other process of the same user reads
+/// its memory.
+void keep_memory_private();
 /// The path of the running program.
 std::string this_program();
 

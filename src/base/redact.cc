@@ -59,15 +59,6 @@ bool is_name_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
 }
 
-bool names_secret(std::string_view name) {
-  std::string folded = lower(name);
-  std::ranges::replace(folded, '-', '_');
-  return std::ranges::any_of(kSecretNames, [&](std::string_view each) {
-    return folded.ends_with(each) &&
-           (folded.size() == each.size() || folded[folded.size() - each.size() - 1] == '_');
-  });
-}
-
 /// Where the value of `name` ends that begins at `at`.
 size_t end_of_value(std::string_view text, size_t at) {
   if (at < text.size() && (text[at] == '"' || text[at] == '\'')) {
@@ -124,6 +115,15 @@ std::string without_named(std::string_view text) {
 
 }  // namespace
 
+bool names_secret(std::string_view name) {
+  std::string folded = lower(name);
+  std::ranges::replace(folded, '-', '_');
+  return std::ranges::any_of(kSecretNames, [&](std::string_view each) {
+    return folded.ends_with(each) &&
+           (folded.size() == each.size() || folded[folded.size() - each.size() - 1] == '_');
+  });
+}
+
 void Redactor::remember(std::string_view value) {
   if (value.size() < kShortest) return;
   std::vector<std::string> forms = {std::string(value), url_encoded(value, "0123456789abcdef"),
@@ -160,6 +160,15 @@ std::string Redactor::clean(std::string_view text) const {
 Redactor& process_redactor() {
   static Redactor redactor;
   return redactor;
+}
+
+Error without_secrets(Error error) {
+  const Redactor& redactor = process_redactor();
+  error.message = redactor.clean(error.message);
+  error.hint = redactor.clean(error.hint);
+  for (auto& step : error.trail) step = redactor.clean(step);
+  if (error.place) error.place->text = redactor.clean(error.place->text);
+  return error;
 }
 
 }  // namespace weir

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/result.h"
 
 namespace weir {
 
@@ -34,7 +35,13 @@ class Redactor {
   std::vector<std::string> forms_ WEIR_GUARDED_BY(mutex_);  ///< Longest first.
 };
 
+/// Whether what is called so is a secret: `password`, `client_secret`, `Api-Key`.
+bool names_secret(std::string_view name);
+
 /// That of this process: what is fetched anywhere is redacted everywhere.
 Redactor& process_redactor();
+
+/// The error with all its texts cleaned by process_redactor().
+Error without_secrets(Error error);
 
 }  // namespace weir

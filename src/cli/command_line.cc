@@ -54,6 +54,7 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   add_table_commands(app, chosen);
   add_template_commands(app, chosen);
   add_connection_commands(app, chosen);
+  add_secret_commands(app, chosen);
   add_doctor_command(app, chosen);
   add_reference_command(app, chosen);
 

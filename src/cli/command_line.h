@@ -17,12 +17,13 @@
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "model/configuration.h"
+#include "secrets/secrets.h"
 #include "storage/storage.h"
 #include "task/template.h"
 
 namespace weir::cli {
 
-/// The connections of kind `s3` of the project at hand.
+/// The connections of the project at hand by which its stores are reached.
 using FindConnections = std::function<Result<std::vector<model::Connection>>()>;
 
 /// What app/ hands in. Everything outlives the call.
@@ -32,8 +33,15 @@ struct Wiring {
   Random* random = nullptr;
   Cancel* cancel = nullptr;  ///< Set by signals.
   std::span<const task::Template> templates;
-  std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder, FindConnections)>
+  std::function<std::unique_ptr<storage::Stores>(const std::string& base_folder,
+                                                 const std::string& secrets_file, FindConnections)>
       make_stores;
+  std::function<Result<std::unique_ptr<secrets::Secrets>>(
+      const std::string& file, const std::vector<model::Connection>& connections)>
+      make_secrets;
+  /// Where the sealed secrets of a project lie, and the key to them.
+  std::function<std::string(const std::string& base_folder)> secrets_file;
+  std::string secrets_key_file;
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::string program;  ///< Path of this program.
   std::string version;

@@ -27,6 +27,7 @@ void add_maintenance_commands(CLI::App& table, Chosen& chosen);
 void add_template_commands(CLI::App& app, Chosen& chosen);
 void add_doctor_command(CLI::App& app, Chosen& chosen);
 void add_connection_commands(CLI::App& app, Chosen& chosen);
+void add_secret_commands(CLI::App& app, Chosen& chosen);
 /// `app` must outlive the action: the pages are made of it.
 void add_reference_command(CLI::App& app, Chosen& chosen);
 

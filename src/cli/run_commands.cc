@@ -204,7 +204,7 @@ Result<int> run_operation(Session& session) {
     WEIR_ASSIGN(engine::Engine * engine, wiring.engine("embedded"));
     // Buckets are reached as the operation says, whatever project lies where this process stands.
     const auto stores = wiring.make_stores(
-        session.folder(),
+        session.folder(), operation.secrets_file,
         [&]() -> Result<std::vector<model::Connection>> { return operation.buckets; });
     engine::Context context;
     context.stores = stores.get();

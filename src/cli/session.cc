@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <ostream>
 
+#include "base/redact.h"
 #include "cli/project.h"
+#include "inputs/locations.h"
 
 namespace weir::cli {
 namespace {
@@ -21,7 +23,8 @@ Session::Session(const Wiring& wiring, const Flags& flags)
     : wiring_(wiring),
       flags_(flags),
       folder_(absolute_folder(wiring.working_directory, flags.project)),
-      stores_(wiring.make_stores(folder_, [this] { return bucket_connections(); })),
+      stores_(wiring.make_stores(folder_, wiring.secrets_file(folder_),
+                                 [this] { return bucket_connections(); })),
       log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
                                                                           : LogLevel::kWarning)) {}
 
@@ -29,9 +32,12 @@ Result<std::vector<model::Connection>> Session::bucket_connections() {
   // Without a project there is the environment.
   if (!has_yaml() && catalog_ == nullptr) return std::vector<model::Connection>{};
   WEIR_ASSIGN(auto configuration, resolved_configuration(*this));
-  std::erase_if(configuration.connections,
-                [](const model::Connection& connection) { return connection.kind != "s3"; });
-  return std::move(configuration.connections);
+  return inputs::buckets(configuration, folder_);
+}
+
+Result<std::unique_ptr<secrets::Secrets>> Session::secrets() {
+  WEIR_ASSIGN(const auto connections, bucket_connections());
+  return wiring_.make_secrets(wiring_.secrets_file(folder_), connections);
 }
 
 bool Session::has_yaml() const {
@@ -92,6 +98,7 @@ orchestrate::Services Session::services() {
   services.templates = wiring_.templates;
   services.engine = wiring_.engine;
   services.base_folder = folder_;
+  services.secrets_file = wiring_.secrets_file(folder_);
   services.temp_folder = wiring_.environment->get("TMPDIR").value_or("/tmp");
   services.holder = fmt::format("{}, process {}", host_name(), this_process().pid);
   return services;
@@ -107,7 +114,8 @@ void Session::give(Json object) {
   *wiring_.out << dump_json(object) << "\n";
 }
 
-int Session::give_error(const Error& error) {
+int Session::give_error(const Error& with_secrets) {
+  const Error error = without_secrets(with_secrets);
   if (wants_json()) {
     Json json = {{"code", to_text(error.code)},
                  {"message", error.message},

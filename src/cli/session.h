@@ -38,6 +38,8 @@ class Session {
   bool has_yaml() const;
   storage::Stores& stores() { return *stores_; }
   Log& log() { return *log_; }
+  /// Those of the project.
+  Result<std::unique_ptr<secrets::Secrets>> secrets();
 
   /// The catalog that --catalog, WEIR_CATALOG or weir.yaml names; opened once.
   Result<catalog::Catalog*> catalog(bool may_create = true);
@@ -55,7 +57,7 @@ class Session {
   /// Prints one JSON object (with `"format": 1`) where JSON is wanted.
   void give(Json object);
   /// Prints an error as text on stderr, or as JSON; gives its exit status.
-  int give_error(const Error& error);
+  int give_error(const Error& with_secrets);
 
  private:
   Result<std::vector<model::Connection>> bucket_connections();

@@ -7,11 +7,13 @@
 
 #include "base/nearest.h"
 #include "base/pattern.h"
+#include "base/redact.h"
 #include "config/user_templates.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
 #include "model/names.h"
 #include "model/readers.h"
+#include "secrets/secrets.h"
 #include "storage/s3_settings.h"
 
 namespace weir::config {
@@ -170,12 +172,33 @@ class Linter {
   }
 
   void lint_path(const model::Connection& connection) {
+    lint_secrets(connection);
     if (connection.kind == "s3") lint_bucket(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());
     if (path.is_string() && path != "") return;
     fault({"connection", {connection.connection_id}, {"path"}},
           "a connection of kind 'duckdb' needs a path", "write path: data/warehouse.duckdb");
+  }
+
+  /// Rows are read by many and kept for ever: they name secrets and hold none.
+  void lint_secrets(const model::Connection& connection) {
+    const Subject subject{"connection", {connection.connection_id}, {}};
+    if (!connection.secret_id.empty() && !is_open(connection.secret_id)) {
+      const auto reference = secrets::parse_secret_id(connection.secret_id);
+      if (!reference)
+        fault(subject.in("secret_id"), reference.error().message, reference.error().hint);
+    }
+    for (const auto& [name, value] : connection.options.items()) {
+      const std::string text = value.is_string() ? value.get<std::string>() : std::string();
+      if (secrets::is_reference(text)) {
+        const auto reference = secrets::parse_reference(text);
+        if (!reference) fault(subject.in(name), reference.error().message, reference.error().hint);
+      } else if (names_secret(name) && !value.is_null()) {
+        fault(subject.in(name), fmt::format("the option '{}' holds a secret in clear", name),
+              "keep it with `weir secret set ID`, and write secret://ID here");
+      }
+    }
   }
 
   void lint_bucket(const model::Connection& connection) {

@@ -1,5 +1,7 @@
 #include "engine/error_json.h"
 
+#include "base/redact.h"
+
 namespace weir::engine {
 
 Json to_json(const Error& error) {
@@ -45,6 +47,8 @@ std::optional<Error> error_from_line(std::string_view line) {
   return std::move(*error);
 }
 
-std::string error_line(const Error& error) { return dump_json({{"error", to_json(error)}}); }
+std::string error_line(const Error& error) {
+  return dump_json({{"error", to_json(without_secrets(error))}});
+}
 
 }  // namespace weir::engine

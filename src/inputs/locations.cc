@@ -50,7 +50,7 @@ std::vector<model::Connection> buckets(const model::Configuration& configuration
                                        const std::string& base_folder) {
   std::vector<model::Connection> found;
   for (const auto& connection : configuration.connections) {
-    if (connection.kind != "s3") continue;
+    if (connection.kind != "s3" && connection.kind != "aws_secrets_manager") continue;
     auto& bucket = found.emplace_back(connection);
     const auto ca_file = bucket.options.find("ca_file");
     if (ca_file != bucket.options.end() && ca_file->is_string())

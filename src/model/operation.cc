@@ -229,8 +229,12 @@ Json to_json(const Operation& operation) {
   Json inputs = Json::array();
   for (const auto& input : operation.inputs) inputs.push_back(to_json(input));
   Json buckets = Json::array();
-  for (const auto& bucket : operation.buckets)
-    buckets.push_back({{"connection_id", bucket.connection_id}, {"options", bucket.options}});
+  for (const auto& bucket : operation.buckets) {
+    Json item = {{"connection_id", bucket.connection_id}, {"options", bucket.options}};
+    if (bucket.kind != "s3") item["kind"] = bucket.kind;
+    if (!bucket.secret_id.empty()) item["secret_id"] = bucket.secret_id;
+    buckets.push_back(std::move(item));
+  }
   return {{"format", kFormat},
           {"op", to_text(operation.kind)},
           {"inputs", std::move(inputs)},
@@ -252,7 +256,8 @@ Json to_json(const Operation& operation) {
             {"run_id", operation.origin.run_id},
             {"attempt", operation.origin.attempt},
             {"logical_time", format_instant(operation.origin.logical_time_us)}}},
-          {"buckets", std::move(buckets)}};
+          {"buckets", std::move(buckets)},
+          {"secrets_file", operation.secrets_file}};
 }
 
 Result<Operation> operation_from_json(const Json& json) {
@@ -286,10 +291,12 @@ Result<Operation> operation_from_json(const Json& json) {
   WEIR_ASSIGN(const Json buckets, json_field_or<Json>(json, "buckets", Json::array()));
   for (const auto& item : buckets) {
     Connection& bucket = operation.buckets.emplace_back();
-    bucket.kind = "s3";
+    WEIR_ASSIGN(bucket.kind, json_field_or<std::string>(item, "kind", "s3"));
+    WEIR_ASSIGN(bucket.secret_id, json_field_or<std::string>(item, "secret_id", ""));
     WEIR_ASSIGN(bucket.connection_id, json_field<std::string>(item, "connection_id"));
     WEIR_ASSIGN(bucket.options, json_field<Json>(item, "options"));
   }
+  WEIR_ASSIGN(operation.secrets_file, json_field_or<std::string>(json, "secrets_file", ""));
   return operation;
 }
 

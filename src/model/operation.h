@@ -100,9 +100,11 @@ struct Operation {
   GuardRef guard;
   Limits limits;
   Origin origin;
-  /// Of kind `s3`: how the stores of this operation are reached, by an engine that has no project.
-  /// Profiles and roles by name; keys are the environment's.
+  /// Of kind `s3`: how the stores of this operation are reached, by an engine that has no project;
+  /// and of kind `aws_secrets_manager`, where their keys are kept. Profiles, roles and secrets by
+  /// name; values are fetched by who executes the operation.
   std::vector<Connection> buckets;
+  std::string secrets_file;  ///< Sealed secrets of the project; empty where no bucket names one.
 };
 
 Json to_json(const Operation& operation);

@@ -199,6 +199,10 @@ class AttemptRun {
     operation.limits.temp_folder = services_.temp_folder;
     operation.origin = origin();
     operation.buckets = inputs::buckets(attempt_.pinned->configuration, services_.base_folder);
+    if (std::ranges::any_of(operation.buckets, [](const model::Connection& bucket) {
+          return !bucket.secret_id.empty();
+        }))
+      operation.secrets_file = services_.secrets_file;
     operation.token = model::token_of(operation);
     for (const auto& hold : approved_) {
       if (hold.token == operation.token) operation.params["approved"] = true;

@@ -37,6 +37,7 @@ struct Services {
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::function<void(const Event&)> on_event;  ///< May be empty.
   std::string base_folder;                     ///< Absolute; relative URIs count from it.
+  std::string secrets_file;                    ///< Sealed secrets of the project.
   std::string temp_folder;                     ///< For spilling.
   std::string holder;                          ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "base/process.h"
 #include "base/redact.h"
 
 namespace weir::secrets {
@@ -81,6 +82,16 @@ Result<Reference> parse_reference(std::string_view text) {
   return reference;
 }
 
+Result<Reference> parse_secret_id(std::string_view text) {
+  WEIR_ASSIGN(Reference reference,
+              parse_reference(is_reference(text) ? std::string(text)
+                                                 : std::string(kScheme) + std::string(text)));
+  if (reference.field.empty()) return reference;
+  return fail_with_hint(ErrorCode::kInvalidConfig,
+                        fmt::format("'{}' is part of a secret; the whole is needed here", text),
+                        fmt::format("write {}", reference.id));
+}
+
 Secrets::Secrets(std::vector<std::unique_ptr<Keeper>> keepers, Clock& clock)
     : keepers_(std::move(keepers)), clock_(clock), kept_(std::make_shared<Kept>()) {}
 
@@ -101,6 +112,7 @@ Result<std::string> Secrets::text_of(const std::string& id, const Cancel& cancel
     if (!text)
       return std::unexpected(std::move(text).error().while_doing(
           fmt::format("asking {} for secret '{}'", keeper->name(), id)));
+    keep_memory_private();
     remember_all(*text);
     const std::lock_guard lock(kept_->mutex);
     kept_->values[id] = {*text, clock_.monotonic_us() + kKeptUs};

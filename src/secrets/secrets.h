@@ -4,7 +4,7 @@
 /// `secret://id#field`, and their values are asked for where a connection is opened. Who keeps them
 /// is asked in order; the same reference works with the environment on a laptop and with AWS
 /// Secrets Manager where it counts. Every value that was fetched is redacted from then on
-/// (base/redact.h).
+/// (base/redact.h), and the process leaves no core dump.
 
 #include <memory>
 #include <string>
@@ -29,6 +29,8 @@ struct Reference {
 bool is_reference(std::string_view text);
 /// kInvalidConfig where it is none that can be followed.
 Result<Reference> parse_reference(std::string_view text);
+/// The `secret_id` of a row: an id by itself, or `secret://id`; a whole secret.
+Result<Reference> parse_secret_id(std::string_view text);
 
 /// One place where secrets are kept. Safe to use from many threads at once.
 class Keeper {

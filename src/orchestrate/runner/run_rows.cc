@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/redact.h"
 #include "orchestrate/task_order.h"
 
 namespace weir::orchestrate {
@@ -54,10 +55,10 @@ std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id
 
 void note_error(TaskRun& row, const Error& error) {
   row.error_code = std::string(to_text(error.code));
-  Error without_hint = error;  // it has a column of its own
-  without_hint.hint.clear();
-  row.error_text = to_line(without_hint);
-  row.error_hint = error.hint;
+  Error told = without_secrets(error);
+  row.error_hint = std::move(told.hint);  // it has a column of its own
+  told.hint.clear();
+  row.error_text = to_line(told);
 }
 
 void clear_error(TaskRun& row) {

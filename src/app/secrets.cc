@@ -1,0 +1,170 @@
+#include "app/secrets.h"
+
+#include <filesystem>
+
+#include "base/nearest.h"
+#include "secrets/sealed_file.h"
+#include "secrets/secrets_manager.h"
+
+namespace weir::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ManagerSettings {
+  secrets::ManagerOptions options;
+  std::string ca_file;
+  std::string profile;
+  std::string role_arn;
+  std::string external_id;
+};
+
+Result<ManagerSettings> read_settings(const Json& options) {
+  ManagerSettings settings;
+  const std::map<std::string, std::string*> known = {
+      {"region", &settings.options.region},     {"endpoint", &settings.options.endpoint},
+      {"prefix", &settings.options.prefix},     {"ca_file", &settings.ca_file},
+      {"profile", &settings.profile},           {"role_arn", &settings.role_arn},
+      {"external_id", &settings.external_id}};
+  for (const auto& [name, value] : options.items()) {
+    const auto found = known.find(name);
+    if (found == known.end()) {
+      std::vector<std::string> names;
+      for (const auto& [each, unused] : known) names.push_back(each);
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("a connection of kind 'aws_secrets_manager' has no option '{}'", name),
+          did_you_mean(name, names));
+    }
+    if (!value.is_string())
+      return fail(ErrorCode::kInvalidConfig, "option '{}' is no text", name);
+    *found->second = value.get<std::string>();
+  }
+  return settings;
+}
+
+/// The keeper with what it works with.
+class OwnManager final : public secrets::Keeper {
+ public:
+  static Result<std::unique_ptr<secrets::Keeper>> make(const model::Connection& connection,
+                                                       const StoresGround& ground) {
+    WEIR_ASSIGN(ManagerSettings settings, read_settings(connection.options));
+    auto made = std::make_unique<OwnManager>();
+    const auto fill = [&](std::string& to, const char* variable) {
+      if (to.empty()) to = ground.environment->get(variable).value_or("");
+    };
+    fill(settings.options.endpoint, "AWS_ENDPOINT_URL_SECRETS_MANAGER");
+    fill(settings.options.endpoint, "AWS_ENDPOINT_URL");
+    fill(settings.ca_file, "AWS_CA_BUNDLE");
+    if (settings.options.region.empty()) {
+      WEIR_ASSIGN(settings.options.region,
+                  net::configured_region(*ground.environment, settings.profile));
+    }
+    WEIR_ASSIGN(made->http_, net::make_http({.ca_file = settings.ca_file, .proxy = {}}));
+    net::CredentialOptions options;
+    options.profile = settings.profile;
+    options.role_arn = settings.role_arn;
+    options.external_id = settings.external_id;
+    options.region = settings.options.region;
+    made->credentials_ =
+        net::make_credential_source(std::move(options), {.http = made->http_.get(),
+                                                         .environment = ground.environment,
+                                                         .clock = ground.clock,
+                                                         .random = ground.random,
+                                                         .wait = net::make_wait()});
+    made->keeper_ = secrets::make_secrets_manager_keeper(
+        std::move(settings.options), {.http = made->http_.get(),
+                                      .credentials = made->credentials_.get(),
+                                      .clock = ground.clock,
+                                      .random = ground.random,
+                                      .wait = net::make_wait()});
+    made->name_ = fmt::format("{} ('{}')", made->keeper_->name(), connection.connection_id);
+    return made;
+  }
+
+  std::string name() const override { return name_; }
+  Result<std::string> fetch(const std::string& id, const Cancel& cancel) override {
+    return keeper_->fetch(id, cancel);
+  }
+  Result<std::vector<std::string>> list(const Cancel& cancel) override {
+    return keeper_->list(cancel);
+  }
+
+ private:
+  std::string name_;
+  std::unique_ptr<net::Http> http_;
+  std::unique_ptr<net::CredentialSource> credentials_;
+  std::unique_ptr<secrets::Keeper> keeper_;
+};
+
+class SecretKeys final : public net::CredentialSource {
+ public:
+  SecretKeys(secrets::Secrets& secrets, secrets::Reference reference)
+      : secrets_(secrets), reference_(std::move(reference)) {}
+
+  Result<net::Credentials> get(const Cancel& cancel) override {
+    WEIR_ASSIGN(const std::string text, secrets_.value(reference_, cancel));
+    return while_doing(read(text), fmt::format("reading secret '{}'", reference_.id));
+  }
+
+  void forget(const net::Credentials& /*credentials*/) override { secrets_.forget(reference_.id); }
+
+ private:
+  Result<net::Credentials> read(const std::string& text) const {
+    const auto json = parse_json(text);
+    net::Credentials keys;
+    keys.source = fmt::format("secret '{}'", reference_.id);
+    for (const auto& [name, to] :
+         {std::pair{"access_key_id", &keys.access_key_id},
+          std::pair{"secret_access_key", &keys.secret_access_key},
+          std::pair{"session_token", &keys.session_token}}) {
+      const bool has_it = json && json->is_object() && json->contains(name) &&
+                          json->at(name).is_string();
+      if (has_it) *to = json->at(name).get<std::string>();
+    }
+    if (!keys.access_key_id.empty() && !keys.secret_access_key.empty()) return keys;
+    return fail_with_hint(ErrorCode::kInvalidConfig, "it holds no AWS keys",
+                          "keep a JSON object with access_key_id and secret_access_key");
+  }
+
+  secrets::Secrets& secrets_;
+  const secrets::Reference reference_;
+};
+
+}  // namespace
+
+std::string secrets_file(const Environment& environment, const std::string& base_folder) {
+  const auto named = environment.get("WEIR_SECRETS_FILE");
+  return (fs::path(base_folder) / (named && !named->empty() ? *named : "secrets.sealed")).string();
+}
+
+std::string secrets_key_file(const Environment& environment) {
+  if (const auto named = environment.get("WEIR_SECRETS_KEY_FILE"); named && !named->empty())
+    return *named;
+  auto home = environment.get("XDG_CONFIG_HOME");
+  if (!home || home->empty()) home = environment.get("HOME").value_or("/root") + "/.config";
+  return *home + "/weir/secrets.key";
+}
+
+Result<std::unique_ptr<secrets::Secrets>> make_secrets(
+    const std::string& file, const std::vector<model::Connection>& connections,
+    StoresGround ground) {
+  std::vector<std::unique_ptr<secrets::Keeper>> keepers;
+  keepers.push_back(secrets::make_environment_keeper(*ground.environment));
+  if (!file.empty())
+    keepers.push_back(secrets::make_sealed_keeper({file, secrets_key_file(*ground.environment)}));
+  for (const auto& connection : connections) {
+    if (connection.kind != "aws_secrets_manager") continue;
+    WEIR_ASSIGN(keepers.emplace_back(),
+                while_doing(OwnManager::make(connection, ground),
+                            fmt::format("reading connection '{}'", connection.connection_id)));
+  }
+  return std::make_unique<secrets::Secrets>(std::move(keepers), *ground.clock);
+}
+
+std::unique_ptr<net::CredentialSource> make_secret_keys(secrets::Secrets& secrets,
+                                                        secrets::Reference reference) {
+  return std::make_unique<SecretKeys>(secrets, std::move(reference));
+}
+
+}  // namespace weir::app

@@ -1,0 +1,33 @@
+#pragma once
+
+/// Who keeps the secrets of a project, and AWS keys that are kept as one.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/stores.h"
+#include "net/credentials.h"
+#include "net/http.h"
+#include "secrets/secrets.h"
+
+namespace weir::app {
+
+/// Where sealed secrets of a project lie: WEIR_SECRETS_FILE, or `secrets.sealed` in its folder; and
+/// their key: WEIR_SECRETS_KEY_FILE, or `weir/secrets.key` in XDG_CONFIG_HOME (~/.config).
+std::string secrets_file(const Environment& environment, const std::string& base_folder);
+std::string secrets_key_file(const Environment& environment);
+
+/// Asked in this order: the environment, the sealed file, and each connection of kind
+/// `aws_secrets_manager`. kInvalidConfig names the connection and the option at fault.
+Result<std::unique_ptr<secrets::Secrets>> make_secrets(
+    const std::string& file, const std::vector<model::Connection>& connections,
+    StoresGround ground);
+
+/// Keys in a secret that is a JSON object with `access_key_id`, `secret_access_key` and, for keys
+/// with an end, `session_token`. What a service does not take is fetched anew: it may have been
+/// rotated. `secrets` outlives the source.
+std::unique_ptr<net::CredentialSource> make_secret_keys(secrets::Secrets& secrets,
+                                                        secrets::Reference reference);
+
+}  // namespace weir::app
