@@ -22,9 +22,9 @@ struct ManagerSettings {
 Result<ManagerSettings> read_settings(const Json& options) {
   ManagerSettings settings;
   const std::map<std::string, std::string*> known = {
-      {"region", &settings.options.region},     {"endpoint", &settings.options.endpoint},
-      {"prefix", &settings.options.prefix},     {"ca_file", &settings.ca_file},
-      {"profile", &settings.profile},           {"role_arn", &settings.role_arn},
+      {"region", &settings.options.region},  {"endpoint", &settings.options.endpoint},
+      {"prefix", &settings.options.prefix},  {"ca_file", &settings.ca_file},
+      {"profile", &settings.profile},        {"role_arn", &settings.role_arn},
       {"external_id", &settings.external_id}};
   for (const auto& [name, value] : options.items()) {
     const auto found = known.find(name);
@@ -36,8 +36,7 @@ Result<ManagerSettings> read_settings(const Json& options) {
           fmt::format("a connection of kind 'aws_secrets_manager' has no option '{}'", name),
           did_you_mean(name, names));
     }
-    if (!value.is_string())
-      return fail(ErrorCode::kInvalidConfig, "option '{}' is no text", name);
+    if (!value.is_string()) return fail(ErrorCode::kInvalidConfig, "option '{}' is no text", name);
     *found->second = value.get<std::string>();
   }
   return settings;
@@ -72,12 +71,12 @@ class OwnManager final : public secrets::Keeper {
                                                          .clock = ground.clock,
                                                          .random = ground.random,
                                                          .wait = net::make_wait()});
-    made->keeper_ = secrets::make_secrets_manager_keeper(
-        std::move(settings.options), {.http = made->http_.get(),
-                                      .credentials = made->credentials_.get(),
-                                      .clock = ground.clock,
-                                      .random = ground.random,
-                                      .wait = net::make_wait()});
+    made->keeper_ = secrets::make_secrets_manager_keeper(std::move(settings.options),
+                                                         {.http = made->http_.get(),
+                                                          .credentials = made->credentials_.get(),
+                                                          .clock = ground.clock,
+                                                          .random = ground.random,
+                                                          .wait = net::make_wait()});
     made->name_ = fmt::format("{} ('{}')", made->keeper_->name(), connection.connection_id);
     return made;
   }
@@ -114,12 +113,11 @@ class SecretKeys final : public net::CredentialSource {
     const auto json = parse_json(text);
     net::Credentials keys;
     keys.source = fmt::format("secret '{}'", reference_.id);
-    for (const auto& [name, to] :
-         {std::pair{"access_key_id", &keys.access_key_id},
-          std::pair{"secret_access_key", &keys.secret_access_key},
-          std::pair{"session_token", &keys.session_token}}) {
-      const bool has_it = json && json->is_object() && json->contains(name) &&
-                          json->at(name).is_string();
+    for (const auto& [name, to] : {std::pair{"access_key_id", &keys.access_key_id},
+                                   std::pair{"secret_access_key", &keys.secret_access_key},
+                                   std::pair{"session_token", &keys.session_token}}) {
+      const bool has_it =
+          json && json->is_object() && json->contains(name) && json->at(name).is_string();
       if (has_it) *to = json->at(name).get<std::string>();
     }
     if (!keys.access_key_id.empty() && !keys.secret_access_key.empty()) return keys;

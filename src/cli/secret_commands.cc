@@ -41,8 +41,8 @@ class NoEcho {
   bool is_on_ = false;
 };
 
-/// A line that is typed, or the whole of a pipe or a file but for its last line end. Never a word of
-/// the command: those are seen by everybody on the machine.
+/// A line that is typed, or the whole of a pipe or a file but for its last line end. Never a word
+/// of the command: those are seen by everybody on the machine.
 Result<std::string> read_value(Session& session, const std::string& id) {
   const Wiring& wiring = session.wiring();
   std::string value;
@@ -72,7 +72,8 @@ Result<SealKey> key_for(const SealedFile& sealed, const std::string& key_file, S
   std::error_code ignored;
   if (key || !sealed.ids().empty() || std::filesystem::exists(key_file, ignored)) return key;
   WEIR_ASSIGN(auto made, secrets::write_new_key(key_file));
-  session.say(fmt::format("made a key: {} (keep a copy: without it nothing can be opened)", key_file));
+  session.say(
+      fmt::format("made a key: {} (keep a copy: without it nothing can be opened)", key_file));
   return made;
 }
 
@@ -135,10 +136,10 @@ Result<int> seal_anew(Session& session, const std::string& new_key_file) {
     WEIR_TRY(anew.seal(id, text, fresh));
   }
   WEIR_TRY(secrets::write_sealed(file, anew));
-  session.say(fmt::format("sealed {} secrets in {} with the key in {}; it is used from now on with "
-                          "WEIR_SECRETS_KEY_FILE, or in place of {}",
-                          sealed.ids().size(), file, new_key_file,
-                          session.wiring().secrets_key_file));
+  session.say(
+      fmt::format("sealed {} secrets in {} with the key in {}; it is used from now on with "
+                  "WEIR_SECRETS_KEY_FILE, or in place of {}",
+                  sealed.ids().size(), file, new_key_file, session.wiring().secrets_key_file));
   session.give({{"secrets", sealed.ids().size()}, {"file", file}, {"key_file", new_key_file}});
   return 0;
 }
@@ -175,10 +176,12 @@ void add_secret_commands(CLI::App& app, Chosen& chosen) {
   });
   auto id = std::make_shared<std::string>();
   auto field = std::make_shared<std::string>();
-  auto* set = group->add_subcommand("set", "Seal one in the project's file; its value is read from "
-                                           "standard input");
+  auto* set = group->add_subcommand("set",
+                                    "Seal one in the project's file; its value is read from "
+                                    "standard input");
   set->add_option("id", *id, "Id, as in secret://id")->required();
-  set->add_option("--field", *field, "Field of a secret that is a JSON object, as in secret://id#field");
+  set->add_option("--field", *field,
+                  "Field of a secret that is a JSON object, as in secret://id#field");
   set->callback([&chosen, id, field] {
     chosen.action = [=](Session& session) { return set_secret(session, *id, *field); };
   });

@@ -29,7 +29,8 @@ Refusal read_refusal(const Response& response) {
   Refusal refusal;
   if (const auto json = parse_json(response.body); json && json->is_object()) {
     for (const char* name : {"__type", "code"})
-      if (refusal.code.empty()) refusal.code = json->value(name, Json()).is_string() ? json->value(name, "") : "";
+      if (refusal.code.empty())
+        refusal.code = json->value(name, Json()).is_string() ? json->value(name, "") : "";
     for (const char* name : {"message", "Message"})
       if (refusal.message.empty() && json->contains(name) && json->at(name).is_string())
         refusal.message = json->at(name).get<std::string>();
@@ -57,9 +58,9 @@ bool may_pass(const Response& response, const Refusal& refusal) {
 
 /// The keys, not the rights: others may do.
 bool is_about_keys(const Refusal& refusal) {
-  return has_any(refusal.code, {"UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken",
-                                "InvalidSignature", "SignatureDoesNotMatch",
-                                "IncompleteSignature", "MissingAuthenticationToken"});
+  return has_any(refusal.code,
+                 {"UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken", "InvalidSignature",
+                  "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken"});
 }
 
 ErrorCode code_of(const Response& response, const Refusal& refusal) {
@@ -90,11 +91,10 @@ Result<Response> AwsJson::send(std::string_view operation, const std::string& bo
   request.timeout_ms = options_.timeout_ms;
   request.headers = {{"Content-Type", "application/x-amz-json-1.1"},
                      {"X-Amz-Target", fmt::format("{}.{}", options_.target, operation)}};
-  WEIR_TRY(sign(request, keys,
-                {.region = options_.region,
-                 .service = options_.service,
-                 .at_us = ground_.clock->now_us()},
-                sha256_hex(body)));
+  WEIR_TRY(sign(
+      request, keys,
+      {.region = options_.region, .service = options_.service, .at_us = ground_.clock->now_us()},
+      sha256_hex(body)));
   return ground_.http->send(request, cancel);
 }
 
@@ -113,9 +113,9 @@ Result<Json> AwsJson::call(std::string_view operation, const Json& body, const C
     if (response) {
       const Refusal refusal = read_refusal(*response);
       error.code = code_of(*response, refusal);
-      error.message = printable(fmt::format("{} does not do {}: {}{}{}", options_.service, operation,
-                                            refusal.code, refusal.message.empty() ? "" : ": ",
-                                            refusal.message));
+      error.message = printable(fmt::format("{} does not do {}: {}{}{}", options_.service,
+                                            operation, refusal.code,
+                                            refusal.message.empty() ? "" : ": ", refusal.message));
       wait_ms = std::max(wait_ms, retry_after_ms(*response));
       may_help = may_pass(*response, refusal);
       if (is_about_keys(refusal) && !has_new_keys) {

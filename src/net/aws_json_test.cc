@@ -32,8 +32,10 @@ class ZeroRandom final : public Random {
 class NumberedKeys final : public CredentialSource {
  public:
   Result<Credentials> get(const Cancel& /*cancel*/) override {
-    return Credentials{.access_key_id = fmt::format("KEY{}", number),
-                       .secret_access_key = "hidden-half"};
+    Credentials keys;
+    keys.access_key_id = fmt::format("KEY{}", number);
+    keys.secret_access_key = "hidden-half";
+    return keys;
   }
   void forget(const Credentials& /*credentials*/) override { ++number; }
   int number = 1;
@@ -141,7 +143,8 @@ TEST_F(AwsJsonTest, RefusalsSayWhy) {
   Answer by_header{.status = 400};
   by_header.headers = {{"x-amzn-ErrorType", "ValidationException:http://internal.amazon.com/"}};
   const Case cases[] = {
-      {refusal(400, "ResourceNotFoundException"), ErrorCode::kNotFound, "ResourceNotFoundException"},
+      {refusal(400, "ResourceNotFoundException"), ErrorCode::kNotFound,
+       "ResourceNotFoundException"},
       {refusal(400, "ns#EntityNotFoundException"), ErrorCode::kNotFound, ": EntityNotFound"},
       {refusal(400, "AccessDeniedException"), ErrorCode::kDenied, "because the service says so"},
       {{.status = 403, .body = "<html>"}, ErrorCode::kDenied, "HTTP 403"},

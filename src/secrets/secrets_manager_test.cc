@@ -16,7 +16,10 @@ using ::testing::ElementsAre;
 class FixedKeys final : public net::CredentialSource {
  public:
   Result<net::Credentials> get(const Cancel& /*cancel*/) override {
-    return net::Credentials{.access_key_id = "KEY", .secret_access_key = "hidden-half"};
+    net::Credentials keys;
+    keys.access_key_id = "KEY";
+    keys.secret_access_key = "hidden-half";
+    return keys;
   }
   void forget(const net::Credentials& /*credentials*/) override {}
 };

@@ -1,7 +1,7 @@
 // AWS Secrets Manager, API version 2017-10-17: GetSecretValue and ListSecrets.
 
-#include "base/base64.h"
 #include "secrets/secrets_manager.h"
+#include "base/base64.h"
 
 namespace weir::secrets {
 namespace {
