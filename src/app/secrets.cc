@@ -85,7 +85,7 @@ class OwnManager final : public secrets::Keeper {
   Result<std::string> fetch(const std::string& id, const Cancel& cancel) override {
     return keeper_->fetch(id, cancel);
   }
-  Result<std::vector<std::string>> list(const Cancel& cancel) override {
+  Result<std::optional<std::vector<std::string>>> list(const Cancel& cancel) override {
     return keeper_->list(cancel);
   }
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <ostream>
 
+#include "base/redact.h"
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "config/first_project.h"
@@ -13,7 +14,8 @@ namespace weir::cli {
 namespace {
 
 Result<int> validate(Session& session) {
-  WEIR_ASSIGN(const auto faults, check_project(session));
+  WEIR_ASSIGN(auto faults, check_project(session));
+  for (auto& fault : faults) fault = without_secrets(std::move(fault));
   if (faults.empty()) {
     session.say("the project is good");
     session.give({{"faults", Json::array()}});

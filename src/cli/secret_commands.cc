@@ -150,11 +150,11 @@ Result<int> list_secrets(Session& session) {
   Json list = Json::array();
   for (const auto& keeper : secrets->keepers()) {
     const auto ids = keeper->list(*session.wiring().cancel);
-    if (!ids && ids.error().code == ErrorCode::kUnsupported) continue;
     if (!ids)
       return std::unexpected(
           Error(ids.error()).while_doing(fmt::format("asking {}", keeper->name())));
-    for (const auto& id : *ids) {
+    if (!ids->has_value()) continue;
+    for (const auto& id : **ids) {
       rows.push_back({id, keeper->name()});
       list.push_back({{"secret", id}, {"kept_by", keeper->name()}});
     }

@@ -194,7 +194,8 @@ class Linter {
       if (secrets::is_reference(text)) {
         const auto reference = secrets::parse_reference(text);
         if (!reference) fault(subject.in(name), reference.error().message, reference.error().hint);
-      } else if (names_secret(name) && !value.is_null()) {
+      } else if ((names_secret(name) || name == "token") && !value.is_null()) {
+        process_redactor().remember(text);  // The line it stands in is shown.
         fault(subject.in(name), fmt::format("the option '{}' holds a secret in clear", name),
               "keep it with `weir secret set ID`, and write secret://ID here");
       }

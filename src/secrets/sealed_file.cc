@@ -44,7 +44,7 @@ Result<SealKey> SealKey::parse(std::string_view text) {
   auto bytes = from_base64(text.substr(first, last == text.npos ? 0 : last + 1 - first));
   if (!bytes || bytes->size() != kKeyBytes)
     return fail_with_hint(ErrorCode::kInvalidData, "the key is not the Base64 of 32 bytes",
-                          "`weir secret new-key` makes one");
+                          "`weir secret seal` makes one; so does the first `weir secret set`");
   SealKey key;
   std::ranges::copy(*bytes, key.bytes_.begin());
   return key;

@@ -7,6 +7,7 @@
 /// (base/redact.h), and the process leaves no core dump.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,8 @@ class Keeper {
   /// The newest text of a secret. kNotFound where it is not kept here; kDenied, kUnavailable where
   /// it cannot be had.
   virtual Result<std::string> fetch(const std::string& id, const Cancel& cancel) = 0;
-  /// The ids that are kept here; kUnsupported where that cannot be told.
-  virtual Result<std::vector<std::string>> list(const Cancel& cancel) = 0;
+  /// The ids that are kept here; none where the keeper cannot tell.
+  virtual Result<std::optional<std::vector<std::string>>> list(const Cancel& cancel) = 0;
 };
 
 /// `WEIR_SECRET_<ID>`, the id in capitals, other characters as `_`: `shop-db` is

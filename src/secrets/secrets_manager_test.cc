@@ -76,7 +76,7 @@ TEST_F(ManagerTest, ListsPageByPageWithoutThePrefix) {
     EXPECT_EQ(asked["NextToken"], "more");
     return {{"SecretList", {{{"Name", "weir/prod/b"}}}}};
   });
-  EXPECT_THAT(*keeper_->list(never_), ElementsAre("a", "b"));
+  EXPECT_THAT(**keeper_->list(never_), ElementsAre("a", "b"));
 }
 
 }  // namespace

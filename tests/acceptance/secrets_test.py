@@ -54,6 +54,7 @@ class Manager(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.secrets, self.asked = {}, 0
+        self.before = []  # Texts that are given once each, before that of `secrets`.
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -67,7 +68,8 @@ class Manager(http.server.ThreadingHTTPServer):
                 elif not signed:
                     status, body = 400, {"__type": "UnrecognizedClientException"}
                 elif asked["SecretId"] in outer.secrets:
-                    status, body = 200, {"SecretString": outer.secrets[asked["SecretId"]]}
+                    text = outer.before.pop(0) if outer.before else outer.secrets[asked["SecretId"]]
+                    status, body = 200, {"SecretString": text}
                 else:
                     status, body = 400, {"__type": "ResourceNotFoundException", "Message": "no such secret"}
                 text = json.dumps(body).encode()
@@ -142,16 +144,17 @@ class Commands(Base):
         (self.project.folder / "home/weir.key").chmod(0o644)
         self.assertIn("chmod 600", self.weir("secret", "set", "a", given="x", expect=1).stderr)
         (self.project.folder / "secrets.sealed").write_text("{}")
-        self.assertIn("secrets.sealed", self.weir("secret", "list", expect=1).stderr)
+        self.assertIn("secrets.sealed", self.weir("secret", "list", expect=2).stderr)
 
     def test_the_configuration_holds_no_secret_in_clear(self):
         self.project.write("weir.yaml", "project: shop\nlayers: [{name: raw, uri: raw}]\nconnections:\n"
-                           "  - {connection_id: db, kind: postgres, password: c4nary-value, api_key: 'secret://a#b'}\n"
+                           "  - {connection_id: db, kind: postgres, password: c4nary-value and more, api_key: 'secret://a#b'}\n"
                            "  - {connection_id: odd, kind: postgres, password: 'secret://'}\n")
         refused = self.weir("validate", expect=2).stderr
         self.assertIn("'password' holds a secret in clear", refused)
         self.assertIn("refers to no secret", refused)
-        self.assertNotIn("api_key", refused)
+        self.assertNotIn("'api_key' holds", refused)
+        self.assertNotIn("and more", refused)
         self.assertNotIn("c4nary-value", refused)
 
 
@@ -179,12 +182,12 @@ class Lake(Base):
         yaml = YAML.replace("ENGINE", engine)
         self.project.write("weir.yaml", yaml.replace("datasets:", manager + "datasets:"))
 
-    def keys(self, secret=versitygw.SECRET_KEY):
-        return json.dumps({"access_key_id": versitygw.ACCESS_KEY, "secret_access_key": secret})
+    def keys(self, secret=versitygw.SECRET_KEY, access=versitygw.ACCESS_KEY):
+        return json.dumps({"access_key_id": access, "secret_access_key": secret})
 
     def check_loaded(self):
         rows = json.loads(self.weir("--output", "json", "table", "query", "SELECT id FROM raw.sales").stdout)
-        self.assertEqual([row["id"] for row in rows["rows"]], [1])
+        self.assertEqual([row["id"] for row in rows], [1])
 
     def test_sealed_keys_open_it_in_every_engine(self):
         self.weir("secret", "set", "lake-keys", given=self.keys())
@@ -194,7 +197,7 @@ class Lake(Base):
         self.project.write("landing/2.csv", "id,amount\n1,3.50\n")
         self.weir("run", "sales", "--apply")
         self.weir("reconcile")
-        self.weir("export", str(self.project.folder / "exported"))
+        self.weir("export", "--to", str(self.project.folder / "exported"))
         self.check_absent(versitygw.SECRET_KEY)
 
     def test_the_environment_comes_first(self):
@@ -210,7 +213,7 @@ class Lake(Base):
         failed = self.weir("retry", "sales", expect=1).stderr
         self.assertIn("denied", self.weir("--output", "json", "status").stdout + failed)
         self.weir("secret", "set", "lake-keys", given='{"user": "ann"}')
-        self.assertIn("it holds no AWS keys", self.weir("retry", "sales", expect=1).stderr)
+        self.assertIn("it holds no AWS keys", self.weir("retry", "sales", expect=2).stderr)
         self.weir("secret", "set", "lake-keys", given=self.keys())
         self.weir("retry", "sales")
         self.check_loaded()
@@ -235,6 +238,19 @@ class Lake(Base):
         self.project.write("landing/3.csv", "id,amount\n1,4.50\n")
         self.assertIn("UnrecognizedClient", self.weir("run", "sales", expect=1).stderr)
         self.check_absent(versitygw.SECRET_KEY, "m4nager/own+key")
+
+    def test_keys_that_are_rotated_during_a_run(self):
+        manager = Manager()
+        self.addCleanup(manager.server_close)
+        self.addCleanup(manager.shutdown)
+        self.write_project(manager=MANAGER.replace("URL", manager.url))
+        manager.secrets = {"weir/lake-keys": self.keys()}
+        manager.before = [self.keys("0f-bef0re/the+rotation", "AKIAGONE")]
+        self.project.environment.update(AWS_ACCESS_KEY_ID="AKIAMANAGER", AWS_SECRET_ACCESS_KEY="m4nager/own+key")
+        self.weir("run", "sales", "--apply")
+        self.assertEqual((manager.before, manager.asked), ([], 2))
+        self.check_loaded()
+        self.check_absent(versitygw.SECRET_KEY, "0f-bef0re/the+rotation")
 
 
 if __name__ == "__main__":

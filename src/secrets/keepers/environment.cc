@@ -27,8 +27,8 @@ class EnvironmentKeeper final : public Keeper {
     return *std::move(value);
   }
 
-  Result<std::vector<std::string>> list(const Cancel& /*cancel*/) override {
-    return fail(ErrorCode::kUnsupported, "a variable does not tell the id that it is for");
+  Result<std::optional<std::vector<std::string>>> list(const Cancel& /*cancel*/) override {
+    return std::nullopt;  // A variable does not tell the id that it is for.
   }
 
  private:

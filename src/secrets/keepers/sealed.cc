@@ -40,7 +40,7 @@ class SealedKeeper final : public Keeper {
     return while_doing(sealed.open(id, key), fmt::format("opening {}", places_.file));
   }
 
-  Result<std::vector<std::string>> list(const Cancel& /*cancel*/) override {
+  Result<std::optional<std::vector<std::string>>> list(const Cancel& /*cancel*/) override {
     WEIR_ASSIGN(const SealedFile sealed, read_sealed(places_.file));
     return sealed.ids();
   }

@@ -29,7 +29,7 @@ class ManagerKeeper final : public Keeper {
     return from_base64(binary);
   }
 
-  Result<std::vector<std::string>> list(const Cancel& cancel) override {
+  Result<std::optional<std::vector<std::string>>> list(const Cancel& cancel) override {
     std::vector<std::string> ids;
     Json asked = {{"MaxResults", 100}};
     if (!prefix_.empty())
