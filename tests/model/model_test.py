@@ -56,6 +56,9 @@ MUTANTS = {
     "NO_FIRST_COMMIT": (HOLDS["first_commit"], "NoUncommittedVisible"),
     "NO_FLOOR": ({"ATTEMPTS": 4, "DOUBTS": 0}, "NothingLeftBehind"),
 }
+LONG_MUTANTS = {
+    "FORGETS_UNDONE": (LONG["stranger_and_three_attempts"], "NothingLeftBehind"),
+}
 
 
 def run(*words, folder):
@@ -112,10 +115,10 @@ class Model(unittest.TestCase):
                 searched = self.search(name, world, is_small=False)
                 self.assertTrue(searched.is_right and searched.is_complete, searched.text[-3000:])
 
-    def all_break(self, worlds):
+    def all_break(self, worlds, is_small=True):
         for name, (world, invariant) in worlds.items():
             with self.subTest(name):
-                searched = self.search(name, world, is_small=True)
+                searched = self.search(name, {**world, name: ""}, is_small)
                 self.assertTrue(searched.broken, searched.text[-3000:])
                 self.assertEqual(searched.broken[0], invariant)
 
@@ -123,11 +126,12 @@ class Model(unittest.TestCase):
         self.all_hold(HOLDS)
 
     def test_mutants_are_caught(self):
-        self.all_break({name: ({**world, name: ""}, invariant) for name, (world, invariant) in MUTANTS.items()})
+        self.all_break(MUTANTS)
 
     @unittest.skipUnless(IS_LONG, "WEIR_LONG=1")
     def test_the_protocol_holds_at_length(self):
         self.all_hold(LONG)
+        self.all_break(LONG_MUTANTS, is_small=False)
 
 
 if __name__ == "__main__":

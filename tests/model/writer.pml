@@ -33,7 +33,7 @@ inline check_nothing_left() {
 
 inline forget() {
   e = 0; t = 0; u = 0; touched = 0; todo = 0; finished = 0; group = 0; tries = 0; last = 0;
-  done = 0; seen_inflight = 0; seen_requested = 0; marked = 0; listed = 0; were_over = 0;
+  done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0; listed = 0; were_over = 0;
   i = 0;
   do
   :: i < GROUPS -> known[i] = 0; i++
@@ -48,7 +48,7 @@ inline forget() {
 
 proctype Writer(byte me) {
   byte token, a, e, t, u, last, touched, todo, finished, group, tries;
-  short done, seen_inflight, seen_requested, marked, listed, were_over;
+  short done, seen_inflight, seen_requested, undone, marked, listed, were_over;
   byte known[GROUPS];     /* of the groups touched: the attempt + 1 whose file was read */
   byte announced[ALL];    /* files that are to be removed */
   bool is_own_undo, is_done, may_be_decided;
@@ -232,7 +232,7 @@ all_undone:
     do
     :: i < ALL ->
       if
-      :: (listed & BIT(i)) && !((done | seen_inflight | seen_requested) & BIT(instant_of[i])) &&
+      :: (listed & BIT(i)) && !((done | (seen_inflight | seen_requested) & ~undone) & BIT(instant_of[i])) &&
          !SHOWS(instant_of[i], done, seen_inflight | seen_requested) -> files[i] = 0
       :: else
       fi;
@@ -248,7 +248,7 @@ all_undone:
     :: else -> break
     od;
     check_nothing_left(); were_over = 0;
-    done = 0; seen_inflight = 0; seen_requested = 0; marked = 0; listed = 0
+    done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0; listed = 0
   } END;
 #else
   d_step { check_nothing_left(); were_over = 0 };
@@ -466,7 +466,11 @@ remove_file:
 #ifdef NO_ROLL_BACK
   :: else
 #else
-  :: else -> u++; goto next_pending
+  :: else ->
+#ifndef FORGETS_UNDONE
+    undone = undone | BIT(u);
+#endif
+    u++; goto next_pending
 #endif
   fi END;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/faulty.h"
+#include "table/hudi/file_slices.h"
 #include "table/hudi/test_table.h"
 #include "table/hudi/timeline.h"
 
@@ -156,6 +157,33 @@ INSTANTIATE_TEST_SUITE_P(Hudi, CrashSweep,
 INSTANTIATE_TEST_SUITE_P(Hudi, RollBackSweep,
                          ::testing::Values(kUpsertDiesBefore, kUpsertDiesAfter, kReplaceDiesBefore,
                                            kReplaceDiesAfter));
+
+// Another engine takes back what a dead writer left, while a writer that overslept puts `requested`
+// of the same instant: files without markers, below an instant that is there.
+TEST(RollBack, RemovesFilesWhoseMarkersAnotherEngineRemoved) {
+  FaultPlan none;
+  ASSERT_TRUE(try_commit(*old_table(), none, commit_second));
+  int met = 0;
+  for (int64_t call = 1; call <= none.mutating_calls(); ++call) {
+    SCOPED_TRACE(call);
+    const auto store = old_table();
+    FaultPlan plan(
+        Fault{call, FaultKind::kCrashAfter, ErrorCode::kUnavailable, storage::Repeat::kOnce});
+    (void)try_commit(*store, plan, commit_second);
+    const auto pending = Timeline::load(*store).value().pending_commits();
+    if (pending.empty()) continue;
+    const auto& [time, action] = std::pair{pending.front().time, pending.front().action};
+    const auto markers = storage::list_all(*store, kMarkerFolder).value();
+    for (const auto& marker : markers) ASSERT_TRUE(store->remove(marker.name));
+    ASSERT_TRUE(store->remove(instant_file(time, action, Instant::State::kInflight)));
+    const auto files = list_data_files(*store).value();
+    met += std::ranges::any_of(files, [&](const auto& file) { return file.instant == time; });
+    FaultPlan calm;
+    roll_back(*store, calm);
+    check_table(*store);
+  }
+  EXPECT_GT(met, 0);
+}
 
 TEST(LostAnswer, IsSettledSoThatAWriterKnowsOfItsCommit) {
   FaultPlan none;

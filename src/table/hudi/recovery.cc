@@ -86,11 +86,13 @@ Result<Ending> end_pending(storage::Storage& store, const Instant& pending) {
 
 /// Removes data files of no commit: a writer that lost its guard may finish a file after it was
 /// rolled back. They are invisible until the timeline's beginning passes them, and then they
-/// appear.
+/// appear. An instant that was undone just now is no commit either: where another engine had undone
+/// it before, its files have no markers.
 Status remove_orphans(storage::Storage& store, const std::vector<DataFile>& listed,
-                      const Timeline& timeline) {
+                      const Timeline& timeline, const std::set<std::string>& undone) {
   std::set<std::string, std::less<>> known;
-  for (const auto& instant : timeline.instants()) known.insert(instant.time);
+  for (const auto& instant : timeline.instants())
+    if (!undone.contains(instant.time)) known.insert(instant.time);
   for (const auto& file : listed) {
     if (known.contains(file.instant) || timeline.shows_files_of(file.instant)) continue;
     WEIR_TRY(store.remove(file.name));
@@ -167,6 +169,7 @@ Result<RolledBack> roll_back_all(storage::Storage& store, bool is_own_table,
   RolledBack result;
   result.has_commits = !timeline.commits().empty();
   std::set<std::string> pending_times;
+  std::set<std::string> undone;
   for (const auto& pending : timeline.pending_commits()) {
     pending_times.insert(pending.time);
     if (pending.time >= before) continue;
@@ -177,6 +180,7 @@ Result<RolledBack> roll_back_all(storage::Storage& store, bool is_own_table,
                             fmt::format("ending the unfinished commit {}", pending.time)));
     if (ending == Ending::kUndone) {
       ++result.undone;
+      undone.insert(pending.time);
       continue;
     }
     result.has_commits = true;
@@ -193,7 +197,7 @@ Result<RolledBack> roll_back_all(storage::Storage& store, bool is_own_table,
   for (const auto& time : decided) {
     if (timeline.is_completed(time)) WEIR_TRY(remove_decision(store, time));
   }
-  WEIR_TRY(remove_orphans(store, files, timeline));
+  WEIR_TRY(remove_orphans(store, files, timeline, undone));
   return result;
 }
 
