@@ -58,9 +58,11 @@ class Server:
         return done.stdout
 
     def start(self) -> None:
-        # Another program may take the port between asking and using it: then the server ends.
-        for _ in range(5):
-            self.port = _free_port()
+        # Again on the port it had. Another program may take a port between asking and using it: then the
+        # server ends.
+        for attempt in range(5):
+            if self.port == 0 or attempt > 0:
+                self.port = _free_port()
             with open(f"{self.folder}/log", "ab") as log:
                 self._process = subprocess.Popen(
                     [PROGRAMS / "postgres", "-D", f"{self.folder}/data",

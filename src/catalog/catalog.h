@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/process.h"
@@ -326,6 +327,9 @@ struct CatalogOptions {
   std::string base_folder;           ///< Relative SQLite paths count from it.
   bool may_create = true;            ///< False: kNotFound where there is none yet.
   int64_t busy_timeout_ms = 30'000;  ///< How long to wait for a lock of another process.
+  /// Once opened: how long a call waits for a server that went away (a restart, a failover).
+  int64_t patience_ms = 60'000;
+  const Cancel* cancel = nullptr;  ///< Ends that wait.
 };
 
 /// Opens the database and brings its schema up to date (numbered migrations, one transaction each).

@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "catalog/conformance.h"
 #include "catalog/postgres_for_test.h"
 
@@ -17,9 +19,20 @@ class Postgres : public ::testing::Test {
     ASSERT_OK(url);
     url_ = *url;
   }
-  Result<std::unique_ptr<Catalog>> open(const std::string& url, StatementHook hook = nullptr) {
-    return open_catalog_with({.url = url, .base_folder = "", .busy_timeout_ms = 300}, clock_,
-                             std::move(hook));
+  Result<std::unique_ptr<Catalog>> open(const std::string& url, StatementHook hook = nullptr,
+                                        int64_t patience_ms = 0) {
+    return open_catalog_with(
+        {.url = url, .base_folder = "", .busy_timeout_ms = 300, .patience_ms = patience_ms}, clock_,
+        std::move(hook));
+  }
+  /// How often it stands in the audit log.
+  int64_t audits_of(std::string_view action) {
+    Database database(*make_postgres_dialect(url_, 300), nullptr);
+    const auto rows = database.read([&](Session& session) {
+      return session.select("count(*) AS n", "FROM audit_log WHERE action = :action",
+                            {{"action", std::string(action)}});
+    });
+    return rows ? std::stoll(rows->front().at("n").value_or("-1")) : -1;
   }
   /// Ends every connection but the one that asks.
   void cut_connections() {
@@ -36,19 +49,71 @@ class Postgres : public ::testing::Test {
   std::string url_;
 };
 
-TEST_F(Postgres, ConnectionLostAtCommitIsOutcomeUnknown) {
+TEST_F(Postgres, ServerThatStaysAwayAtCommitIsOutcomeUnknown) {
   bool is_armed = false;
   const auto catalog = open(url_, [&](std::string_view sql) {
     if (!is_armed || sql != "COMMIT") return;
     is_armed = false;
-    cut_connections();
+    EXPECT_OK(server_->crash());
   });
   ASSERT_OK(catalog);
   is_armed = true;
   const auto status = (*catalog)->audit("ann", "x", {});
+  ASSERT_OK(server_->start());
   EXPECT_FAILS(ErrorCode::kOutcomeUnknown, status);
   EXPECT_THAT(status.error().hint, HasSubstr("look"));
   EXPECT_OK((*catalog)->audit("ann", "y", {})) << "with a new connection";
+}
+
+TEST_F(Postgres, ConnectionLostBeforeCommitBeginsAnew) {
+  for (const std::string_view statement : {"INSERT", "COMMIT", "BEGIN"}) {
+    bool is_armed = false;
+    const auto catalog = open(
+        url_,
+        [&](std::string_view sql) {
+          if (!is_armed || !sql.starts_with(statement)) return;
+          is_armed = false;
+          cut_connections();
+        },
+        10'000);
+    ASSERT_OK(catalog);
+    is_armed = true;
+    EXPECT_OK((*catalog)->audit("ann", std::string(statement), {}));
+    EXPECT_FALSE(is_armed);
+    EXPECT_EQ(audits_of(statement), 1) << statement;
+  }
+}
+
+TEST_F(Postgres, ServerThatRestartsIsWaitedFor) {
+  std::atomic<bool> is_armed = false;
+  std::atomic<bool> is_gone = false;
+  const auto crash = [&](std::string_view sql) {
+    if (!is_armed || !sql.starts_with("INSERT")) return;
+    is_armed = false;
+    EXPECT_OK(server_->crash());
+    is_gone = true;
+    is_gone.notify_one();
+  };
+  const auto catalog = open(url_, crash, 20'000);
+  ASSERT_OK(catalog);
+  is_armed = true;
+  std::jthread audit([&] { EXPECT_OK((*catalog)->audit("ann", "x", {})); });
+  is_gone.wait(false);
+  // By this thread: the server ends with the one that starts it.
+  ASSERT_OK(server_->start());
+  audit.join();
+  EXPECT_EQ(audits_of("x"), 1);
+}
+
+TEST_F(Postgres, WaitForTheServerEndsWhenSomebodyStops) {
+  Cancel cancel;
+  const auto catalog = open_catalog_with(
+      {.url = url_, .base_folder = "", .busy_timeout_ms = 300, .cancel = &cancel}, clock_, nullptr);
+  ASSERT_OK(catalog);
+  ASSERT_OK(server_->crash());
+  std::jthread stop([&] { cancel.cancel("enough"); });
+  EXPECT_FAILS(ErrorCode::kUnavailable, (*catalog)->audit("ann", "x", {}));
+  ASSERT_OK(server_->start());
 }
 
 TEST_F(Postgres, ConnectionLostBeforeCommitIsUnavailable) {

@@ -72,6 +72,7 @@ Result<catalog::Catalog*> Session::catalog(bool may_create) {
   options.url = url;
   options.base_folder = folder_;
   options.may_create = may_create;
+  options.cancel = wiring_.cancel;
   WEIR_ASSIGN(catalog_, catalog::open_catalog(options, *wiring_.clock, *wiring_.random));
   return catalog_.get();
 }

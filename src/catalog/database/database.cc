@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
+#include <thread>
 
 namespace weir::catalog {
 namespace {
@@ -50,6 +51,15 @@ class BoundValues {
   };
   std::deque<Slot> slots_;
 };
+
+/// Nothing where it has not written, or where the database needs no number.
+std::optional<int64_t> number_of_transaction(soci::session& session, const Words& words) {
+  if (words.transaction.empty()) return std::nullopt;
+  long long number = 0;
+  soci::indicator indicator = soci::i_null;
+  session << fmt::format("SELECT {}", words.transaction), soci::into(number, indicator);
+  return indicator == soci::i_ok ? std::optional<int64_t>(number) : std::nullopt;
+}
 
 /// A connection that cannot even roll back is closed, which does the same.
 bool quietly(soci::session& session, std::string_view sql) noexcept {
@@ -237,6 +247,25 @@ Result<int64_t> Session::now_us(Clock& clock) {
   return now_us;
 }
 
+// ---- patience ------------------------------------------------------------------------------
+
+Patience::Patience(int64_t limit_ms, const Cancel* cancel)
+    : cancel_(cancel),
+      until_(std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms)) {}
+
+bool Patience::wait() {
+  constexpr auto kLook = std::chrono::milliseconds(50);
+  constexpr auto kLongest = std::chrono::milliseconds(1'000);
+  const auto until = std::min(until_, std::chrono::steady_clock::now() + pause_);
+  pause_ = std::min(pause_ * 2, kLongest);
+  while (true) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= until_ || (cancel_ != nullptr && cancel_->is_cancelled())) return false;
+    if (now >= until) return true;
+    std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(kLook, until - now));
+  }
+}
+
 // ---- connections ---------------------------------------------------------------------------
 
 Result<Database::Connection> Database::take() {
@@ -282,23 +311,65 @@ Result<Database::Connection> Database::begin(std::string_view sql) {
   }
 }
 
-Status Database::commit(Connection connection) {
+Result<Database::Connection> Database::begin(std::string_view sql, Patience& patience) {
+  while (true) {
+    auto connection = begin(sql);
+    if (connection || connection.error().code != ErrorCode::kUnavailable || !patience.wait())
+      return connection;
+  }
+}
+
+Result<bool> Database::commit(Connection connection, Patience& patience) {
+  const bool has_numbers = !dialect_->words().transaction.empty();
+  bool is_asked = false;
+  std::optional<int64_t> number;
+  Error error;
   try {
+    number = number_of_transaction(*connection, dialect_->words());
+    is_asked = true;
     if (hook_) hook_("COMMIT");
     *connection << "COMMIT";
     give_back(std::move(connection));
-    return {};
+    return true;
   } catch (const std::exception& problem) {
-    Error error = dialect_->explain(problem, connection.get());
-    const bool is_unknown =
-        dialect_->is_lost(*connection) ||
-        (error.code == ErrorCode::kUnavailable && !quietly(*connection, "ROLLBACK"));
-    connection.reset();
-    give_back(nullptr);
-    if (!is_unknown) return std::unexpected(std::move(error));
-    error.code = ErrorCode::kOutcomeUnknown;
-    error.hint = "the change may have been made: look before making it again";
-    return std::unexpected(std::move(error).while_doing("committing a transaction"));
+    error = dialect_->explain(problem, connection.get());
+  }
+  const bool is_unknown =
+      dialect_->is_lost(*connection) ||
+      (error.code == ErrorCode::kUnavailable && !quietly(*connection, "ROLLBACK"));
+  connection.reset();
+  give_back(nullptr);
+  if (!is_unknown) return std::unexpected(std::move(error));
+  if (has_numbers && !is_asked) {  // It was lost before it came to COMMIT.
+    if (patience.wait()) return false;
+    return std::unexpected(std::move(error));
+  }
+  if (has_numbers && !number) return true;  // It has only read.
+  if (number) {
+    auto found = was_committed(*number, patience);
+    if (found) return found;
+    error = std::move(error).while_doing(
+        fmt::format("asking what became of it: {}", found.error().message));
+  }
+  error.code = ErrorCode::kOutcomeUnknown;
+  error.hint = "the change may have been made: look before making it again";
+  return std::unexpected(std::move(error).while_doing("committing a transaction"));
+}
+
+Result<bool> Database::was_committed(int64_t number, Patience& patience) {
+  const Words& words = dialect_->words();
+  while (true) {
+    WEIR_ASSIGN(Connection connection, begin(words.begin_read, patience));
+    Session session(*dialect_, *connection, hook_);
+    const auto rows =
+        session.select(fmt::format("{} AS outcome", words.outcome), "", {{"id", number}});
+    roll_back(std::move(connection));
+    const std::string outcome = rows ? rows->front().at("outcome").value_or("") : "in progress";
+    if (outcome == "committed" || outcome == "aborted") return outcome == "committed";
+    // Its server process may not have seen yet that we are gone.
+    if (outcome != "in progress" || !patience.wait())
+      return fail(ErrorCode::kOutcomeUnknown, "the server says '{}' of transaction {}", outcome,
+                  number);
   }
 }
 

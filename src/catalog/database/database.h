@@ -3,6 +3,7 @@
 /// Connections, transactions and rows over SOCI: the one place that calls it, so that its
 /// exceptions end here. It knows SQL and nothing of weir's tables.
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -123,6 +125,7 @@ class Session {
 
   const Words& words() const { return dialect_.words(); }
   bool met_deadlock() const { return met_deadlock_; }
+  bool is_lost() const { return dialect_.is_lost(session_); }
 
  private:
   std::unexpected<Error> explain(const std::exception& problem);
@@ -133,6 +136,20 @@ class Session {
   bool met_deadlock_ = false;
 };
 
+/// How long one transaction may wait, in all, for a server that went away.
+class Patience {
+ public:
+  Patience(int64_t limit_ms, const Cancel* cancel);
+  /// Waits a moment, longer each time. False, at once, where the time is over or somebody asks to
+  /// stop.
+  bool wait();
+
+ private:
+  const Cancel* const cancel_;
+  const std::chrono::steady_clock::time_point until_;
+  std::chrono::milliseconds pause_{50};
+};
+
 /// Safe to use from many threads at once; at most kMaxConnections transactions run, others wait.
 class Database {
  public:
@@ -141,9 +158,17 @@ class Database {
 
   const Dialect& dialect() const { return *dialect_; }
 
-  /// Runs `body(Session&)` in one transaction that commits if it succeeds. kOutcomeUnknown where
-  /// the connection broke at COMMIT. The body runs again where the database rolled it back in
-  /// favour of another, so it must not have other effects.
+  /// From now on a transaction waits so long for a server that cannot be reached, and begins anew
+  /// where its connection broke. Not while others use it.
+  void wait_for_server(int64_t limit_ms, const Cancel* cancel) {
+    patience_ms_ = limit_ms;
+    cancel_ = cancel;
+  }
+
+  /// Runs `body(Session&)` in one transaction that commits if it succeeds. Where the connection
+  /// breaks at COMMIT the server is asked what became of it; kOutcomeUnknown where it cannot say.
+  /// The body runs again where the database rolled it back in favour of another or lost the
+  /// connection, so it must not have other effects.
   template <typename Body>
   auto write(Body&& body) -> std::invoke_result_t<Body&, Session&> {
     std::unique_lock<std::mutex> turn;
@@ -163,27 +188,37 @@ class Database {
 
   template <typename Body>
   auto run(std::string_view begin_sql, Body& body) -> std::invoke_result_t<Body&, Session&> {
+    Patience patience(patience_ms_, cancel_);
     for (int attempt = 1;; ++attempt) {
-      WEIR_ASSIGN(Connection connection, begin(begin_sql));
+      WEIR_ASSIGN(Connection connection, begin(begin_sql, patience));
       Session session(*dialect_, *connection, hook_);
       auto result = body(session);
       if (result) {
-        WEIR_TRY(commit(std::move(connection)));
-        return result;
+        WEIR_ASSIGN(const bool is_done, commit(std::move(connection), patience));
+        if (is_done) return result;
+        continue;
       }
+      const bool is_lost = session.is_lost();
+      const bool met_deadlock = session.met_deadlock();
       roll_back(std::move(connection));
-      if (!session.met_deadlock() || attempt == kAttempts) return result;
+      if (is_lost ? !patience.wait() : !met_deadlock || attempt == kAttempts) return result;
     }
   }
 
   Result<Connection> take();
   void give_back(Connection connection);  ///< nullptr: it is gone.
   Result<Connection> begin(std::string_view sql);
-  Status commit(Connection connection);
+  Result<Connection> begin(std::string_view sql, Patience& patience);
+  /// False where nothing was changed and the transaction may begin anew.
+  Result<bool> commit(Connection connection, Patience& patience);
+  /// What became of the transaction of that number.
+  Result<bool> was_committed(int64_t number, Patience& patience);
   void roll_back(Connection connection);
 
   const std::unique_ptr<Dialect> dialect_;
   const StatementHook hook_;
+  int64_t patience_ms_ = 0;
+  const Cancel* cancel_ = nullptr;
   std::mutex writer_mutex_;
   std::mutex mutex_;
   std::condition_variable freed_;

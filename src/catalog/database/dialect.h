@@ -20,6 +20,11 @@ struct Words {
   std::string_view for_update;   ///< Behind a SELECT: locks its rows until the end.
   std::string_view lock;         ///< Locks the name `:name` until the end of the transaction.
   std::string_view now_us;       ///< The database's clock; empty: the program's is the one.
+  /// The number of the transaction once it has written, else NULL; empty: a commit whose answer is
+  /// lost cannot happen.
+  std::string_view transaction;
+  std::string_view
+      outcome;  ///< `committed`, `aborted`, `in progress` of the number `:id`, or NULL.
   std::string_view table_names;  ///< Lists the tables of the schema in use.
 };
 

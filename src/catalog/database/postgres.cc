@@ -6,7 +6,8 @@
 
 // PostgreSQL under READ COMMITTED: what must not move is locked by row (FOR UPDATE) or by name (an
 // advisory lock of the transaction). Its own clock decides when a lease runs out, so hosts whose
-// clocks differ agree.
+// clocks differ agree. What became of a COMMIT whose answer was lost is asked of the server, by the
+// transaction's number.
 
 namespace weir::catalog {
 namespace {
@@ -17,6 +18,9 @@ constexpr Words kWords = {
     .for_update = " FOR UPDATE",
     .lock = "SELECT pg_advisory_xact_lock(hashtextextended(:name, 1987208562))",
     .now_us = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+    // By their names from before version 13, which later ones know too.
+    .transaction = "txid_current_if_assigned()",
+    .outcome = "txid_status(:id)",
     .table_names = "FROM information_schema.tables WHERE table_schema = current_schema()",
 };
 

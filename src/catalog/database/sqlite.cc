@@ -19,6 +19,8 @@ constexpr Words kWords = {
     .for_update = "",
     .lock = "",
     .now_us = "",
+    .transaction = "",
+    .outcome = "",
     .table_names = "FROM sqlite_master WHERE type = 'table'",
 };
 
