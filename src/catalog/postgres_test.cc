@@ -209,6 +209,16 @@ TEST_F(Postgres, PasswordIsShownNowhere) {
   EXPECT_THAT(to_line(lost.error()), Not(HasSubstr("secret")));
 }
 
+TEST_F(Postgres, LinesToOtherMachinesAreVerified) {
+  std::string url = url_;
+  url.replace(url.find("127.0.0.1"), 9, "0.0.0.0");  // This machine by another name.
+  const auto catalog = open(url);
+  EXPECT_FAILS(ErrorCode::kDenied, catalog);
+  EXPECT_THAT(catalog.error().message, HasSubstr("SSL"));
+  EXPECT_THAT(catalog.error().hint, HasSubstr("sslrootcert"));
+  EXPECT_OK(open(url + "?sslmode=disable")) << "where somebody says so";
+}
+
 TEST_F(Postgres, UnixSocketIsAWayInToo) {
   const auto catalog = open(fmt::format("postgresql:///{}?host={}&port={}&user=postgres",
                                         url_.substr(url_.rfind('/') + 1), server_->socket_folder(),

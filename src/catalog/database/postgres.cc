@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include <soci/postgresql/soci-postgresql.h>
@@ -35,6 +37,27 @@ std::string conninfo_text(std::string_view value) {
     text += c;
   }
   return text + "'";
+}
+
+constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Whether the line leaves this machine: then the server's certificate and name are checked, unless
+/// somebody says otherwise. libpq by itself would take any, or none.
+bool is_remote(const std::map<std::string, std::string>& given) {
+  const auto named = given.find("host");
+  const char* const by_default = std::getenv("PGHOST");
+  std::string_view hosts = named != given.end()    ? std::string_view(named->second)
+                           : by_default != nullptr ? std::string_view(by_default)
+                                                   : std::string_view();
+  while (!hosts.empty()) {
+    const std::string_view host = hosts.substr(0, hosts.find(','));
+    const bool is_here = host.empty() || host.starts_with('/') || host == "localhost" ||
+                         host == "::1" || host.starts_with("127.");
+    if (!is_here) return true;
+    hosts.remove_prefix(std::min(host.size() + 1, hosts.size()));
+  }
+  return given.contains("hostaddr") && !given.at("hostaddr").starts_with("127.") &&
+         given.at("hostaddr") != "::1";
 }
 
 PGconn* handle(soci::session& session) {
@@ -143,6 +166,10 @@ class PostgresDialect : public Dialect {
       return say(
           ErrorCode::kDenied, text,
           "check the user and its password (PGPASSWORD or ~/.pgpass keep it out of the URL)");
+    if (says("SSL") || says("certificate"))
+      return say(ErrorCode::kDenied, text,
+                 "on lines to other machines the server's certificate is checked: name its CA with "
+                 "sslrootcert=FILE in the URL, or say another sslmode there");
     return say(ErrorCode::kUnavailable, text, "check that the server runs and can be reached");
   }
 
@@ -176,6 +203,11 @@ Result<std::unique_ptr<Dialect>> make_postgres_dialect(const std::string& url,
                                               {"tcp_user_timeout", "60000"}};
   for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) given[option->keyword] = option->val;
+  }
+  if (!given.contains("sslmode") && std::getenv("PGSSLMODE") == nullptr && is_remote(given)) {
+    given["sslmode"] = "verify-full";
+    if (!given.contains("sslrootcert") && std::getenv("PGSSLROOTCERT") == nullptr)
+      given["sslrootcert"] = kSystemCertificates;
   }
   std::string connect_string;
   for (const auto& [name, value] : given) connect_string += name + "=" + conninfo_text(value) + " ";
