@@ -9,8 +9,11 @@ import subprocess
 import tempfile
 import time
 
+import canary
+
 ACCESS_KEY = "AKIAWEIRTEST"
 SECRET_KEY = "weir/test+secret"
+canary.watch(SECRET_KEY)
 
 
 class Missing(Exception):

@@ -6,7 +6,11 @@ import pathlib
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import canary  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build/release/weir"))
@@ -82,6 +86,7 @@ class Project:
         self.folder = pathlib.Path(folder)
         temporary = pathlib.Path(temporary or self.folder / "tmp")
         temporary.mkdir(parents=True, exist_ok=True)
+        self.keeps_secrets = ["home", ".aws"]  # where a test writes a key file, a profile
         self.environment = dict(os.environ, TMPDIR=str(temporary))
         self.environment.pop("WEIR_CATALOG", None)
 
@@ -93,7 +98,10 @@ class Project:
         return project
 
     def close(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            canary.check_folder(self.folder, but=self.keeps_secrets)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def write(self, name, content):
         path = self.folder / name
@@ -110,6 +118,7 @@ class Project:
         """Runs weir; fails where its exit status is another one than expected (None: any)."""
         run = subprocess.run([WEIR, "--project", str(self.folder), *words], text=True, errors="replace", capture_output=True,
                              env={**self.environment, **environment}, timeout=300)
+        canary.check_text(f"what `weir {' '.join(words)}` said", run.stdout + run.stderr)
         if expect is not None and run.returncode != expect:
             raise AssertionError(f"weir {' '.join(words)} gave {run.returncode}, not {expect}\n"
                                  f"{run.stdout[-3000:]}\n{run.stderr[-3000:]}")
