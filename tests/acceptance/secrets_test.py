@@ -12,6 +12,7 @@ from weir_project import WEIR, Project
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import canary  # noqa: E402
+import moto_server  # noqa: E402
 import versitygw  # noqa: E402
 
 YAML = """
@@ -221,6 +222,28 @@ class Lake(Base):
         self.project.write("landing/3.csv", "id,amount\n1,4.50\n")
         self.assertIn("UnrecognizedClient", self.weir("run", "sales", expect=1).stderr)
         self.check_absent(versitygw.SECRET_KEY, "m4nager/own+key")
+
+    def test_secrets_manager_itself(self):
+        """moto, and AWS's own client, in place of what we think that they say."""
+        try:
+            aws = moto_server.Server()
+        except moto_server.Missing as missing:
+            print(f"SKIPPED: {missing}", flush=True)
+            raise unittest.SkipTest(str(missing)) from missing
+        self.addCleanup(aws.stop)
+        self.project.environment.update(aws.environment)
+        self.write_project(manager=MANAGER.replace("URL", aws.endpoint))
+        kept = aws.client("secretsmanager")
+        kept.create_secret(Name="weir/lake-keys", SecretString=self.keys("of-bef0re/the+rotation"))
+        kept.put_secret_value(SecretId="weir/lake-keys", SecretString=self.keys())
+        for number in range(120):  # more than one page
+            kept.create_secret(Name=f"weir/n{number:03}", SecretBinary=b"x")
+        kept.create_secret(Name="other/secret", SecretString="not below the prefix")
+        self.weir("run", "sales", "--apply")
+        self.check_loaded()
+        listed = json.loads(self.weir("--output", "json", "secret", "list").stdout)["secrets"]
+        self.assertEqual(sorted(each["secret"] for each in listed), ["lake-keys", *(f"n{number:03}" for number in range(120))])
+        self.check_absent(versitygw.SECRET_KEY, aws.environment["AWS_SECRET_ACCESS_KEY"])
 
     def test_keys_that_are_rotated_during_a_run(self):
         manager = Manager()
