@@ -202,7 +202,8 @@ struct BeginOptions {
   std::string write_token = "0-0-0";  ///< `n-0-n`; carries attempt and epoch: unique per attempt.
   int64_t target_file_bytes = int64_t{120} << 20;
   /// Of the bloom filter in each footer, which Spark's BLOOM index needs (without: it fails on the
-  /// file). Spark's own rate costs 7 bytes and about 0.4 µs a row; 0 leaves the filter out.
+  /// file). Spark's own rate costs 7 bytes and about 0.4 µs a row; 0 leaves the filter out. A
+  /// filter has 1 MiB at most, so beyond 190,000 keys the rate rises.
   double bloom_false_positives = 1e-9;
 };
 

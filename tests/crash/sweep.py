@@ -195,7 +195,10 @@ class Sweep:
         # A recovery with nothing to recover must change nothing either.
         self.recover(project)
         self.compare(expected, self.verify(project))
-        return expected, ran.calls, changes_in(project.parent / "calls.log")
+        changes = changes_in(project.parent / "calls.log")
+        if sorted(change.number for change in changes) != list(range(1, ran.calls + 1)):
+            raise SweepFailure(f"{self.name}: {ran.calls} changes were counted, {len(changes)} stand in the log")
+        return expected, ran.calls, changes
 
     def compare(self, expected, found):
         if found == expected:
