@@ -45,8 +45,8 @@ tasks:
 
 
 def makes_sense(fault, where):
-    if fault == "409":
-        return where in ("put", "end_upload")
+    if fault == "409":  # of an upload in parts it means that all parts are to be sent again: the task's retry
+        return where == "put"
     if fault in ("half", "slow"):  # of an answer that has a body
         return where not in ("head", "put", "part", "delete")
     return True
