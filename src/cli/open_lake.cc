@@ -13,7 +13,8 @@ std::unique_ptr<OpenLake> lake_without_project(Session& session) {
                 wiring.random,
                 wiring.cancel,
                 session.folder(),
-                wiring.environment->get("TMPDIR").value_or("/tmp")};
+                wiring.environment->get("TMPDIR").value_or("/tmp"),
+                session.resolve_secrets()};
   return open;
 }
 

@@ -212,6 +212,12 @@ Result<int> run_operation(Session& session) {
     context.random = wiring.random;
     context.log = &session.log();
     context.cancel = wiring.cancel;
+    // Read where one is asked for: most operations name none.
+    context.resolve_secrets = [&](const Json& options, const Cancel& cancel) -> Result<Json> {
+      WEIR_ASSIGN(const auto secrets,
+                  wiring.make_secrets(operation.secrets_file, operation.buckets));
+      return secrets->resolved(options, cancel);
+    };
     context.on_progress = [&](const engine::Progress& progress) {
       *wiring.err
           << dump_json(

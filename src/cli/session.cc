@@ -40,6 +40,20 @@ Result<std::unique_ptr<secrets::Secrets>> Session::secrets() {
   return wiring_.make_secrets(wiring_.secrets_file(folder_), connections);
 }
 
+ResolveSecrets Session::resolve_secrets() {
+  return [this](const Json& options, const Cancel& cancel) -> Result<Json> {
+    secrets::Secrets* opened = nullptr;
+    {
+      const std::lock_guard lock(secrets_mutex_);
+      if (secrets_ == nullptr) {
+        WEIR_ASSIGN(secrets_, secrets());
+      }
+      opened = secrets_.get();
+    }
+    return opened->resolved(options, cancel);
+  };
+}
+
 bool Session::has_yaml() const {
   std::error_code error;
   return std::filesystem::exists(folder_ + "/weir.yaml", error);
@@ -100,6 +114,7 @@ orchestrate::Services Session::services() {
   services.engine = wiring_.engine;
   services.base_folder = folder_;
   services.secrets_file = wiring_.secrets_file(folder_);
+  services.resolve_secrets = resolve_secrets();
   services.temp_folder = wiring_.environment->get("TMPDIR").value_or("/tmp");
   services.holder = fmt::format("{}, process {}", host_name(), this_process().pid);
   return services;

@@ -4,10 +4,13 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/check.h"
+#include "base/resolve_secrets.h"
 #include "cli/command_line.h"
 #include "model/configuration.h"
 #include "orchestrate/services.h"
@@ -52,6 +55,9 @@ class Session {
 
   orchestrate::Services services();
 
+  /// For whoever opens connections while this session lives; the secrets are opened once.
+  ResolveSecrets resolve_secrets();
+
   /// Prints a line of text, or nothing with --output json or --quiet.
   void say(const std::string& line);
   /// Prints one JSON object (with `"format": 1`) where JSON is wanted.
@@ -68,6 +74,8 @@ class Session {
   std::unique_ptr<storage::Stores> stores_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::mutex secrets_mutex_;
+  std::unique_ptr<secrets::Secrets> secrets_ WEIR_GUARDED_BY(secrets_mutex_);
 };
 
 }  // namespace weir::cli

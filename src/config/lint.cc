@@ -9,6 +9,7 @@
 #include "base/pattern.h"
 #include "base/redact.h"
 #include "config/user_templates.h"
+#include "database/postgres.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
 #include "model/names.h"
@@ -174,6 +175,7 @@ class Linter {
   void lint_path(const model::Connection& connection) {
     lint_secrets(connection);
     if (connection.kind == "s3") lint_bucket(connection);
+    if (connection.kind == "postgres") lint_postgres(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());
     if (path.is_string() && path != "") return;
@@ -209,6 +211,20 @@ class Linter {
     if (!settings)
       fault({"connection", {connection.connection_id}, {}}, settings.error().message,
             settings.error().hint);
+  }
+
+  void lint_postgres(const model::Connection& connection) {
+    const Subject subject{"connection", {connection.connection_id}, {}};
+    if (!connection.secret_id.empty())
+      fault(subject.in("secret_id"), "a connection of kind 'postgres' takes no secret_id",
+            fmt::format("write password: secret://{}#password", connection.secret_id));
+    if (is_open(dump_json(connection.options))) return;
+    Json options = connection.options;
+    // Its number is not known here.
+    const Json port = options.value("port", Json());
+    if (port.is_string() && secrets::is_reference(port.get<std::string>())) options.erase("port");
+    const auto settings = database::read_postgres_settings(options);
+    if (!settings) fault(subject, settings.error().message, settings.error().hint);
   }
 
   void lint_template(const model::TemplateRow& row) {

@@ -65,15 +65,32 @@ TEST(Lint, ALayerIsNoSchemaOfTheEngineAndNoOtherLayerInOtherLetters) {
 
 TEST(Lint, AConnectionIsOfAKindThatTheTemplateTakes) {
   auto files = sample::files();
-  files["weir.yaml"].replace(files["weir.yaml"].find("kind: duckdb"), 12, "kind: postgres");
+  files["weir.yaml"].replace(files["weir.yaml"].find("kind: duckdb"), 12, "kind: mysql");
   EXPECT_THAT(lint_of(files),
               ElementsAre("task 'load' of flow 'airports': connection 'warehouse' is of kind "
-                          "'postgres', which 'connection' does not take | flows/airports.yaml:18:64"
-                          " | kinds: duckdb"));
+                          "'mysql', which 'connection' does not take | flows/airports.yaml:18:64"
+                          " | kinds: duckdb, postgres"));
   files = sample::files();
   const std::string path = ", path: data/warehouse.duckdb";
   files["weir.yaml"].erase(files["weir.yaml"].find(path), path.size());
   EXPECT_THAT(lint_of(files), ElementsAre(HasSubstr("a connection of kind 'duckdb' needs a path")));
+}
+
+TEST(Lint, APostgresConnectionIsReadBeforeItIsOpened) {
+  const std::string duckdb = "kind: duckdb, path: data/warehouse.duckdb";
+  const auto lint = [&](const std::string& options) {
+    auto files = sample::files();
+    files["weir.yaml"].replace(files["weir.yaml"].find(duckdb), duckdb.size(),
+                               "kind: postgres, " + options);
+    return lint_of(files);
+  };
+  const std::string whole = "host: db, database: house, user: weir";
+  EXPECT_THAT(lint(whole + ", port: secret://db#port, password: secret://db#password"),
+              ElementsAre());
+  EXPECT_THAT(lint("host: db, database: house"), ElementsAre(HasSubstr("needs a user")));
+  EXPECT_THAT(lint(whole + ", sslmode: allow"), ElementsAre(HasSubstr("without encryption")));
+  EXPECT_THAT(lint(whole + ", secret_id: db"),
+              ElementsAre(HasSubstr("write password: secret://db#password")));
 }
 
 TEST(Lint, MissingParametersAreAllNamed) {

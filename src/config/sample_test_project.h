@@ -108,7 +108,8 @@ inline std::span<const task::Template> builtin() {
           .plan(OperationKind::kIngestFiles, task::Batching::kEachFile, plans_nothing<Ingest>),
       task::Define<Load>("load_warehouse", "Loads a warehouse.")
           .consumes("from", &Load::from, "Dataset to load.")
-          .required("connection", &Load::connection, "Warehouse.", task::connection({"duckdb"}))
+          .required("connection", &Load::connection, "Warehouse.",
+                    task::connection({"duckdb", "postgres"}))
           .required("table", &Load::table, "Table.")
           .optional("mode", &Load::mode, "How.", task::choice({"replace", "append", "merge"}))
           .plan(OperationKind::kLoadWarehouse, task::Batching::kLatest, plans_nothing<Load>),

@@ -321,6 +321,7 @@ class Collector {
         options.session = places_.session;
         options.clock = places_.clock;
         options.cancel = places_.cancel;
+        options.resolve_secrets = places_.resolve_secrets;
         WEIR_ASSIGN(open, warehouse::open_warehouse(options));
         open_id = table.connection_id;
       }

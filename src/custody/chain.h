@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/resolve_secrets.h"
 #include "base/result.h"
 #include "model/configuration.h"
 #include "model/outcome.h"
@@ -81,6 +82,7 @@ struct Places {
   Random* random = nullptr;
   const Cancel* cancel = nullptr;
   sql::SessionOptions session;  ///< For warehouses.
+  ResolveSecrets resolve_secrets = {};
 };
 
 /// Every hop into the chain's datasets and tables, in their order: objects read whole and hashed,

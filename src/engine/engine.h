@@ -14,6 +14,7 @@
 #include "base/environment.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/resolve_secrets.h"
 #include "base/result.h"
 #include "model/operation.h"
 #include "model/outcome.h"
@@ -49,6 +50,7 @@ struct Context {
   Log* log = nullptr;
   const Cancel* cancel = nullptr;
   std::function<void(const Progress&)> on_progress;  ///< May be empty.
+  ResolveSecrets resolve_secrets = {};               ///< Of connections.
 };
 
 /// Safe to use from many threads at once.

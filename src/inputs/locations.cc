@@ -40,9 +40,11 @@ Result<Json> connection_options(const model::Configuration& configuration,
                           "add it under `connections:` in weir.yaml");
   Json options = connection->options;
   options["kind"] = connection->kind;
-  const auto path = options.find("path");
-  if (path != options.end() && path->is_string())
-    options["path"] = absolute_uri(base_folder, path->get<std::string>());
+  for (const char* name : {"path", "sslrootcert"}) {
+    const auto path = options.find(name);
+    if (path != options.end() && path->is_string())
+      *path = absolute_uri(base_folder, path->get<std::string>());
+  }
   return options;
 }
 

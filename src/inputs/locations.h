@@ -20,7 +20,7 @@ Result<std::string> layer_uri(const model::Configuration& configuration,
 Result<std::string> dataset_uri(const model::Configuration& configuration,
                                 const std::string& base_folder, const model::DatasetName& name);
 
-/// The options of a connection, with its kind, and with its path made absolute. kInvalidConfig
+/// The options of a connection, with its kind, and with its paths made absolute. kInvalidConfig
 /// where there is no such connection.
 Result<Json> connection_options(const model::Configuration& configuration,
                                 const std::string& base_folder, const std::string& id);

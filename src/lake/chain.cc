@@ -52,6 +52,7 @@ class Healer {
     open.session.temp_folder = lake_.temp_folder;
     open.clock = lake_.clock;
     open.cancel = lake_.cancel;
+    open.resolve_secrets = lake_.resolve_secrets;
     WEIR_ASSIGN(const auto opened, warehouse::open_warehouse(open));
     WEIR_ASSIGN(const auto receipts, opened->receipts({}));
     for (const auto& receipt : receipts) {
@@ -135,6 +136,7 @@ Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Cat
   places.random = lake.random;
   places.cancel = lake.cancel;
   places.session.temp_folder = lake.temp_folder;
+  places.resolve_secrets = lake.resolve_secrets;
   return custody::collect(chain, places);
 }
 
@@ -142,7 +144,7 @@ Result<Healed> heal_catalog(const Lake& lake, catalog::Catalog& catalog) {
   Healer healer(lake);
   for (const auto& name : known_datasets(*lake.configuration)) WEIR_TRY(healer.add_dataset(name));
   for (const auto& connection : lake.configuration->connections) {
-    if (connection.kind == "duckdb") WEIR_TRY(healer.add_warehouse(connection));
+    if (warehouse::is_warehouse(connection.kind)) WEIR_TRY(healer.add_warehouse(connection));
   }
   const LakeRows rows = healer.take();
   Healed healed;

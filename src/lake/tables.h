@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/resolve_secrets.h"
 #include "base/result.h"
 #include "model/configuration.h"
 #include "model/operation.h"
@@ -30,6 +31,7 @@ struct Lake {
   const Cancel* cancel = nullptr;
   std::string base_folder;
   std::string temp_folder;
+  ResolveSecrets resolve_secrets = {};
 };
 
 /// Datasets that the configuration declares or that its tasks write, by name.

@@ -34,6 +34,11 @@ using catalog::TaskState;
 using model::Operation;
 using model::Outcome;
 
+/// Whether a connection's options have to be resolved where it is opened.
+bool refers_to_secrets(const Json& options) {
+  return dump_json(options).find("secret://") != std::string::npos;
+}
+
 /// A lease that is given back when it goes.
 class HeldLease {
  public:
@@ -174,6 +179,7 @@ class AttemptRun {
     context.random = services_.random;
     context.log = services_.log;
     context.cancel = &cancel_;
+    context.resolve_secrets = services_.resolve_secrets;
     context.on_progress = [this](const engine::Progress& progress) {
       services_.tell(
           {"progress",
@@ -199,10 +205,12 @@ class AttemptRun {
     operation.limits.temp_folder = services_.temp_folder;
     operation.origin = origin();
     operation.buckets = inputs::buckets(attempt_.pinned->configuration, services_.base_folder);
-    if (std::ranges::any_of(operation.buckets, [](const model::Connection& bucket) {
-          return !bucket.secret_id.empty();
-        }))
-      operation.secrets_file = services_.secrets_file;
+    const bool has_secrets =
+        std::ranges::any_of(operation.buckets,
+                            [](const auto& bucket) { return !bucket.secret_id.empty(); }) ||
+        refers_to_secrets(operation.target.connection_options) ||
+        refers_to_secrets(operation.params);
+    if (has_secrets) operation.secrets_file = services_.secrets_file;
     operation.token = model::token_of(operation);
     for (const auto& hold : approved_) {
       if (hold.token == operation.token) operation.params["approved"] = true;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/resolve_secrets.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "model/configuration.h"
@@ -36,6 +37,7 @@ struct Services {
   /// kInvalidConfig for a name that nobody serves.
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::function<void(const Event&)> on_event;  ///< May be empty.
+  ResolveSecrets resolve_secrets = {};         ///< Of connections.
   std::string base_folder;                     ///< Absolute; relative URIs count from it.
   std::string secrets_file;                    ///< Sealed secrets of the project.
   std::string temp_folder;                     ///< For spilling.

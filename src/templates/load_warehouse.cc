@@ -46,7 +46,7 @@ task::Template load_warehouse() {
                               "Loads a dataset into a warehouse table, staged and swapped at once.")
       .consumes("from", &Params::from, "Dataset whose newest version is loaded.")
       .required("connection", &Params::connection, "Connection of the warehouse.",
-                task::connection({"duckdb"}))
+                task::connection({"duckdb", "postgres"}))
       .required("table", &Params::table,
                 "Table in the warehouse, with its schema where it has one.")
       .optional("mode", &Params::mode,

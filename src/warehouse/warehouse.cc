@@ -124,6 +124,8 @@ Result<Loaded> run_load(Warehouse& warehouse, const Load& load) {
   return Loaded{.receipt = *std::move(receipt), .was_already_done = false};
 }
 
+bool is_warehouse(std::string_view kind) { return kind == "duckdb" || kind == "postgres"; }
+
 Result<bool> warehouse_exists(const Json& connection) {
   WEIR_ASSIGN(const auto kind, json_field_or<std::string>(connection, "kind", "duckdb"));
   if (kind != "duckdb") return true;
@@ -138,9 +140,10 @@ Result<bool> warehouse_exists(const Json& connection) {
 Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options) {
   WEIR_ASSIGN(const auto kind, json_field_or<std::string>(options.connection, "kind", "duckdb"));
   if (kind == "duckdb") return open_duckdb_warehouse(options);
-  return fail_with_hint(ErrorCode::kUnsupported,
-                        fmt::format("no warehouse of kind '{}' is served", kind),
-                        did_you_mean(kind, {"duckdb"}) + "known kinds: duckdb");
+  if (kind == "postgres") return open_postgres_warehouse(options);
+  return fail_with_hint(
+      ErrorCode::kUnsupported, fmt::format("no warehouse of kind '{}' is served", kind),
+      did_you_mean(kind, {"duckdb", "postgres"}) + "known kinds: duckdb, postgres");
 }
 
 }  // namespace weir::warehouse

@@ -2,7 +2,7 @@
 
 /// Where curated data is queried by analysts: rows are staged, then published in one transaction
 /// together with a receipt in `_weir_load`, so a load is there whole or not at all and a second
-/// attempt finds it. DuckDB files today; PostgreSQL and Redshift come over the same seam.
+/// attempt finds it. DuckDB files and PostgreSQL; Redshift comes over the same seam.
 ///
 /// It knows nothing of the lake: Parquet files and their columns come in, whoever wrote them.
 
@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/resolve_secrets.h"
 #include "base/result.h"
 #include "model/control_sums.h"
 #include "model/operation.h"
@@ -102,8 +103,9 @@ class Warehouse {
   /// The receipt of that token, where the table it speaks of is still there.
   virtual Result<std::optional<Receipt>> find(const std::string& token) = 0;
 
-  /// Copies the files' rows into a staging table of this attempt. kInvalidData where a value does
-  /// not fit its column.
+  /// Copies the files' rows into a staging table of this attempt; from now on no other attempt
+  /// loads that table. kInvalidData where a value does not fit its column, kConflict where another
+  /// attempt is at it for too long.
   virtual Result<Staged> stage(const Load& load) = 0;
 
   /// One transaction: swap, append or merge, the counts, the receipt. kCheckFailed, and nothing
@@ -111,7 +113,7 @@ class Warehouse {
   /// table's columns do not take the rows; kInvalidData for a NULL or a double key.
   virtual Result<Receipt> publish(const Load& load, const Staged& staged) = 0;
 
-  /// Drops what attempts staged and did not publish.
+  /// Drops what attempts staged and did not publish, and lets others load.
   virtual Status drop_staged() = 0;
 
   /// What a table holds now in those columns (in one that it lacks: NULLs); nothing where it is not
@@ -143,7 +145,11 @@ struct OpenOptions {
   std::string holder;                ///< Who we are, for others that wait: a run's id.
   Clock* clock = nullptr;
   const Cancel* cancel = nullptr;
+  ResolveSecrets resolve_secrets = {};  ///< For references in `connection`.
 };
+
+/// Whether a connection of that kind is a warehouse.
+bool is_warehouse(std::string_view kind);
 
 /// Whether there is anything to open: false where the first load makes it.
 Result<bool> warehouse_exists(const Json& connection);
@@ -154,5 +160,9 @@ Result<std::unique_ptr<Warehouse>> open_warehouse(const OpenOptions& options);
 /// A DuckDB file: `{"path": …, "lock_timeout": "30s"}`. One process (and one holder in it) at a
 /// time, so it waits up to lock_timeout; then kConflict, naming the holder as far as it is known.
 Result<std::unique_ptr<Warehouse>> open_duckdb_warehouse(const OpenOptions& options);
+
+/// A schema of a PostgreSQL database; options as database::read_postgres_settings reads them. Loads
+/// of one table wait for each other up to `lock_timeout`; then kConflict, naming the holder.
+Result<std::unique_ptr<Warehouse>> open_postgres_warehouse(const OpenOptions& options);
 
 }  // namespace weir::warehouse

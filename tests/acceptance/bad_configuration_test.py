@@ -93,7 +93,8 @@ class Yaml(unittest.TestCase):
         self.refuse("'lots' is no size", "512MB", "task 'rules'", flow=FLOW.replace("template: check", "template: check\n    resources: {memory_limit: lots}"))
 
     def test_a_connection_of_another_kind(self):
-        self.refuse("of kind 'postgres'", "kinds: duckdb", "flows/shop.yaml:23:", weir=PROJECT.replace("kind: duckdb", "kind: postgres"))
+        self.refuse("of kind 'mysql'", "kinds: duckdb, postgres", "flows/shop.yaml:23:", weir=PROJECT.replace("kind: duckdb", "kind: mysql"))
+        self.refuse("a connection of kind 'postgres' has no option 'path'", weir=PROJECT.replace("kind: duckdb", "kind: postgres"))
         self.refuse("of kind 'duckbd'", "did you mean 'duckdb'", weir=PROJECT.replace("kind: duckdb", "kind: duckbd"))
         self.refuse("needs a path", "weir.yaml:10:", weir=PROJECT.replace(", path: data/warehouse.duckdb", ""))
         self.refuse("did you mean 'warehouse'", weir=PROJECT, flow=FLOW.replace("connection: warehouse", "connection: warehose"))

@@ -63,6 +63,7 @@ Result<Outcome> load_warehouse(const Operation& operation, const Context& contex
   if (!operation.origin.run_id.empty()) options.holder = "run " + operation.origin.run_id;
   options.clock = context.clock;
   options.cancel = context.cancel;
+  options.resolve_secrets = context.resolve_secrets;
   WEIR_ASSIGN(const auto warehouse, warehouse::open_warehouse(options));
   WEIR_ASSIGN(const auto loaded, warehouse::run_load(*warehouse, load));
 

@@ -31,6 +31,7 @@ Result<Outcome> reconcile(const Operation& operation, const Context& context) {
   places.random = context.random;
   places.cancel = context.cancel;
   places.session = session_options(operation.limits);
+  places.resolve_secrets = context.resolve_secrets;
   WEIR_ASSIGN(const auto hops, custody::collect(chain, places));
   const auto verdicts = reconcile::judge(hops);
   if (severity == "fail") WEIR_TRY(reconcile::to_status(verdicts));

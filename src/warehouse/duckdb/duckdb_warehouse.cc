@@ -16,7 +16,9 @@
 #include "warehouse/columns.h"
 #include "warehouse/duckdb/database_file.h"
 #include "warehouse/duckdb/file_lock.h"
-#include "warehouse/duckdb/statements.h"
+#include "warehouse/loading.h"
+#include "warehouse/receipts.h"
+#include "warehouse/statements.h"
 #include "warehouse/warehouse.h"
 
 namespace weir::warehouse {
@@ -55,51 +57,28 @@ std::string schema_of(const TableName& table) {
   return table.schema.empty() ? "main" : table.schema;
 }
 
-Result<int64_t> number_from(const std::optional<std::string>& text) {
-  WEIR_ASSIGN(const Json value, parse_json(text.value_or("null")));
-  if (!value.is_number_integer())
-    return fail(ErrorCode::kCorrupt, "_weir_load holds '{}' where a number belongs",
-                text.value_or("NULL"));
-  return value.get<int64_t>();
-}
+/// For what both warehouses do with the same words.
+class SessionStatements : public Statements {
+ public:
+  explicit SessionStatements(sql::Session& session) : session_(session) {}
+  Status run(const std::string& statement) override { return session_.run(statement); }
+  Result<std::vector<sql::Row>> rows(const std::string& statement) override {
+    WEIR_ASSIGN(auto result, session_.query(statement));
+    return std::move(result.rows);
+  }
+  Result<std::vector<std::string>> names(const std::string& relation) override {
+    WEIR_ASSIGN(const auto columns, session_.describe("SELECT * FROM " + relation));
+    return names_of(columns);
+  }
 
-Result<Receipt> receipt_from(const sql::Row& row) {
-  Receipt receipt{.token = row[0].value_or(""),
-                  .table_name = row[1].value_or(""),
-                  .run_id = row[3].value_or(""),
-                  .digest = row[5].value_or("")};
-  WEIR_ASSIGN(receipt.loaded_at_us, number_from(row[2]));
-  WEIR_ASSIGN(receipt.rows, number_from(row[4]));
-  WEIR_ASSIGN(const Json counts, parse_json(row[6].value_or("")));
-  WEIR_ASSIGN(receipt.counts, model::counts_from_json(counts));
-  WEIR_ASSIGN(const Json details, parse_json(row[7].value_or("{}")));
-  WEIR_ASSIGN(receipt.number, json_field_or<int64_t>(details, "number", 0));
-  WEIR_ASSIGN(const Json state, json_field_or<Json>(details, "state", Json::object()));
-  WEIR_ASSIGN(receipt.state.rows, json_field_or<int64_t>(state, "rows", 0));
-  WEIR_ASSIGN(receipt.state.high, json_field_or<std::string>(state, "high", "0"));
-  WEIR_ASSIGN(receipt.state.low, json_field_or<std::string>(state, "low", "0"));
-  WEIR_ASSIGN(const Json columns, json_field_or<Json>(details, "columns", Json::array()));
-  for (const auto& name : columns)
-    if (name.is_string()) receipt.columns.push_back(name.get<std::string>());
-  WEIR_ASSIGN(receipt.inputs, json_field_or<Json>(details, "inputs", Json::array()));
-  WEIR_ASSIGN(receipt.sums, json_field_or<Json>(details, "sums", Json::object()));
-  return receipt;
-}
-
-std::string details_text(const Receipt& receipt) {
-  return dump_json(
-      {{"number", receipt.number},
-       {"state",
-        {{"rows", receipt.state.rows}, {"high", receipt.state.high}, {"low", receipt.state.low}}},
-       {"columns", receipt.columns},
-       {"inputs", receipt.inputs},
-       {"sums", receipt.sums}});
-}
+ private:
+  sql::Session& session_;
+};
 
 class DuckdbWarehouse : public Warehouse {
  public:
   DuckdbWarehouse(FileLock lock, std::unique_ptr<sql::Session> session)
-      : lock_(std::move(lock)), session_(std::move(session)) {}
+      : lock_(std::move(lock)), session_(std::move(session)), statements_(*session_) {}
 
   Result<std::optional<Receipt>> find(const std::string& token) override {
     WEIR_ASSIGN(auto found, read_receipts("\"token\" = " + quote_text(token)));
@@ -152,37 +131,31 @@ class DuckdbWarehouse : public Warehouse {
     model::HopSums sums;
     std::map<std::string, model::ExactSum> before_append;
     if (adds) {
-      WEIR_ASSIGN(before_append, control_of(load, load.table.quoted()));
+      WEIR_ASSIGN(before_append, control_of(statements_, load, load.table.quoted()));
     }
-    Receipt receipt{.token = load.token,
-                    .table_name = load.table.text(),
-                    .loaded_at_us = load.loaded_at_us,
-                    .run_id = load.run_id,
-                    .digest = staged.digest,
-                    .state = staged.state,
-                    .columns = names_of(load.columns),
-                    .inputs = load.inputs};
-    if (load.mode == model::WriteMode::kMerge) WEIR_TRY(check_keys(load, staged));
+    Receipt receipt = begin_receipt(load, staged);
+    if (load.mode == model::WriteMode::kMerge) WEIR_TRY(check_keys(statements_, load, staged));
     const bool merges = is_there && load.mode == model::WriteMode::kMerge;
     if (load.mode == model::WriteMode::kReplace || !is_there) {
       WEIR_ASSIGN(receipt.counts, swap(load, staged));
     } else {
       WEIR_ASSIGN(const auto before, newest_state(load));
       WEIR_TRY(change_columns(load));
-      add_columns(before.columns, receipt.columns);
+      add_names(before.columns, receipt.columns);
       if (load.mode == model::WriteMode::kMerge) {
-        WEIR_ASSIGN(receipt.counts, merge(load, staged));
-        WEIR_ASSIGN(sums, sums_of(load, same_rows(load, staged), {}));
+        WEIR_ASSIGN(receipt.counts,
+                    merge(statements_, load, staged, {merge_rows(load, staged.table)}));
+        WEIR_ASSIGN(sums, sums_of(statements_, load, same_rows(load, staged), {}));
         WEIR_ASSIGN(const auto now, state(load.table, receipt.columns));
         receipt.state = now.value_or(TableState{});
       } else {
-        WEIR_ASSIGN(receipt.counts, append(load, staged));
+        WEIR_ASSIGN(receipt.counts, append(statements_, load, staged));
         WEIR_ASSIGN(receipt.state, sum_of(before.state, staged.state));
       }
       WEIR_TRY(session_->run("DROP TABLE " + staged.table.quoted()));
     }
     if (!merges) {
-      WEIR_ASSIGN(sums, sums_of(load, load.table.quoted(), before_append));
+      WEIR_ASSIGN(sums, sums_of(statements_, load, load.table.quoted(), before_append));
     }
     WEIR_TRY(while_doing(model::check_closed(sums),
                          fmt::format("loading into table '{}'", load.table.text())));
@@ -191,12 +164,7 @@ class DuckdbWarehouse : public Warehouse {
     receipt.rows = receipt.counts.out;
     WEIR_ASSIGN(const auto earlier, receipts_of(load.table));
     receipt.number = earlier.empty() ? 1 : earlier.back().number + 1;
-    if (!receipt.counts.is_closed())
-      return fail_with_hint(
-          ErrorCode::kCheckFailed,
-          fmt::format("the counts of table '{}' do not close: {}; nothing was published",
-                      load.table.text(), dump_json(model::to_json(receipt.counts))),
-          "look for rows of the table that share a key");
+    WEIR_TRY(check_counts(receipt));
     WEIR_TRY(write_receipt(receipt));
     WEIR_TRY(transaction.commit());
     // The commit is durable in the write-ahead log; this only moves it into the file, so a reader
@@ -302,7 +270,7 @@ class DuckdbWarehouse : public Warehouse {
         quote_text(receipt.token), quote_text(receipt.table_name),
         quote_text(format_instant(receipt.loaded_at_us)), quote_text(receipt.run_id), receipt.rows,
         quote_text(receipt.digest), quote_text(dump_json(model::to_json(receipt.counts))),
-        quote_text(details_text(receipt))));
+        quote_text(dump_json(details_of(receipt)))));
   }
 
   Result<TableState> state_of(const std::string& relation,
@@ -313,48 +281,7 @@ class DuckdbWarehouse : public Warehouse {
     }
     WEIR_ASSIGN(const auto sums, session_->query(sums_of_hashes(relation, columns)));
     const auto& row = sums.rows.at(0);
-    WEIR_ASSIGN(const int64_t rows, number_from(row[0]));
-    return TableState{.rows = rows, .high = row[1].value_or("0"), .low = row[2].value_or("0")};
-  }
-
-  /// Sums of the load's control columns over a relation; a column that it lacks adds nothing.
-  Result<std::map<std::string, model::ExactSum>> control_of(const Load& load,
-                                                            const std::string& relation) {
-    std::map<std::string, model::ExactSum> sums;
-    if (load.control.empty()) return sums;
-    WEIR_ASSIGN(const auto columns, session_->describe("SELECT * FROM " + relation));
-    for (const auto& [name, in] : load.control) {
-      auto& sum = sums[name];
-      if (model::find_column(columns, name) == nullptr) continue;
-      WEIR_ASSIGN(const auto found, session_->query(fmt::format(
-                                        "SELECT CAST(sum({0}) AS VARCHAR), count({0}) FROM {1}",
-                                        quote_name(name), relation)));
-      WEIR_ASSIGN(const int64_t values, number_from(found.rows.at(0).at(1)));
-      WEIR_ASSIGN(sum, model::exact_sum_of(found.rows.at(0).at(0).value_or(""), values));
-    }
-    return sums;
-  }
-
-  /// What came in against what the relation holds beyond `before`.
-  Result<model::HopSums> sums_of(const Load& load, const std::string& relation,
-                                 const std::map<std::string, model::ExactSum>& before) {
-    model::HopSums sums;
-    WEIR_ASSIGN(const auto now, control_of(load, relation));
-    for (const auto& [name, in] : load.control) {
-      auto& parts = sums.columns[name];
-      parts.in = in;
-      parts.out = now.at(name);
-      parts.inserted = parts.out;
-      const auto there = before.find(name);
-      if (there != before.end()) WEIR_TRY(parts.inserted.subtract(there->second));
-    }
-    return sums;
-  }
-
-  /// Rows of the table whose keys were staged.
-  static std::string same_rows(const Load& load, const Staged& staged) {
-    return fmt::format("(SELECT t.* FROM {} AS t JOIN {} AS s ON {})", load.table.quoted(),
-                       staged.table.quoted(), same_key(load.key));
+    return state_from(row);
   }
 
   /// What the newest receipt says of the table, or, where there is none, what it holds.
@@ -365,33 +292,6 @@ class DuckdbWarehouse : public Warehouse {
     WEIR_ASSIGN(const auto now, state(load.table, names_of(load.columns)));
     receipt.state = now.value_or(TableState{});
     return receipt;
-  }
-
-  static void add_columns(const std::vector<std::string>& names, std::vector<std::string>& to) {
-    for (const auto& name : names)
-      if (std::ranges::find(to, name) == to.end()) to.push_back(name);
-  }
-
-  Status check_keys(const Load& load, const Staged& staged) {
-    const auto key = quoted_list(load.key);
-    WEIR_ASSIGN(const auto doubles,
-                session_->query(fmt::format("SELECT {0} FROM {1} GROUP BY {0} HAVING count(*) > 1 "
-                                            "ORDER BY {0} LIMIT 1",
-                                            key, staged.table.quoted())));
-    for (const auto& name : load.key) {
-      WEIR_ASSIGN(const int64_t nulls,
-                  session_->query_number(fmt::format("SELECT count(*) FROM {} WHERE {} IS NULL",
-                                                     staged.table.quoted(), quote_name(name))));
-      if (nulls > 0)
-        return fail(ErrorCode::kInvalidData, "key column '{}' is NULL in {} rows for table '{}'",
-                    name, nulls, load.table.text());
-    }
-    if (doubles.rows.empty()) return {};
-    std::vector<std::string> values;
-    for (size_t i = 0; i < load.key.size(); ++i)
-      values.push_back(load.key[i] + "=" + doubles.rows[0][i].value_or("NULL"));
-    return fail(ErrorCode::kInvalidData, "several rows for table '{}' have the key {}",
-                load.table.text(), fmt::join(values, ", "));
   }
 
   Result<model::Counts> swap(const Load& load, const Staged& staged) {
@@ -419,38 +319,9 @@ class DuckdbWarehouse : public Warehouse {
     return {};
   }
 
-  Result<model::Counts> append(const Load& load, const Staged& staged) {
-    WEIR_ASSIGN(const int64_t before, count(load.table));
-    WEIR_TRY(session_->run(append_rows(load, staged.table)));
-    model::Counts counts;
-    WEIR_ASSIGN(counts.out, count(load.table));
-    counts.inserted = counts.out - before;
-    return counts;
-  }
-
-  Result<model::Counts> merge(const Load& load, const Staged& staged) {
-    const auto matched =
-        fmt::format("SELECT count(*) FROM {} AS t JOIN {} AS s ON {}", load.table.quoted(),
-                    staged.table.quoted(), same_key(load.key));
-    const auto equal = matched + " WHERE " + same_values(load);
-    model::Counts counts;
-    WEIR_ASSIGN(const int64_t before, count(load.table));
-    WEIR_ASSIGN(const int64_t matched_before, session_->query_number(matched));
-    WEIR_ASSIGN(counts.unchanged, session_->query_number(equal));
-    counts.updated_in_place = matched_before - counts.unchanged;
-    WEIR_TRY(session_->run(merge_rows(load, staged.table)));
-    WEIR_ASSIGN(counts.out, count(load.table));
-    counts.inserted = counts.out - before;
-    WEIR_ASSIGN(const int64_t delivered, session_->query_number(equal));
-    if (delivered != staged.rows)
-      return fail(ErrorCode::kCheckFailed,
-                  "{} of {} rows are in table '{}' after the merge; nothing was published",
-                  delivered, staged.rows, load.table.text());
-    return counts;
-  }
-
   FileLock lock_;  // given back after the session is closed: the order of members matters
   std::unique_ptr<sql::Session> session_;
+  SessionStatements statements_;
 };
 
 /// Short, so that a cancelled task does not wait for the holder.

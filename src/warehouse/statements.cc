@@ -1,8 +1,8 @@
-#include "warehouse/duckdb/statements.h"
+#include "warehouse/statements.h"
 
 #include <algorithm>
 
-namespace weir::warehouse::duckdb {
+namespace weir::warehouse {
 namespace {
 
 using model::quote_name;
@@ -20,6 +20,14 @@ bool is_key(const Load& load, std::string_view name) {
 
 std::string joined(const std::vector<std::string>& parts, std::string_view separator) {
   return fmt::format("{}", fmt::join(parts, separator));
+}
+
+std::vector<std::string> assignments(const Load& load) {
+  std::vector<std::string> sets;
+  for (const auto& column : load.columns)
+    if (!is_key(load, column.name))
+      sets.push_back(fmt::format("{0} = s.{0}", quote_name(column.name)));
+  return sets;
 }
 
 }  // namespace
@@ -82,10 +90,7 @@ std::string same_values(const Load& load) {
 }
 
 std::string merge_rows(const Load& load, const TableName& staged) {
-  std::vector<std::string> sets;
-  for (const auto& column : load.columns)
-    if (!is_key(load, column.name))
-      sets.push_back(fmt::format("{0} = s.{0}", quote_name(column.name)));
+  const auto sets = assignments(load);
   const auto names = names_of(load.columns);
   const std::string update = sets.empty()
                                  ? std::string()
@@ -98,10 +103,26 @@ std::string merge_rows(const Load& load, const TableName& staged) {
       quoted_list(names, "s."));
 }
 
+std::string update_rows(const Load& load, const TableName& staged) {
+  const auto sets = assignments(load);
+  if (sets.empty()) return "";
+  return fmt::format("UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND NOT {}", load.table.quoted(),
+                     joined(sets, ", "), staged.quoted(), same_key(load.key), same_values(load));
+}
+
+std::string insert_missing_rows(const Load& load, const TableName& staged) {
+  const auto names = names_of(load.columns);
+  return fmt::format(
+      "INSERT INTO {} ({}) SELECT {} FROM {} AS s WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE "
+      "{})",
+      load.table.quoted(), quoted_list(names), quoted_list(names, "s."), staged.quoted(),
+      load.table.quoted(), same_key(load.key));
+}
+
 std::string append_rows(const Load& load, const TableName& staged) {
   const auto names = quoted_list(names_of(load.columns));
   return fmt::format("INSERT INTO {} ({}) SELECT {} FROM {}", load.table.quoted(), names, names,
                      staged.quoted());
 }
 
-}  // namespace weir::warehouse::duckdb
+}  // namespace weir::warehouse

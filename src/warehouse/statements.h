@@ -1,6 +1,7 @@
 #pragma once
 
-/// The SQL texts of a load into DuckDB. Pure; every name that comes from outside is quoted here.
+/// The SQL texts of a load: reading its files is DuckDB's, the others hold for the warehouse that
+/// their comment names, or for all. Pure; every name that comes from outside is quoted here.
 
 #include <set>
 #include <string>
@@ -9,7 +10,7 @@
 #include "model/schema.h"
 #include "warehouse/warehouse.h"
 
-namespace weir::warehouse::duckdb {
+namespace weir::warehouse {
 
 /// `read_parquet([…], union_by_name=true)` over the load's files.
 std::string files_relation(const std::vector<std::string>& files);
@@ -27,11 +28,16 @@ std::string same_key(const std::vector<std::string>& key);
 /// Whether all columns beside key and load columns are equal; `true` where there are none.
 std::string same_values(const Load& load);
 
+/// For DuckDB.
 std::string merge_rows(const Load& load, const TableName& staged);
+/// The two halves of a merge where it is not one statement; for PostgreSQL. The first is empty
+/// where there is nothing beside the key.
+std::string update_rows(const Load& load, const TableName& staged);
+std::string insert_missing_rows(const Load& load, const TableName& staged);
 std::string append_rows(const Load& load, const TableName& staged);
 
 /// The names, quoted, with commas; each after `prefix`.
 std::string quoted_list(const std::vector<std::string>& names, std::string_view prefix = "");
 std::vector<std::string> names_of(const model::Schema& columns);
 
-}  // namespace weir::warehouse::duckdb
+}  // namespace weir::warehouse
