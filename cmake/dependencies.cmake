@@ -18,6 +18,7 @@ find_library(sqlite3_library sqlite3 REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_library(avro_library avro REQUIRED)
 find_library(sodium_library sodium REQUIRED)
+find_library(ssh_library ssh REQUIRED)
 
 function(weir_imported name location include)
   if(NOT EXISTS ${location})

@@ -1,6 +1,9 @@
 #include "app/secrets.h"
 
+#include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "base/nearest.h"
 #include "secrets/sealed_file.h"
@@ -129,7 +132,88 @@ class SecretKeys final : public net::CredentialSource {
   const secrets::Reference reference_;
 };
 
+class SecretLogins final : public storage::SftpLogins {
+ public:
+  SecretLogins(secrets::Secrets& secrets, storage::SftpSettings settings,
+               std::optional<secrets::Reference> whole)
+      : secrets_(secrets), settings_(std::move(settings)), whole_(std::move(whole)) {}
+
+  Result<storage::SftpLogin> get(const Cancel& cancel) override {
+    storage::SftpLogin login;
+    if (whole_) {
+      WEIR_ASSIGN(const std::string text, secrets_.value(*whole_, cancel));
+      WEIR_TRY(while_doing(take(text, login), fmt::format("reading secret '{}'", whole_->id)));
+    }
+    for (const auto& [text, to] : references(login)) {
+      if (text->empty()) continue;
+      WEIR_ASSIGN(const auto reference, secrets::parse_reference(*text));
+      WEIR_ASSIGN(*to, secrets_.value(reference, cancel));
+    }
+    if (login.private_key.empty() && !settings_.private_key_file.empty()) {
+      WEIR_ASSIGN(login.private_key, key_in(settings_.private_key_file));
+    }
+    return login;
+  }
+
+  void forget() override {
+    if (whole_) secrets_.forget(whole_->id);
+    storage::SftpLogin unused;
+    for (const auto& [text, to] : references(unused)) {
+      const auto reference = secrets::parse_reference(*text);
+      if (reference) secrets_.forget(reference->id);
+    }
+  }
+
+ private:
+  std::array<std::pair<const std::string*, std::string*>, 3> references(
+      storage::SftpLogin& login) const {
+    return {std::pair{&settings_.password, &login.password},
+            std::pair{&settings_.private_key, &login.private_key},
+            std::pair{&settings_.passphrase, &login.passphrase}};
+  }
+
+  static Status take(const std::string& text, storage::SftpLogin& login) {
+    const auto json = parse_json(text);
+    if (!json || !json->is_object()) {
+      (text.starts_with("-----BEGIN") ? login.private_key : login.password) = text;
+      return {};
+    }
+    for (const auto& [name, to] :
+         {std::pair{"password", &login.password}, std::pair{"private_key", &login.private_key},
+          std::pair{"passphrase", &login.passphrase}})
+      if (json->contains(name) && json->at(name).is_string())
+        *to = json->at(name).get<std::string>();
+    if (!login.password.empty() || !login.private_key.empty()) return {};
+    return fail_with_hint(ErrorCode::kInvalidConfig, "it holds no login",
+                          "keep a JSON object with password, or with private_key");
+  }
+
+  static Result<std::string> key_in(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text(std::istreambuf_iterator<char>(file), {});
+    if (!file || text.empty())
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("cannot read private_key_file '{}'", path),
+                            "give this user the rights to it");
+    return text;
+  }
+
+  secrets::Secrets& secrets_;
+  const storage::SftpSettings settings_;
+  const std::optional<secrets::Reference> whole_;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<storage::SftpLogins>> make_sftp_logins(secrets::Secrets& secrets,
+                                                              const storage::SftpSettings& settings,
+                                                              const std::string& secret_id) {
+  std::optional<secrets::Reference> whole;
+  if (!secret_id.empty()) {
+    WEIR_ASSIGN(whole, secrets::parse_secret_id(secret_id));
+  }
+  return std::make_unique<SecretLogins>(secrets, settings, std::move(whole));
+}
 
 std::string secrets_file(const Environment& environment, const std::string& base_folder) {
   const auto named = environment.get("WEIR_SECRETS_FILE");

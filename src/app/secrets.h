@@ -10,6 +10,7 @@
 #include "net/credentials.h"
 #include "net/http.h"
 #include "secrets/secrets.h"
+#include "storage/sftp_settings.h"
 
 namespace weir::app {
 
@@ -29,5 +30,13 @@ Result<std::unique_ptr<secrets::Secrets>> make_secrets(
 /// rotated. `secrets` outlives the source.
 std::unique_ptr<net::CredentialSource> make_secret_keys(secrets::Secrets& secrets,
                                                         secrets::Reference reference);
+
+/// The login of an SFTP server: what its options refer to, then what `secret_id` holds (a JSON
+/// object with `password`, `private_key`, `passphrase`, or one text: a key where it looks like one,
+/// else a password), then the key's file. `secrets` outlives it. kInvalidConfig for a `secret_id`
+/// that is none.
+Result<std::unique_ptr<storage::SftpLogins>> make_sftp_logins(secrets::Secrets& secrets,
+                                                              const storage::SftpSettings& settings,
+                                                              const std::string& secret_id);
 
 }  // namespace weir::app

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "net/credentials.h"
 #include "storage/s3_settings.h"
+#include "storage/sftp_settings.h"
 
 namespace weir::app {
 namespace {
@@ -23,13 +24,14 @@ class AllStores final : public storage::Stores {
         local_(storage::make_local_stores(base_folder_)) {}
 
   Result<storage::Storage*> open(const std::string& uri) override {
-    if (!uri.starts_with("s3:")) return local_->open(uri);
+    const bool is_server = uri.starts_with("sftp:");
+    if (!uri.starts_with("s3:") && !is_server) return local_->open(uri);
     // Without our lock: who reads the configuration opens stores, too.
     WEIR_TRY(read_settings());
     const std::lock_guard lock(mutex_);
-    if (const auto found = buckets_.find(uri); found != buckets_.end()) return found->second.get();
-    WEIR_ASSIGN(auto store, make(uri));
-    return (buckets_[uri] = std::move(store)).get();
+    if (const auto found = opened_.find(uri); found != opened_.end()) return found->second.get();
+    WEIR_ASSIGN(auto store, is_server ? make_server(uri) : make(uri));
+    return (opened_[uri] = std::move(store)).get();
   }
 
  private:
@@ -39,18 +41,26 @@ class AllStores final : public storage::Stores {
       if (has_settings_) return {};
     }
     std::vector<Bucket> read;
+    std::vector<Server> servers;
     WEIR_ASSIGN(const auto connections,
-                while_doing(connections_(), "looking for connections of kind 's3'"));
+                while_doing(connections_(), "looking for connections of kinds 's3' and 'sftp'"));
     for (const auto& connection : connections) {
-      if (connection.kind != "s3") continue;
-      WEIR_ASSIGN(auto settings,
-                  while_doing(storage::read_s3_settings(connection.options),
-                              fmt::format("reading connection '{}'", connection.connection_id)));
-      read.push_back({std::move(settings), connection.secret_id});
+      const std::string doing = fmt::format("reading connection '{}'", connection.connection_id);
+      if (connection.kind == "s3") {
+        WEIR_ASSIGN(auto settings,
+                    while_doing(storage::read_s3_settings(connection.options), doing));
+        read.push_back({std::move(settings), connection.secret_id});
+      }
+      if (connection.kind == "sftp") {
+        WEIR_ASSIGN(auto settings,
+                    while_doing(storage::read_sftp_settings(connection.options), doing));
+        servers.push_back({std::move(settings), connection.secret_id});
+      }
     }
     WEIR_ASSIGN(auto secrets, make_secrets(secrets_file_, connections, ground_));
     const std::lock_guard lock(mutex_);
     settings_ = std::move(read);
+    servers_ = std::move(servers);
     secrets_ = std::move(secrets);
     has_settings_ = true;
     return {};
@@ -77,6 +87,31 @@ class AllStores final : public storage::Stores {
                                      .cancel = ground_.cancel});
   }
 
+  /// The nearest above is asked for its rules; without any nobody knows which host key to trust.
+  Result<std::unique_ptr<storage::Storage>> make_server(const std::string& uri) {
+    const Server* nearest = nullptr;
+    for (const auto& each : servers_) {
+      const bool is_nearer =
+          nearest == nullptr || each.settings.uri.size() > nearest->settings.uri.size();
+      if (storage::is_at_or_below(uri, each.settings.uri) && is_nearer) nearest = &each;
+    }
+    if (nearest == nullptr)
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig, fmt::format("no connection of kind 'sftp' is for '{}'", uri),
+          "add one with `uri: sftp://host`, its user and its host_key: docs/guide/sftp.md");
+    storage::SftpSettings settings = nearest->settings;
+    for (std::string* const file : {&settings.options.known_hosts, &settings.private_key_file})
+      if (!file->empty()) *file = (std::filesystem::path(base_folder_) / *file).string();
+    WEIR_ASSIGN(auto logins, make_sftp_logins(*secrets_, settings, nearest->secret_id));
+    logins_.push_back(std::move(logins));
+    return storage::make_sftp_storage(uri, settings.options,
+                                      {.logins = logins_.back().get(),
+                                       .clock = ground_.clock,
+                                       .random = ground_.random,
+                                       .wait = net::make_wait(),
+                                       .cancel = ground_.cancel});
+  }
+
   Result<net::Http*> http_of(const std::string& ca_file) {
     auto& http = https_[ca_file];
     if (http == nullptr) {
@@ -87,6 +122,10 @@ class AllStores final : public storage::Stores {
 
   struct Bucket {
     storage::S3Settings settings;
+    std::string secret_id;
+  };
+  struct Server {
+    storage::SftpSettings settings;
     std::string secret_id;
   };
 
@@ -121,11 +160,13 @@ class AllStores final : public storage::Stores {
   std::mutex mutex_;
   bool has_settings_ WEIR_GUARDED_BY(mutex_) = false;
   std::vector<Bucket> settings_ WEIR_GUARDED_BY(mutex_);
+  std::vector<Server> servers_ WEIR_GUARDED_BY(mutex_);
   std::unique_ptr<secrets::Secrets> secrets_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<net::Http>> https_ WEIR_GUARDED_BY(mutex_);
   std::map<std::vector<std::string>, std::unique_ptr<net::CredentialSource>> sources_
       WEIR_GUARDED_BY(mutex_);
-  std::map<std::string, std::unique_ptr<storage::Storage>> buckets_ WEIR_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<storage::SftpLogins>> logins_ WEIR_GUARDED_BY(mutex_);
+  std::map<std::string, std::unique_ptr<storage::Storage>> opened_ WEIR_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "model/readers.h"
 #include "secrets/secrets.h"
 #include "storage/s3_settings.h"
+#include "storage/sftp_settings.h"
 
 namespace weir::config {
 namespace {
@@ -174,7 +175,8 @@ class Linter {
 
   void lint_path(const model::Connection& connection) {
     lint_secrets(connection);
-    if (connection.kind == "s3") lint_bucket(connection);
+    if (connection.kind == "s3") lint_options(connection, storage::read_s3_settings);
+    if (connection.kind == "sftp") lint_options(connection, storage::read_sftp_settings);
     if (connection.kind == "postgres") lint_postgres(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());
@@ -204,10 +206,11 @@ class Linter {
     }
   }
 
-  void lint_bucket(const model::Connection& connection) {
+  template <typename Settings>
+  void lint_options(const model::Connection& connection, Result<Settings> (*read)(const Json&)) {
     // What a variable will be is not known yet; then the store says it when it is opened.
     if (is_open(dump_json(connection.options))) return;
-    const auto settings = storage::read_s3_settings(connection.options);
+    const auto settings = read(connection.options);
     if (!settings)
       fault({"connection", {connection.connection_id}, {}}, settings.error().message,
             settings.error().hint);

@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "base/printable.h"
 #include "parquet/parquet.h"
+#include "storage/object_name.h"
 #include "table/hudi.h"
 
 namespace weir::inputs {
@@ -88,6 +89,7 @@ Result<std::vector<LandingFile>> find_landing_files(storage::Storage& store,
   WEIR_ASSIGN(const auto entries, storage::list_all(store, glob_prefix(query.glob)));
   std::vector<LandingFile> files;
   for (const auto& entry : entries) {
+    if (entry.name.starts_with(storage::kOwnFolder)) continue;
     // A name that is no text fits as what is shown of it, so that nobody wonders where it is.
     const bool is_name = storage::check_object_name(entry.name).has_value();
     const std::string shown = is_name ? entry.name : printable(entry.name);

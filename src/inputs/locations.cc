@@ -52,11 +52,15 @@ std::vector<model::Connection> buckets(const model::Configuration& configuration
                                        const std::string& base_folder) {
   std::vector<model::Connection> found;
   for (const auto& connection : configuration.connections) {
-    if (connection.kind != "s3" && connection.kind != "aws_secrets_manager") continue;
+    if (connection.kind != "s3" && connection.kind != "sftp" &&
+        connection.kind != "aws_secrets_manager")
+      continue;
     auto& bucket = found.emplace_back(connection);
-    const auto ca_file = bucket.options.find("ca_file");
-    if (ca_file != bucket.options.end() && ca_file->is_string())
-      *ca_file = absolute_uri(base_folder, ca_file->get<std::string>());
+    for (const char* const name : {"ca_file", "known_hosts", "private_key_file"}) {
+      const auto file = bucket.options.find(name);
+      if (file != bucket.options.end() && file->is_string())
+        *file = absolute_uri(base_folder, file->get<std::string>());
+    }
   }
   return found;
 }

@@ -25,8 +25,8 @@ Result<std::string> dataset_uri(const model::Configuration& configuration,
 Result<Json> connection_options(const model::Configuration& configuration,
                                 const std::string& base_folder, const std::string& id);
 
-/// The connections by which stores are reached, of kinds `s3` and `aws_secrets_manager`, with what
-/// they name of the project's files made absolute.
+/// The connections by which stores are reached, of kinds `s3`, `sftp` and `aws_secrets_manager`,
+/// with what they name of the project's files made absolute.
 std::vector<model::Connection> buckets(const model::Configuration& configuration,
                                        const std::string& base_folder);
 

@@ -207,7 +207,9 @@ class AttemptRun {
     operation.buckets = inputs::buckets(attempt_.pinned->configuration, services_.base_folder);
     const bool has_secrets =
         std::ranges::any_of(operation.buckets,
-                            [](const auto& bucket) { return !bucket.secret_id.empty(); }) ||
+                            [](const auto& bucket) {
+                              return !bucket.secret_id.empty() || bucket.kind == "sftp";
+                            }) ||
         refers_to_secrets(operation.target.connection_options) ||
         refers_to_secrets(operation.params);
     if (has_secrets) operation.secrets_file = services_.secrets_file;

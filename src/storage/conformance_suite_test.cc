@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "storage/conformance.h"
+#include "storage/moving.h"
 
 namespace weir::storage {
 
@@ -245,6 +246,32 @@ TEST_P(Conformance, WhatWasRemovedIsGoneAndMayComeBack) {
   ASSERT_TRUE(storage_->remove("a/k"));
   ASSERT_TRUE(write("a/k", "new", Put::kIfAbsent));
   EXPECT_EQ(bytes_of("a/k"), "new");
+}
+
+TEST_P(Conformance, WhatIsMovedHasTheOtherNameAlone) {
+  ASSERT_TRUE(write("in/k", "bytes"));
+  const auto moved = move_object(*storage_, "in/k", "done/of/k");
+  ASSERT_TRUE(moved) << to_line(moved.error());
+  EXPECT_THAT(names(""), ::testing::ElementsAre("done/of/k"));
+  EXPECT_EQ(bytes_of("done/of/k"), "bytes");
+  const auto again = move_object(*storage_, "in/k", "done/of/k");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(Conformance, AMoveReplacesNothingAndGoesOnWhereOneStopped) {
+  ASSERT_TRUE(write("in/k", "new"));
+  ASSERT_TRUE(write("done/k", "old"));
+  const auto refused = move_object(*storage_, "in/k", "done/k");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(bytes_of("in/k"), "new");
+  EXPECT_EQ(bytes_of("done/k"), "old");
+  // As after a kill between its two steps.
+  ASSERT_TRUE(write("done/k", "new"));
+  const auto moved = move_object(*storage_, "in/k", "done/k");
+  ASSERT_TRUE(moved) << to_line(moved.error());
+  EXPECT_THAT(names(""), ::testing::ElementsAre("done/k"));
 }
 
 TEST_P(Conformance, ManyAreRemovedInOneCallAndNoOther) {

@@ -11,6 +11,9 @@ namespace weir::storage {
 /// Segments that start so belong to the store: objects that are not whole yet, or never will be.
 inline constexpr std::string_view kTemporaryPrefix = ".weir-tmp-";
 
+/// What weir itself keeps in a layer of files, beside the files of the user: no pattern fits it.
+inline constexpr std::string_view kOwnFolder = ".weir/";
+
 /// kInvalidConfig where no object's name could start with `prefix`.
 Status check_prefix(std::string_view prefix);
 

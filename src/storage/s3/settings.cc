@@ -1,75 +1,19 @@
 #include "storage/s3_settings.h"
 
 #include <array>
-#include <functional>
 #include <map>
 
-#include "base/instant.h"
-#include "base/nearest.h"
+#include "storage/option_reader.h"
 #include "storage/s3/address.h"
 
 namespace weir::storage {
 namespace {
 
-using Reader = std::function<Status(const Json&)>;
-
 std::unexpected<Error> refuse(std::string why, std::string hint) {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(why), std::move(hint));
 }
 
-Reader into_text(std::string& to) {
-  return [&to](const Json& value) -> Status {
-    if (!value.is_string()) return refuse("it is no text", "");
-    to = value.get<std::string>();
-    return {};
-  };
-}
-
-template <typename Enum, size_t kSize>
-Reader into_choice(Enum& to, const std::array<std::pair<std::string_view, Enum>, kSize>& choices) {
-  return [&to, choices](const Json& value) -> Status {
-    std::string all;
-    for (const auto& [word, meaning] : choices) {
-      if (value == word) {
-        to = meaning;
-        return {};
-      }
-      all += (all.empty() ? "" : ", ") + std::string(word);
-    }
-    return refuse(fmt::format("{} is not known", dump_json(value)), "write one of: " + all);
-  };
-}
-
-Reader into_flag(bool& to) {
-  return [&to](const Json& value) -> Status {
-    // YAML of a row may bring it as a word.
-    if (value != true && value != false && value != "true" && value != "false")
-      return refuse("it is neither true nor false", "");
-    to = value == true || value == "true";
-    return {};
-  };
-}
-
-template <typename Integer>
-Reader into_number(Integer& to, Integer least) {
-  return [&to, least](const Json& value) -> Status {
-    if (!value.is_number_integer() || value.get<int64_t>() < least ||
-        value.get<int64_t>() > std::numeric_limits<Integer>::max())
-      return refuse(fmt::format("it is no whole number from {}", least), "");
-    to = value.get<Integer>();
-    return {};
-  };
-}
-
-Reader into_duration(int64_t& to) {
-  return [&to](const Json& value) -> Status {
-    if (!value.is_string()) return refuse("it is no duration", "write it like 5m or 90s");
-    WEIR_ASSIGN(to, parse_duration_ms(value.get<std::string>()));
-    return {};
-  };
-}
-
-std::map<std::string, Reader> readers_of(S3Settings& settings) {
+std::map<std::string, OptionReader> readers_of(S3Settings& settings) {
   constexpr std::array kAddressings = {
       std::pair{std::string_view("automatic"), Addressing::kAutomatic},
       std::pair{std::string_view("path"), Addressing::kPath},
@@ -100,23 +44,7 @@ std::map<std::string, Reader> readers_of(S3Settings& settings) {
 
 Result<S3Settings> read_s3_settings(const Json& options) {
   S3Settings settings;
-  const auto readers = readers_of(settings);
-  for (const auto& [key, value] : options.items()) {
-    const auto reader = readers.find(key);
-    if (reader == readers.end()) {
-      std::vector<std::string> known;
-      for (const auto& [name, unused] : readers) known.push_back(name);
-      const std::string guess = did_you_mean(key, known);
-      return refuse(fmt::format("a connection of kind 's3' has no option '{}'", key),
-                    guess.empty() ? fmt::format("options are: {}", fmt::join(known, ", ")) : guess);
-    }
-    Status read = reader->second(value);
-    if (!read) {
-      Error error = std::move(read).error();
-      error.message = fmt::format("option '{}': {}", key, error.message);
-      return std::unexpected(std::move(error));
-    }
-  }
+  WEIR_TRY(read_options("s3", options, readers_of(settings)));
   if (settings.uri.empty())
     return refuse("a connection of kind 's3' needs a uri",
                   "write uri: s3://bucket, or s3://bucket/prefix");
