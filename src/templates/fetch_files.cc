@@ -1,11 +1,21 @@
+#include <algorithm>
+
 #include "base/pattern.h"
-#include "storage/storage.h"
+#include "storage/moving.h"
+#include "storage/object_name.h"
 #include "task/define.h"
+#include "task/markers.h"
+#include "task/receipts.h"
+
+// What makes a kill harmless: a file is published whole in the landing zone before its receipt is
+// written, and its source is touched last. Whatever of this is missing is done by the next run,
+// which finds the same bytes landed.
 
 namespace weir::templates {
 namespace {
 
 using model::Outcome;
+using storage::Entry;
 
 struct Params {
   std::string from;
@@ -13,28 +23,10 @@ struct Params {
   std::string to;
   std::string on_change = "keep_both";
   std::string after = "leave";
+  std::string move_to = "done";
+  std::string marker;
   task::Duration settle;
 };
-
-constexpr int64_t kPieceBytes = int64_t{4} << 20;
-
-/// Copies one object and gives its digest. kUnavailable where the source changed meanwhile.
-Result<storage::Written> copy(storage::Storage& source, const storage::Entry& entry,
-                              storage::Storage& target, const std::string& name,
-                              const Cancel& cancel) {
-  WEIR_ASSIGN(auto writer, target.create(name));
-  for (int64_t at = 0; at < entry.size_bytes; at += kPieceBytes) {
-    WEIR_TRY(cancel.check());
-    WEIR_ASSIGN(const std::string piece, source.read(entry.name, {at, kPieceBytes}));
-    WEIR_TRY(writer->append(piece));
-  }
-  WEIR_ASSIGN(const auto after, source.stat(entry.name));
-  if (after != entry)
-    return fail_with_hint(ErrorCode::kUnavailable,
-                          fmt::format("source file '{}' changed while it was fetched", entry.name),
-                          "it is still being written; give `settle` to wait until it rests");
-  return writer->commit(storage::Put::kIfAbsent);
-}
 
 /// `a/b.csv` with other content becomes `a/b.<8 hex of its hash>.csv`.
 std::string beside(const std::string& name, const std::string& sha256) {
@@ -45,6 +37,11 @@ std::string beside(const std::string& name, const std::string& sha256) {
   return name.substr(0, cut) + "." + sha256.substr(0, 8) + name.substr(cut);
 }
 
+std::string as_folder(std::string text) {
+  if (!text.empty() && !text.ends_with('/')) text += '/';
+  return text;
+}
+
 /// What happens with one source file that is new to the landing zone, or changed.
 class Fetch {
  public:
@@ -52,23 +49,35 @@ class Fetch {
         storage::Storage& target)
       : params_(params), context_(context), source_(source), target_(target) {}
 
-  Status take(const storage::Entry& entry, const std::string& name) {
+  /// A file of this machine is quickly read again, and needs no receipt.
+  Status remember() {
+    if (source_.capabilities().readable_by_engine) return {};
+    WEIR_ASSIGN(receipts_, task::Receipts::open(target_, "fetch_files", params_.from, params_.to));
+    return {};
+  }
+
+  Status take(const Entry& entry, const std::string& name) {
     counts.in += 1;
-    WEIR_ASSIGN(const bool is_there, has_same(entry, name));
+    const std::string proof = task::Receipts::proof_of(entry, context_.engine.clock->now_us());
+    const bool is_known = receipts_ && receipts_->has(entry.name, proof);
+    WEIR_ASSIGN(const bool is_there, is_known ? Result<bool>(true) : has_same(entry, name));
     if (is_there) {
       counts.unchanged += 1;
     } else {
       WEIR_TRY(while_doing(fetch(entry, name), fmt::format("fetching '{}'", entry.name)));
     }
-    if (params_.after == "delete") return source_.remove(entry.name);
-    return {};
+    if (params_.after != "leave")
+      return while_doing(take_away(entry), fmt::format("taking '{}' away", entry.name));
+    if (!receipts_) return {};
+    return receipts_->write(entry.name, proof,
+                            {{"name", entry.name}, {"size_bytes", entry.size_bytes}});
   }
 
   model::Counts counts;
   Json names = Json::array();
 
  private:
-  Result<bool> has_same(const storage::Entry& entry, const std::string& name) {
+  Result<bool> has_same(const Entry& entry, const std::string& name) {
     auto there = target_.stat(name);
     if (!there && there.error().code == ErrorCode::kNotFound) return false;
     if (!there) return std::unexpected(std::move(there).error());
@@ -87,39 +96,114 @@ class Fetch {
     return false;
   }
 
-  Status fetch(const storage::Entry& entry, std::string name) {
+  Status fetch(const Entry& entry, std::string name) {
     if (target_.stat(name)) {
       WEIR_ASSIGN(const auto digest, storage::digest_of(source_, entry.name));
       name = beside(name, digest.sha256);
     }
-    WEIR_TRY(copy(source_, entry, target_, name, *context_.engine.cancel));
+    WEIR_ASSIGN(const auto writer, target_.create(name));
+    WEIR_TRY(storage::copy_into(*writer, source_, entry, *context_.engine.cancel));
+    WEIR_ASSIGN(const auto written, writer->commit(storage::Put::kIfAbsent));
+    WEIR_ASSIGN(const auto landed, target_.stat(name));
+    if (landed.size_bytes != entry.size_bytes || written.size_bytes != entry.size_bytes)
+      return fail(ErrorCode::kCorrupt, "'{}' has {} bytes and landed with {}", entry.name,
+                  entry.size_bytes, landed.size_bytes);
     counts.inserted += 1;
     names.push_back(name);
     return {};
+  }
+
+  /// The copy is safe. A source that is another one by now is left for the next run.
+  Status take_away(const Entry& entry) {
+    const auto now = source_.stat(entry.name);
+    if (!now && now.error().code == ErrorCode::kNotFound) return {};
+    if (!now) return std::unexpected(now.error());
+    if (*now != entry) return {};
+    if (params_.after == "delete") {
+      WEIR_TRY(source_.remove(entry.name));
+    } else {
+      WEIR_TRY(move_away(entry));
+    }
+    // Last: without its marker a file that is still there would never be looked at again.
+    if (!task::is_marker_of_each(params_.marker)) return {};
+    return source_.remove(task::marker_of(params_.marker, entry.name));
+  }
+
+  Status move_away(const Entry& entry) {
+    const std::string to = as_folder(params_.move_to) + entry.name;
+    Status moved = storage::move_object(source_, entry.name, to);
+    if (moved || moved.error().code != ErrorCode::kAlreadyExists) return moved;
+    // The name came before, with other content.
+    WEIR_ASSIGN(const auto digest, storage::digest_of(source_, entry.name));
+    return storage::move_object(source_, entry.name, beside(to, digest.sha256));
   }
 
   const Params& params_;
   const task::Context& context_;
   storage::Storage& source_;
   storage::Storage& target_;
+  std::optional<task::Receipts> receipts_;
+};
+
+/// Which of the source's files are to be taken now.
+class Choice {
+ public:
+  Choice(const Params& params, const task::Context& context, storage::Storage& source)
+      : params_(params), context_(context), source_(source) {}
+
+  Result<std::vector<Entry>> files() {
+    WEIR_ASSIGN(auto entries, storage::list_all(source_, glob_prefix(params_.pattern)));
+    for (const auto& entry : entries) names_.insert(entry.name);
+    std::vector<Entry> chosen;
+    for (auto& entry : entries) {
+      WEIR_ASSIGN(const bool is_due, is_chosen(entry));
+      if (is_due) chosen.push_back(std::move(entry));
+    }
+    // One that marks others is none of them, though the pattern fits.
+    std::set<std::string> markers;
+    if (!params_.marker.empty())
+      for (const auto& name : names_) markers.insert(task::marker_of(params_.marker, name));
+    std::erase_if(chosen, [&](const Entry& entry) { return markers.contains(entry.name); });
+    return chosen;
+  }
+
+ private:
+  Result<bool> is_chosen(const Entry& entry) {
+    if (entry.name.starts_with(storage::kOwnFolder)) return false;
+    if (params_.after == "move" && entry.name.starts_with(as_folder(params_.move_to))) return false;
+    WEIR_ASSIGN(const bool fits, glob_matches(params_.pattern, entry.name));
+    if (!fits) return false;
+    const bool rests =
+        entry.modified_at_us + params_.settle.ms * 1000 <= context_.engine.clock->now_us();
+    if (!rests || params_.marker.empty()) return rests;
+    const std::string marker = task::marker_of(params_.marker, entry.name);
+    if (names_.contains(marker)) return true;
+    // It may lie outside of what was listed.
+    auto there = source_.stat(marker);
+    if (!there && there.error().code != ErrorCode::kNotFound)
+      return std::unexpected(std::move(there).error());
+    return there.has_value();
+  }
+
+  const Params& params_;
+  const task::Context& context_;
+  storage::Storage& source_;
+  std::set<std::string, std::less<>> names_;
 };
 
 Result<Outcome> run(const Params& params, const task::Context& context) {
   const auto slash = params.to.find('/');
   const std::string layer = params.to.substr(0, slash);
-  std::string folder = slash == std::string::npos ? "" : params.to.substr(slash + 1);
-  if (!folder.empty() && !folder.ends_with('/')) folder += '/';
+  const std::string folder =
+      as_folder(slash == std::string::npos ? "" : params.to.substr(slash + 1));
   WEIR_ASSIGN(const std::string target_uri, context.layer_uri(layer));
   WEIR_ASSIGN(storage::Storage * source, context.engine.stores->open(params.from));
   WEIR_ASSIGN(storage::Storage * target, context.engine.stores->open(target_uri));
-  WEIR_ASSIGN(const auto entries, storage::list_all(*source, glob_prefix(params.pattern)));
+  WEIR_ASSIGN(const auto entries, Choice(params, context, *source).files());
   Fetch fetch(params, context, *source, *target);
+  if (!entries.empty()) WEIR_TRY(fetch.remember());
   for (const auto& entry : entries) {
-    WEIR_ASSIGN(const bool fits, glob_matches(params.pattern, entry.name));
-    if (!fits) continue;
-    const bool rests =
-        entry.modified_at_us + params.settle.ms * 1000 <= context.engine.clock->now_us();
-    if (!rests) continue;
+    WEIR_TRY(context.engine.cancel->check());
     WEIR_TRY(fetch.take(entry, folder + entry.name));
   }
   Outcome outcome;
@@ -129,21 +213,46 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   return outcome;
 }
 
+Status check(const Params& params) {
+  WEIR_TRY(task::check_marker(params.marker));
+  if (params.after != "move") return {};
+  std::string folder = params.move_to;
+  while (folder.ends_with('/')) folder.pop_back();
+  if (!folder.empty() && storage::check_object_name(folder)) return {};
+  return fail_with_hint(
+      ErrorCode::kInvalidConfig,
+      fmt::format("'move_to' is '{}', which is no folder below `from`", params.move_to),
+      "write a name like done");
+}
+
 }  // namespace
 
 task::Template fetch_files() {
   return task::Define<Params>("fetch_files", "Copies files from a source into the landing zone.")
-      .required("from", &Params::from, "Folder (or URI) that others fill.")
+      .required("from", &Params::from,
+                "Folder that others fill: a path, `s3://…` or `sftp://…` (with a connection).")
       .required("to", &Params::to, "Landing layer, with a folder where wanted: landing/sales.")
       .optional("pattern", &Params::pattern, "Glob over the names of files below `from`.")
       .optional("on_change", &Params::on_change,
                 "What happens when a name comes again with other content.",
                 task::choice({"keep_both", "replace", "fail"}))
       .optional("after", &Params::after, "What happens to a source file once it is safe.",
-                task::choice({"leave", "delete"}))
+                task::choice({"leave", "move", "delete"}))
+      .optional("move_to", &Params::move_to,
+                "Folder below `from` for `after: move`; nothing is fetched from it.")
+      .optional("marker", &Params::marker,
+                "Takes a file only where its marker is there: `{name}.done`, `{stem}.ok`, or one "
+                "name for a folder.")
       .optional("settle", &Params::settle, "How long a file must rest before it is taken.")
+      .check(check)
       .example("Files that a partner uploads.",
                {{"from", "/srv/upload"}, {"to", "landing"}, {"pattern", "sales-*.csv"}})
+      .example("Files of a partner's SFTP server, each whole once its marker is there.",
+               {{"from", "sftp://sftp.partner.example/out"},
+                {"to", "landing/partner"},
+                {"pattern", "**/*.csv"},
+                {"marker", "{name}.done"},
+                {"after", "move"}})
       .run(run);
 }
 

@@ -218,7 +218,7 @@ def objects_state(path: pathlib.Path) -> list[str]:
 
 def is_technical(path: pathlib.PurePath) -> bool:
     """Locks, the catalog, and what a write that did not end left under a temporary name."""
-    return path.name.startswith("weir.db") or path.name.endswith((".lock", "lock.json")) or ".locks" in path.parts \
+    return path.name.startswith("weir.db") or path.name.endswith((".lock", "lock.json")) or {".locks", ".weir"} & set(path.parts) \
         or any(part.startswith(".weir-tmp") for part in path.parts)
 
 
