@@ -1,0 +1,40 @@
+#include "net/curl/library.h"
+
+#include <unistd.h>
+
+#include <array>
+
+#include <curl/curl.h>
+
+namespace weir::net {
+namespace {
+
+/// Where distributions keep the authorities that they trust: a libcurl that came along from another
+/// one looks in the wrong place.
+std::string system_ca_file() {
+  constexpr std::array kPlaces = {"/etc/ssl/certs/ca-certificates.crt",
+                                  "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                  "/etc/ssl/cert.pem"};
+  for (const char* place : kPlaces)
+    if (access(place, R_OK) == 0) return place;
+  return {};
+}
+
+}  // namespace
+
+Status start_library() {
+  // curl's own state of the process; it may be made once only.
+  static const CURLcode kStarted = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (kStarted == CURLE_OK) return {};
+  return fail(ErrorCode::kInternal, "libcurl does not start: {}", curl_easy_strerror(kStarted));
+}
+
+Result<std::string> authorities(std::string ca_file) {
+  if (ca_file.empty()) return system_ca_file();
+  if (access(ca_file.c_str(), R_OK) == 0) return ca_file;
+  return fail_with_hint(ErrorCode::kInvalidConfig,
+                        fmt::format("the file of authorities '{}' cannot be read", ca_file),
+                        "name a PEM file with the certificate that signed the server's");
+}
+
+}  // namespace weir::net
