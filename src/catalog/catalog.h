@@ -82,6 +82,7 @@ struct FlowRun {
   std::string error_code;
   std::string error_text;
   bool cancel_requested = false;
+  bool has_failed = false;  ///< It ended so once, and was taken up again.
 };
 
 struct TaskRun {
@@ -185,6 +186,36 @@ std::vector<Watermark> watermarks_of(const model::Operation& operation);
 /// Whether `next` may take the place of `now`: neither as-of nor instant go back.
 bool is_further(const Watermark& now, const Watermark& next);
 
+/// A message to somebody, written with the change of state that it is about, and sent after.
+struct Notice {
+  std::string key;  ///< Receivers know the message by it; a second one of the same key is no other.
+  std::string rule_id;
+  std::string channel;  ///< Connection, or `log`.
+  std::string run_id;
+  std::string flow_id;
+  std::string task_id;
+  std::string event;
+  Json payload = Json::object();
+  /// No more of one event of the rule than so many within the time; 0: no limit.
+  int64_t at_most = 0;
+  int64_t per_ms = 0;
+  /// None where one of the rule with this key was told of within the time; 0: no limit.
+  std::string subject_key;
+  int64_t dedup_ms = 0;
+};
+using Notices = std::vector<Notice>;
+
+/// A notice as it stands in the outbox.
+struct KeptNotice : Notice {
+  int64_t outbox_id = 0;
+  std::string state;  ///< `waiting`, `sent`, `failed` (given up), `suppressed` (by a limit)
+  int64_t created_at_us = 0;
+  int64_t attempts = 0;
+  int64_t not_before_us = 0;
+  int64_t sent_at_us = 0;
+  std::string error_text;  ///< Of the last try.
+};
+
 struct Lease {
   std::string name;    ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
   std::string holder;  ///< Free text for people.
@@ -241,8 +272,10 @@ class Catalog {
   virtual Result<bool> admit_run(const std::string& run_id, int64_t max_active) = 0;
   /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times; a run
   /// that goes back to queued or running loses its end, its error and the wish to cancel it.
+  /// `notices` are written in the same transaction.
   virtual Status move_run(const std::string& run_id, RunState from, RunState to,
-                          const std::string& error_code, const std::string& error_text) = 0;
+                          const std::string& error_code, const std::string& error_text,
+                          const Notices& notices = {}) = 0;
   /// kConflict where the run is final.
   virtual Status request_cancel(const std::string& run_id) = 0;
 
@@ -253,7 +286,24 @@ class Catalog {
     int64_t attempt = 0;
     int64_t epoch = 0;
   };
-  virtual Status move_task(const TaskRun& next, const TaskKey& expected) = 0;
+  /// `notices` are written in the same transaction.
+  virtual Status move_task(const TaskRun& next, const TaskKey& expected,
+                           const Notices& notices = {}) = 0;
+
+  // -- messages to people
+  /// Those that no change of state brings along. One whose key is known changes nothing.
+  virtual Status add_notices(const Notices& notices) = 0;
+  /// Waiting ones whose time has come, oldest first.
+  virtual Result<std::vector<KeptNotice>> due_notices(int64_t limit) = 0;
+  /// Newest first; empty state: all.
+  virtual Result<std::vector<KeptNotice>> notices(const std::string& state, int64_t limit) = 0;
+  virtual Result<std::map<std::string, int64_t>> count_notices() = 0;  ///< By state.
+  /// After a try: sent where `error_text` is empty; else tried again at `not_before_us`, or given
+  /// up where that is 0. One that was sent stays so.
+  virtual Status note_try(int64_t outbox_id, const std::string& error_text,
+                          int64_t not_before_us) = 0;
+  /// What was given up, and what waits for another try, is due now. How many.
+  virtual Result<int64_t> revive_notices() = 0;
 
   /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
   /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.

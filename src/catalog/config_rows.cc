@@ -61,6 +61,25 @@ class RowMaker {
     when("file_trigger", flow.flow_id, flow.file_trigger, {"pattern"});
   }
 
+  /// The kind of channel stands beside the connection that it is: a person who reads the table sees
+  /// both. One flow by its name is a reference; everything that has no column is an option.
+  void rule(const model::NotificationRule& rule, const model::Configuration& configuration) {
+    const auto* connection = configuration.find_connection(rule.channel);
+    const bool is_one_flow =
+        rule.flows.size() == 1 && configuration.find_flow(rule.flows.front()) != nullptr;
+    Json options = model::to_json(rule);
+    for (const char* key : {"rule_id", "channel", "events", "is_enabled"}) options.erase(key);
+    if (is_one_flow) options.erase("flows");
+    const bool is_usual = rule.events.empty() && rule.severities.empty();
+    add("notification_rule", {rule.rule_id},
+        {{"flow_id", is_one_flow ? Json(rule.flows.front()) : Json()},
+         {"events", is_usual ? Json::array({"failed"}) : Json(rule.events)},
+         {"channel", connection == nullptr ? rule.channel : connection->kind},
+         {"target", connection == nullptr ? "" : rule.channel},
+         {"options", std::move(options)},
+         {"is_enabled", rule.is_enabled}});
+  }
+
   std::vector<ConfigRow> rows() && { return std::move(rows_); }
 
  private:
@@ -305,6 +324,27 @@ void read_notification_rule(ValueReader& row, model::Configuration& into) {
   if (!flow_id.empty() &&
       !std::ranges::binary_search(into.flows, flow_id, {}, &model::Flow::flow_id))
     row.refuse_missing("flow_id", "flow", flow_id);
+  auto rule = row.take("options", model::notification_rule_from_json(row.json("options")));
+  rule.rule_id = row.key(0);
+  rule.is_enabled = row.boolean("is_enabled");
+  if (!flow_id.empty()) rule.flows = {flow_id};
+  rule.events = row.names("events");
+  // The column's default is the model's.
+  if (rule.events == std::vector<std::string>{"failed"}) rule.events.clear();
+  const std::string kind = row.text("channel");
+  rule.channel = row.text("target");
+  if (rule.channel.empty() && kind == "log") rule.channel = kind;
+  const auto* connection = into.find_connection(rule.channel);
+  if (connection == nullptr && rule.channel != "log")
+    row.refuse_missing("target", "connection", rule.channel);
+  else if (connection != nullptr && connection->kind != kind)
+    row.refuse("channel",
+               fmt::format("connection '{}' is of kind '{}', not '{}'", rule.channel,
+                           connection->kind, kind),
+               fmt::format("write {}", connection->kind));
+  if (!row.text("secret_id").empty())
+    row.refuse("secret_id", "a rule has no secret; its connection has", "leave it empty");
+  into.notifications.push_back(std::move(rule));
 }
 
 struct TableReader {
@@ -337,6 +377,7 @@ void sort_all(model::Configuration& configuration) {
   std::ranges::sort(configuration.templates, {}, &model::TemplateRow::template_id);
   std::ranges::sort(configuration.flows, {}, &model::Flow::flow_id);
   std::ranges::sort(configuration.pools, {}, &model::Pool::name);
+  std::ranges::sort(configuration.notifications, {}, &model::NotificationRule::rule_id);
   for (model::Flow& flow : configuration.flows) {
     std::ranges::sort(flow.tasks, {}, &model::Task::task_id);
     for (model::Task& task : flow.tasks) std::ranges::sort(task.needs);
@@ -361,6 +402,7 @@ std::vector<ConfigRow> rows_of(const model::Configuration& configuration,
   for (const auto& pool : configuration.pools)
     maker.add("pool", {pool.name}, {{"slots", pool.slots}});
   for (const auto& flow : configuration.flows) maker.flow(flow);
+  for (const auto& rule : configuration.notifications) maker.rule(rule, configuration);
   std::vector<ConfigRow> rows = std::move(maker).rows();
   for (ConfigRow& row : rows) {
     auto normal = normal_form(row);

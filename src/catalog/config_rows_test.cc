@@ -106,6 +106,14 @@ TEST(ConfigRows, ReferencesToNothingAreNamed) {
        "column 'flow_id': there is no flow 'gone'"},
       {row("notification_rule", {"n"}, {{"flow_id", "gone"}, {"channel", "log"}}),
        "column 'flow_id': there is no flow 'gone'"},
+      {row("notification_rule", {"n"}, {{"channel", "smtp"}, {"target", "gone"}}),
+       "column 'target': there is no connection 'gone'"},
+      {row("notification_rule", {"n"}, {{"channel", "log"}, {"target", "warehouse"}}),
+       "column 'channel': connection 'warehouse' is of kind 'duckdb', not 'log'"},
+      {row("notification_rule", {"n"}, {{"channel", "log"}, {"options", {{"evry", "1h"}}}}),
+       "column 'options': field 'evry': it is not known"},
+      {row("notification_rule", {"n"}, {{"channel", "log"}, {"secret_id", "x"}}),
+       "column 'secret_id': a rule has no secret"},
   };
   for (const Case& one : cases) {
     auto rows = rows_of(airports(), "");
@@ -131,6 +139,34 @@ TEST(ConfigRows, ScheduleThatIsATextIsItsCron) {
   const auto back = configuration_of(rows_of(configuration, ""));
   ASSERT_OK(back);
   EXPECT_EQ(back->flows[0].schedule, Json({{"cron", "0 6 * * *"}}));
+}
+
+TEST(ConfigRows, RulesOfNotificationComeBack) {
+  auto configuration = airports();
+  model::Connection mail;
+  mail.connection_id = "mail";
+  mail.kind = "smtp";
+  configuration.connections.insert(configuration.connections.begin(), mail);
+  model::NotificationRule rule;
+  rule.rule_id = "a";
+  rule.channel = "mail";
+  rule.flows = {"airports"};
+  rule.every = "5 per 1h";
+  model::NotificationRule other;
+  other.rule_id = "b";
+  other.channel = "log";
+  other.flows = {"air*"};
+  other.severities = {"warning"};
+  other.slow_after_ms = 1000;
+  configuration.notifications = {rule, other};
+  const auto rows = rows_of(configuration, "");
+  const auto back = configuration_of(rows);
+  ASSERT_OK(back);
+  EXPECT_EQ(back->notifications, configuration.notifications);
+  const auto made = std::ranges::find(rows, "notification_rule", &ConfigRow::table);
+  EXPECT_EQ(made->values.at("flow_id"), "airports") << "one flow is a reference";
+  EXPECT_EQ(made->values.at("channel"), "smtp");
+  EXPECT_EQ(made->values.at("target"), "mail");
 }
 
 TEST(States, TextsAndStatesAreOneToOne) {

@@ -296,6 +296,33 @@ Keys<model::Pool> pool_keys() {
       .required("slots", &model::Pool::slots, integer(1, 1'000'000), "Tasks that may run at once.");
 }
 
+Keys<model::NotificationRule> notification_keys() {
+  using model::NotificationRule;
+  return Keys<NotificationRule>("notification", "rule_id")
+      .required("rule_id", &NotificationRule::rule_id, name("notification"), "Name of the rule.")
+      .required("channel", &NotificationRule::channel, text(),
+                "Connection of kind smtp, webhook, sns or log; `log` alone is standard error.")
+      .optional("events", &NotificationRule::events, texts(),
+                "failed, schema_drift, held, cancelled, slow, recovered, succeeded; failed where "
+                "nothing is said.")
+      .optional("severities", &NotificationRule::severities, texts(),
+                "In place of events: all that are error, warning or info.")
+      .optional("flows", &NotificationRule::flows, texts(), "Flows by name or glob; all.")
+      .optional("tasks", &NotificationRule::tasks, texts(), "Tasks by name or glob; all.")
+      .optional("every", &NotificationRule::every, text(),
+                "At most so many of one event: 1h is one an hour, 5 per 1h five.")
+      .optional("dedup", &NotificationRule::dedup_ms, optional_duration(),
+                "The same failure of the same task is told once within this time.")
+      .optional("slow_after", &NotificationRule::slow_after_ms, optional_duration(),
+                "How long a run takes before it is slow.")
+      .optional("subject", &NotificationRule::subject, text(),
+                "In place of the usual one, with {{ fields }}.")
+      .optional("body", &NotificationRule::body, text(),
+                "In place of the usual one, with {{ fields }}.")
+      .optional("link", &NotificationRule::link, text(), "A page about the run, with {{ fields }}.")
+      .optional("is_enabled", &NotificationRule::is_enabled, boolean(), "Whether it is used.");
+}
+
 Keys<ProjectDocument> rows(Keys<ProjectDocument> keys) {
   return keys
       .optional("layers", &ProjectDocument::layers, list_of(map_of(layer_keys())),
@@ -307,7 +334,9 @@ Keys<ProjectDocument> rows(Keys<ProjectDocument> keys) {
       .optional("templates", &ProjectDocument::templates, list_of(map_of(template_keys())),
                 "Templates of your own.")
       .optional("pools", &ProjectDocument::pools, list_of(map_of(pool_keys())),
-                "Limits on tasks that run at once.");
+                "Limits on tasks that run at once.")
+      .optional("notifications", &ProjectDocument::notifications,
+                list_of(map_of(notification_keys())), "Who is told of what.");
 }
 
 const Keys<ProjectDocument>& override_keys() {
@@ -444,7 +473,7 @@ const std::vector<NamedList>& named_lists() {
       {"layers", "layer", "name"},     {"connections", "connection", "connection_id"},
       {"datasets", "dataset", "name"}, {"templates", "template", "template_id"},
       {"pools", "pool", "name"},       {"flows", "flow", "flow"},
-      {"tasks", "task", "id"},
+      {"tasks", "task", "id"},         {"notifications", "notification_rule", "rule_id"},
   };
   return kLists;
 }

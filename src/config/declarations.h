@@ -30,6 +30,7 @@ struct ProjectDocument {
   std::vector<DatasetEntry> datasets;
   std::vector<model::TemplateRow> templates;
   std::vector<model::Pool> pools;
+  std::vector<model::NotificationRule> notifications;
   Json defaults = Json::object();
   Json environments = Json::object();  ///< Checked only; applied to nodes before they are read.
 };

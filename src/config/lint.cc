@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/pattern.h"
 #include "base/redact.h"
+#include "config/lint_notifications.h"
 #include "config/user_templates.h"
 #include "database/postgres.h"
 #include "model/control_sums.h"
@@ -81,6 +82,7 @@ class Linter {
                                   [](const auto& dataset) { return dataset.name.text(); }));
     for (const auto& connection : configuration_.connections) lint_path(connection);
     for (const auto& row : configuration_.templates) lint_template(row);
+    lint_notifications(configuration_, places_, faults);
   }
 
   void flow(const Flow& flow) {

@@ -21,6 +21,9 @@ std::string column_of(const Subject& subject) {
   if (subject.table == "task" && key == "template") return "template_id";
   if (subject.table == "template" && key == "params") return "params_schema";
   if (subject.table == "connection" && key != "kind" && key != "secret_id") return "options";
+  if (subject.table == "notification_rule" && key != "channel" && key != "events" &&
+      key != "is_enabled")
+    return "options";
   return key;
 }
 
@@ -82,6 +85,8 @@ std::string label_of(const Subject& subject) {
   if (subject.table == "task" && subject.key.size() == 2)
     return fmt::format("task '{}' of flow '{}'", subject.key[1], subject.key[0]);
   if (subject.key.empty()) return subject.table;
+  if (subject.table == "notification_rule")
+    return fmt::format("notification '{}'", subject.key.front());
   return fmt::format("{} '{}'", subject.table, fmt::join(subject.key, "."));
 }
 

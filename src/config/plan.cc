@@ -15,9 +15,6 @@ using catalog::RowChange;
 using Key = std::pair<std::string, std::vector<std::string>>;
 using Rows = std::map<Key, ConfigRow>;
 
-/// YAML has no word for these tables: their rows are never taken away.
-bool is_outside_yaml(const std::string& table) { return table == "notification_rule"; }
-
 Result<Rows> by_key(const std::vector<ConfigRow>& rows) {
   Rows map;
   for (const auto& row : rows) {
@@ -169,7 +166,7 @@ Result<Plan> make_plan(const std::vector<ConfigRow>& head, const model::Configur
         .push_back({{RowChange::Kind::kUpdate, row}, std::move(fields)});
   }
   for (const auto& [key, row] : before) {
-    if (after.contains(key) || is_outside_yaml(row.table)) continue;
+    if (after.contains(key)) continue;
     if (row.managed_by == owner || options.prune)
       plan.diffs.push_back({{RowChange::Kind::kDelete, row}, {}});
     else

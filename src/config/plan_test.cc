@@ -96,8 +96,7 @@ TEST(Plan, LeavesRowsOfOthersAlone) {
   plan = make_plan(rows, changed, {.prune = true});
   ASSERT_TRUE(plan);
   EXPECT_THAT(plan->blocked, IsEmpty());
-  EXPECT_EQ(plan->diffs.size(), 2U)
-      << "raw is taken over, archive goes, the notification rule stays";
+  EXPECT_EQ(plan->diffs.size(), 3U) << "raw is taken over, archive and the notification rule go";
 }
 
 TEST(Plan, OneAndOnePointZeroDiffer) {

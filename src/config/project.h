@@ -28,9 +28,9 @@ struct LoadOptions {
 
 /// Reads `weir.yaml` and every `flows/**/*.yaml` and `.yml`, in order of their names. A document
 /// with `flow:` is a flow, that with `project:` the project; any other holds more layers, datasets,
-/// connections, templates or pools. The configuration is sorted as model::Configuration says.
-/// kNotFound where there is no weir.yaml; else all faults (kInvalidConfig), and what the folder's
-/// store says.
+/// connections, templates, pools or notifications. The configuration is sorted as
+/// model::Configuration says. kNotFound where there is no weir.yaml; else all faults
+/// (kInvalidConfig), and what the folder's store says.
 Checked<Project> load_project(storage::Storage& folder, const LoadOptions& options = {});
 
 /// The same from texts by file name; names that do not end in .yaml or .yml are left out.

@@ -200,6 +200,20 @@ inline model::Configuration random_configuration() {
   std::set<std::string> flows;
   for (int i = few(); i > 0; --i) c.flows.push_back(random_flow(hard_name(flows), c));
   std::ranges::sort(c.flows, {}, &model::Flow::flow_id);
+  std::set<std::string> rules;
+  for (int i = few(); i > 0; --i) {
+    model::NotificationRule rule;
+    rule.rule_id = hard_name(rules);
+    rule.channel = c.connections.empty() ? "log" : c.connections.front().connection_id;
+    for (const auto& flow : c.flows) rule.flows.push_back(flow.flow_id);
+    if (*rc::gen::arbitrary<bool>()) rule.events = {"failed", "slow"};
+    rule.subject = hard_text();
+    rule.link = hard_text();
+    if (*rc::gen::arbitrary<bool>()) rule.slow_after_ms = *rc::gen::inRange<int64_t>(1, 90'000);
+    rule.is_enabled = *rc::gen::arbitrary<bool>();
+    c.notifications.push_back(std::move(rule));
+  }
+  std::ranges::sort(c.notifications, {}, &model::NotificationRule::rule_id);
   return c;
 }
 

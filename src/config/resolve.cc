@@ -108,6 +108,13 @@ void resolve_connection(Resolver& resolver, model::Connection& connection) {
   resolver.json(subject, connection.options);
 }
 
+void resolve_rule(Resolver& resolver, model::NotificationRule& rule) {
+  const Subject subject{"notification_rule", {rule.rule_id}, {}};
+  resolver.text(subject.in("subject"), rule.subject);
+  resolver.text(subject.in("body"), rule.body);
+  resolver.text(subject.in("link"), rule.link);
+}
+
 }  // namespace
 
 std::optional<std::string> Variables::get(const std::string& name) const {
@@ -151,6 +158,7 @@ Checked<model::Configuration> resolve(model::Configuration configuration,
       resolver.text(Subject{"layer", {layer.name}, {"uri"}}, layer.uri);
     for (auto& dataset : configuration.datasets)
       resolver.json(Subject{"dataset", {dataset.name.text()}, {"options"}}, dataset.options);
+    for (auto& rule : configuration.notifications) resolve_rule(resolver, rule);
     resolver.json(Subject{"project", {configuration.project}, {"defaults"}},
                   configuration.defaults);
     for (auto& flow : configuration.flows) {

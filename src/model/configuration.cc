@@ -282,6 +282,11 @@ Json to_json(const Configuration& configuration) {
   for (const auto& pool : sorted(configuration.pools, &Pool::name))
     pools.push_back({{"name", pool.name}, {"slots", pool.slots}});
   json["pools"] = std::move(pools);
+  // Only where there are some: configurations of before keep their hash.
+  Json notifications = Json::array();
+  for (const auto& rule : sorted(configuration.notifications, &NotificationRule::rule_id))
+    notifications.push_back(to_json(rule));
+  add(json, "notifications", std::move(notifications), Json::array());
   add(json, "defaults", configuration.defaults, Json::object());
   return json;
 }
@@ -328,6 +333,10 @@ Result<Configuration> configuration_from_json(const Json& json) {
     WEIR_ASSIGN(pool.name, json_field<std::string>(item, "name"));
     WEIR_ASSIGN(pool.slots, json_field_or<int64_t>(item, "slots", 1));
     configuration.pools.push_back(std::move(pool));
+  }
+  WEIR_ASSIGN(const Json rules, json_field_or<Json>(json, "notifications", Json::array()));
+  for (const auto& item : rules) {
+    WEIR_ASSIGN(configuration.notifications.emplace_back(), notification_rule_from_json(item));
   }
   return configuration;
 }

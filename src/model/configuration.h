@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "model/names.h"
+#include "model/notification.h"
 #include "model/schema.h"
 
 namespace weir::model {
@@ -106,13 +107,14 @@ struct Pool {
 /// A whole configuration: the head of the tables, or what YAML files say.
 struct Configuration {
   std::string project;
-  std::vector<Layer> layers;            ///< By position, then name.
-  std::vector<Dataset> datasets;        ///< By name.
-  std::vector<Connection> connections;  ///< By connection_id.
-  std::vector<TemplateRow> templates;   ///< By template_id.
-  std::vector<Flow> flows;              ///< By flow_id.
-  std::vector<Pool> pools;              ///< By name.
-  Json defaults = Json::object();       ///< Of the project, below those of flows.
+  std::vector<Layer> layers;                         ///< By position, then name.
+  std::vector<Dataset> datasets;                     ///< By name.
+  std::vector<Connection> connections;               ///< By connection_id.
+  std::vector<TemplateRow> templates;                ///< By template_id.
+  std::vector<Flow> flows;                           ///< By flow_id.
+  std::vector<Pool> pools;                           ///< By name.
+  std::vector<NotificationRule> notifications = {};  ///< By rule_id.
+  Json defaults = Json::object();                    ///< Of the project, below those of flows.
 
   const Layer* find_layer(std::string_view name) const;
   const Dataset* find_dataset(const DatasetName& name) const;

@@ -65,6 +65,7 @@ std::span<const Migration> all_migrations() {
       Migration{3, "lake", lake_ddl()},
       Migration{4, "service", service_ddl()},
       Migration{5, "landing", landing_ddl()},
+      Migration{6, "notices", notices_ddl()},
   };
   return kAll;
 }

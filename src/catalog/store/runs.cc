@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "catalog/store/notices.h"
 #include "catalog/store/store.h"
 #include "catalog/store/tasks.h"
 
@@ -9,7 +10,7 @@ namespace {
 constexpr std::string_view kColumns =
     "run_id, flow_id, run_key, state, config_hash, params, trigger_kind, rerun_of, "
     "logical_time_us, created_at_us, started_at_us, finished_at_us, error_code, error_text, "
-    "cancel_requested";
+    "cancel_requested, has_failed";
 
 Result<FlowRun> read_run(const Row& row) {
   RowReader reader("flow_run", row, row.at("run_id").value_or(""));
@@ -27,7 +28,8 @@ Result<FlowRun> read_run(const Row& row) {
               .finished_at_us = reader.integer("finished_at_us"),
               .error_code = reader.text("error_code"),
               .error_text = reader.text("error_text"),
-              .cancel_requested = reader.boolean("cancel_requested")};
+              .cancel_requested = reader.boolean("cancel_requested"),
+              .has_failed = reader.boolean("has_failed")};
   WEIR_TRY(reader.status());
   return run;
 }
@@ -172,18 +174,20 @@ Result<bool> SqlCatalog::admit_run(const std::string& run_id, int64_t max_active
 }
 
 Status SqlCatalog::move_run(const std::string& run_id, RunState from, RunState to,
-                            const std::string& error_code, const std::string& error_text) {
+                            const std::string& error_code, const std::string& error_text,
+                            const Notices& notices) {
   Binds values = {{"state", std::string(to_text(to))},
                   {"error_code", error_code},
                   {"error_text", storable(error_text)}};
   if (to == RunState::kRunning) values.push_back({"started_at_us", clock_.now_us()});
   values.push_back({"finished_at_us", is_final(to) ? Value(clock_.now_us()) : Value(nullptr)});
   if (is_final(from) && !is_final(to)) values.push_back({"cancel_requested", false});
+  if (from == RunState::kFailed && !is_final(to)) values.push_back({"has_failed", true});
   return database_->write([&](Session& session) -> Status {
     WEIR_ASSIGN(const int64_t rows,
                 session.update("flow_run", values, "WHERE run_id = :run_id AND state = :old_state",
                                {{"run_id", run_id}, {"old_state", std::string(to_text(from))}}));
-    if (rows == 1) return {};
+    if (rows == 1) return write_notices(session, notices, clock_.now_us());
     WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id));
     return wrong_state(run, to_text(from));
   });

@@ -36,16 +36,25 @@ class SqlCatalog : public Catalog {
   Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) override;
   Result<bool> admit_run(const std::string& run_id, int64_t max_active) override;
   Status move_run(const std::string& run_id, RunState from, RunState to,
-                  const std::string& error_code, const std::string& error_text) override;
+                  const std::string& error_code, const std::string& error_text,
+                  const Notices& notices) override;
   Status request_cancel(const std::string& run_id) override;
 
   // tasks.cc
   Result<std::vector<TaskRun>> task_runs(const std::string& run_id) override;
   Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) override;
-  Status move_task(const TaskRun& next, const TaskKey& expected) override;
+  Status move_task(const TaskRun& next, const TaskKey& expected, const Notices& notices) override;
   Status add_log(const std::string& run_id, const std::string& task_id, int64_t attempt,
                  const std::string& level, const std::string& message) override;
   Result<std::vector<LogLine>> logs(const std::string& run_id, const std::string& task_id) override;
+
+  // notices.cc
+  Status add_notices(const Notices& notices) override;
+  Result<std::vector<KeptNotice>> due_notices(int64_t limit) override;
+  Result<std::vector<KeptNotice>> notices(const std::string& state, int64_t limit) override;
+  Result<std::map<std::string, int64_t>> count_notices() override;
+  Status note_try(int64_t outbox_id, const std::string& error_text, int64_t not_before_us) override;
+  Result<int64_t> revive_notices() override;
 
   // outcomes.cc
   Status record_operation(const OperationRecord& record) override;

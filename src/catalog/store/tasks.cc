@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catalog/store/counts.h"
+#include "catalog/store/notices.h"
 #include "catalog/store/store.h"
 
 namespace weir::catalog {
@@ -114,7 +115,7 @@ Result<TaskRun> SqlCatalog::task_run(const std::string& run_id, const std::strin
   return read_task(rows.front());
 }
 
-Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected) {
+Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected, const Notices& notices) {
   return database_->write([&](Session& session) -> Status {
     WEIR_ASSIGN(
         const int64_t rows,
@@ -126,7 +127,7 @@ Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected) {
                         {"old_state", std::string(to_text(expected.state))},
                         {"old_attempt", expected.attempt},
                         {"old_epoch", expected.epoch}}));
-    if (rows == 1) return {};
+    if (rows == 1) return write_notices(session, notices, clock_.now_us());
     return explain_lost(session, next, expected);
   });
 }
