@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "app/channels.h"
 #include "app/secrets.h"
 #include "app/stores.h"
 #include "base/process.h"
@@ -123,6 +124,10 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.make_secrets = [ground](const std::string& file,
                                  const std::vector<model::Connection>& connections) {
     return make_secrets(file, connections, ground);
+  };
+  wiring.make_channel = [ground](const model::Connection& connection, const std::string& base,
+                                 secrets::Secrets& secrets) {
+    return make_channel(connection, base, secrets, ground);
   };
   wiring.secrets_file = [&](const std::string& base) { return secrets_file(*environment, base); };
   wiring.secrets_key_file = secrets_key_file(*environment);

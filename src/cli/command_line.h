@@ -17,6 +17,7 @@
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "model/configuration.h"
+#include "notify/channel.h"
 #include "secrets/secrets.h"
 #include "storage/storage.h"
 #include "task/template.h"
@@ -39,6 +40,9 @@ struct Wiring {
   std::function<Result<std::unique_ptr<secrets::Secrets>>(
       const std::string& file, const std::vector<model::Connection>& connections)>
       make_secrets;
+  std::function<Result<std::unique_ptr<notify::Channel>>(
+      const model::Connection& connection, const std::string& base_folder, secrets::Secrets&)>
+      make_channel;
   /// Where the sealed secrets of a project lie, and the key to them.
   std::function<std::string(const std::string& base_folder)> secrets_file;
   std::string secrets_key_file;

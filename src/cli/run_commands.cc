@@ -107,6 +107,13 @@ Result<int> status(Session& session, const std::string& word) {
   }
   WEIR_ASSIGN(report.tasks, catalog->task_runs(report.run.run_id));
   WEIR_TRY(finish(session, report));
+  WEIR_ASSIGN(auto notices, catalog->count_notices());
+  const int64_t unsent = notices["waiting"] + notices["failed"];
+  if (unsent > 0)
+    session.say(
+        fmt::format("notifications not sent: {} ({} given up); `weir notify list` shows "
+                    "why, `weir notify send` tries again",
+                    unsent, notices["failed"]));
   return 0;
 }
 

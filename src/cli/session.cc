@@ -40,18 +40,25 @@ Result<std::unique_ptr<secrets::Secrets>> Session::secrets() {
   return wiring_.make_secrets(wiring_.secrets_file(folder_), connections);
 }
 
+Result<secrets::Secrets*> Session::kept_secrets() {
+  const std::lock_guard lock(secrets_mutex_);
+  if (secrets_ == nullptr) {
+    WEIR_ASSIGN(secrets_, secrets());
+  }
+  return secrets_.get();
+}
+
 ResolveSecrets Session::resolve_secrets() {
   return [this](const Json& options, const Cancel& cancel) -> Result<Json> {
-    secrets::Secrets* opened = nullptr;
-    {
-      const std::lock_guard lock(secrets_mutex_);
-      if (secrets_ == nullptr) {
-        WEIR_ASSIGN(secrets_, secrets());
-      }
-      opened = secrets_.get();
-    }
-    return opened->resolved(options, cancel);
+    WEIR_ASSIGN(secrets::Secrets* const kept, kept_secrets());
+    return kept->resolved(options, cancel);
   };
+}
+
+Result<std::unique_ptr<notify::Channel>> Session::open_channel(
+    const model::Connection& connection) {
+  WEIR_ASSIGN(secrets::Secrets* const kept, kept_secrets());
+  return wiring_.make_channel(connection, folder_, *kept);
 }
 
 bool Session::has_yaml() const {
@@ -112,6 +119,9 @@ orchestrate::Services Session::services() {
   services.log = log_.get();
   services.templates = wiring_.templates;
   services.engine = wiring_.engine;
+  services.channel = [this](const model::Connection& connection) {
+    return open_channel(connection);
+  };
   services.base_folder = folder_;
   services.secrets_file = wiring_.secrets_file(folder_);
   services.resolve_secrets = resolve_secrets();

@@ -67,6 +67,9 @@ class Session {
 
  private:
   Result<std::vector<model::Connection>> bucket_connections();
+  /// Safe to call from many threads at once.
+  Result<secrets::Secrets*> kept_secrets();
+  Result<std::unique_ptr<notify::Channel>> open_channel(const model::Connection& connection);
 
   const Wiring& wiring_;
   Flags flags_;
@@ -75,6 +78,7 @@ class Session {
   std::unique_ptr<Log> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::mutex secrets_mutex_;
+  /// Made when the first is asked for, and kept, so that each value is fetched once.
   std::unique_ptr<secrets::Secrets> secrets_ WEIR_GUARDED_BY(secrets_mutex_);
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "orchestrate/courier.h"
 #include "orchestrate/runner/admission.h"
 #include "orchestrate/runner/run_lease.h"
 #include "orchestrate/runner/run_rows.h"
@@ -28,14 +29,14 @@ struct OwnRun {
 Result<RunReport> bring_to_end(const Services& services, const Pinned& pinned, const OwnRun& own,
                                Cancel& cancel) {
   const FlowRun& run = own.run;
-  WEIR_ASSIGN(const bool is_admitted, admit(services, *own.flow, run, cancel));
+  const Courier courier(services, pinned.configuration, run.run_id);
+  WEIR_ASSIGN(const bool is_admitted,
+              admit(services, pinned.configuration, *own.flow, run, cancel));
   if (!is_admitted) return report(services, run.run_id);
   services.tell({"run_started", run.run_id, "", {{"flow", run.flow_id}, {"run_key", run.run_key}}});
   TaskDriver driver(services, pinned, *own.flow, run, own.lease->epoch());
   WEIR_TRY(driver.drive(own.max_parallel_tasks, cancel));
-  const Verdict verdict = judge(driver.rows());
-  WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kRunning, verdict.state,
-                                      verdict.error_code, verdict.error_text));
+  WEIR_TRY(end_run(services, pinned.configuration, run.run_id, driver.rows()));
   WEIR_ASSIGN(RunReport made, report(services, run.run_id));
   services.tell({"run_finished",
                  run.run_id,

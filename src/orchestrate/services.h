@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "model/configuration.h"
+#include "notify/channel.h"
 #include "storage/storage.h"
 #include "task/template.h"
 
@@ -37,12 +38,16 @@ struct Services {
   /// kInvalidConfig for a name that nobody serves.
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
   std::function<void(const Event&)> on_event;  ///< May be empty.
-  ResolveSecrets resolve_secrets = {};         ///< Of connections.
-  std::string base_folder;                     ///< Absolute; relative URIs count from it.
-  std::string secrets_file;                    ///< Sealed secrets of the project.
-  std::string temp_folder;                     ///< For spilling.
-  std::string holder;                          ///< Who we are, for people: `host, process 123`.
+  /// Opens a connection that is a channel; empty: nothing is sent from here. Called from any
+  /// thread.
+  std::function<Result<std::unique_ptr<notify::Channel>>(const model::Connection&)> channel = {};
+  ResolveSecrets resolve_secrets = {};  ///< Of connections.
+  std::string base_folder;              ///< Absolute; relative URIs count from it.
+  std::string secrets_file;             ///< Sealed secrets of the project.
+  std::string temp_folder;              ///< For spilling.
+  std::string holder;                   ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;
+  int64_t courier_ms = 5000;  ///< How long a run that has ended waits for channels.
 
   void tell(const Event& event) const {
     if (on_event) on_event(event);

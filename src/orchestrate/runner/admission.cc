@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "orchestrate/notices.h"
 #include "orchestrate/runner/dead_runs.h"
 #include "orchestrate/runner/run_lease.h"
 
@@ -16,10 +17,11 @@ constexpr auto kPoll = std::chrono::milliseconds(100);
 
 /// Runs of this flow that say running or queued while their process is gone: they end here, so that
 /// nothing waits for them.
-Status bury_the_dead(const Services& services, const std::string& flow_id, const std::string& own) {
+Status bury_the_dead(const Services& services, const model::Configuration& configuration,
+                     const std::string& flow_id, const std::string& own) {
   WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow_id));
   for (const auto& run : runs) {
-    if (run.run_id != own) WEIR_TRY(end_if_dead(services, run));
+    if (run.run_id != own) WEIR_TRY(end_if_dead(services, configuration, run));
   }
   return {};
 }
@@ -41,13 +43,22 @@ Status tell_wait(const Services& services, const FlowRun& run) {
   return {};
 }
 
+Status end_as_failed(const Services& services, const model::Configuration& configuration,
+                     FlowRun run) {
+  run.error_code = "conflict";
+  run.error_text = "another run of the flow is active, and its overlap is 'fail'";
+  return services.catalog->move_run(
+      run.run_id, RunState::kQueued, RunState::kFailed, run.error_code, run.error_text,
+      notices_of_end(services, configuration, run, RunState::kFailed, {}));
+}
+
 }  // namespace
 
-Result<bool> admit(const Services& services, const model::Flow& flow, const FlowRun& run,
-                   const Cancel& cancel) {
+Result<bool> admit(const Services& services, const model::Configuration& configuration,
+                   const model::Flow& flow, const FlowRun& run, const Cancel& cancel) {
   bool has_asked = false;
   while (true) {
-    WEIR_TRY(bury_the_dead(services, flow.flow_id, run.run_id));
+    WEIR_TRY(bury_the_dead(services, configuration, flow.flow_id, run.run_id));
     WEIR_ASSIGN(const bool is_admitted,
                 services.catalog->admit_run(run.run_id, flow.max_active_runs));
     if (is_admitted) return true;
@@ -63,9 +74,7 @@ Result<bool> admit(const Services& services, const model::Flow& flow, const Flow
                                             "another run of the flow is active"));
         return false;
       case model::Overlap::kFail:
-        WEIR_TRY(services.catalog->move_run(
-            run.run_id, RunState::kQueued, RunState::kFailed, "conflict",
-            "another run of the flow is active, and its overlap is 'fail'"));
+        WEIR_TRY(end_as_failed(services, configuration, run));
         return false;
       case model::Overlap::kCancel: {
         if (has_asked) break;

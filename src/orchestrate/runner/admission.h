@@ -11,7 +11,7 @@ namespace weir::orchestrate {
 
 /// Waits until the run may go, or ends it as the overlap word says. True: it runs now. Runs of the
 /// flow whose process is gone end here, so that nothing waits for them.
-Result<bool> admit(const Services& services, const model::Flow& flow, const catalog::FlowRun& run,
-                   const Cancel& cancel);
+Result<bool> admit(const Services& services, const model::Configuration& configuration,
+                   const model::Flow& flow, const catalog::FlowRun& run, const Cancel& cancel);
 
 }  // namespace weir::orchestrate

@@ -1,5 +1,6 @@
 #include "orchestrate/runner/dead_runs.h"
 
+#include "orchestrate/notices.h"
 #include "orchestrate/runner.h"
 #include "orchestrate/runner/run_lease.h"
 
@@ -34,7 +35,8 @@ Status unless_moved(Status moved) {
 
 }  // namespace
 
-Status end_if_dead(const Services& services, const FlowRun& run) {
+Status end_if_dead(const Services& services, const model::Configuration& configuration,
+                   const FlowRun& run) {
   if (is_final(run.state)) return {};
   if (run.trigger == kTaskTrigger && !run.cancel_requested) return {};
   WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run.run_id));
@@ -44,8 +46,8 @@ Status end_if_dead(const Services& services, const FlowRun& run) {
     services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
                           run.flow_id, to_text(run.state));
   }
-  WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run.run_id));
-  for (TaskRun row : rows) {
+  WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
+  for (TaskRun& row : rows) {
     const bool was_begun = row.state == TaskState::kRunning;
     if (is_final(row.state) || (!was_begun && !run.cancel_requested)) continue;
     const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
@@ -55,14 +57,19 @@ Status end_if_dead(const Services& services, const FlowRun& run) {
     row.finished_at_us = services.clock->now_us();
     WEIR_TRY(unless_moved(services.catalog->move_task(row, expected)));
   }
+  FlowRun ended = run;
+  ended.error_code = end.error_code;
+  ended.error_text = end.error_text;
   return unless_moved(
-      services.catalog->move_run(run.run_id, run.state, end.run, end.error_code, end.error_text));
+      services.catalog->move_run(run.run_id, run.state, end.run, end.error_code, end.error_text,
+                                 notices_of_end(services, configuration, ended, end.run, rows)));
 }
 
 Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {
   WEIR_TRY(services.catalog->request_cancel(run_id));
   WEIR_ASSIGN(const FlowRun run, services.catalog->flow_run(run_id));
-  WEIR_TRY(end_if_dead(services, run));
+  // Who cancels knows of it: nobody else is told of what nobody was working on.
+  WEIR_TRY(end_if_dead(services, {}, run));
   return services.catalog->flow_run(run_id);
 }
 

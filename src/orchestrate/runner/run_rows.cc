@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "base/redact.h"
+#include "orchestrate/notices.h"
 #include "orchestrate/task_order.h"
 
 namespace weir::orchestrate {
@@ -82,6 +83,17 @@ Verdict judge(const std::vector<TaskRun>& rows) {
                fmt::format("task '{}' is held: {}", held->task_id, held->error_text)};
   }
   return verdict;
+}
+
+Status end_run(const Services& services, const model::Configuration& configuration,
+               const std::string& run_id, const std::vector<TaskRun>& rows) {
+  WEIR_ASSIGN(FlowRun run, services.catalog->flow_run(run_id));
+  const Verdict verdict = judge(rows);
+  run.error_code = verdict.error_code;
+  run.error_text = verdict.error_text;
+  return services.catalog->move_run(
+      run_id, RunState::kRunning, verdict.state, verdict.error_code, verdict.error_text,
+      notices_of_end(services, configuration, run, verdict.state, rows));
 }
 
 Result<RunReport> report(const Services& services, const std::string& run_id) {

@@ -35,6 +35,11 @@ struct Verdict {
 };
 Verdict judge(const std::vector<catalog::TaskRun>& rows);
 
+/// The run ends as its tasks say, and rules are told of it, in one transaction. kConflict where it
+/// is not running.
+Status end_run(const Services& services, const model::Configuration& configuration,
+               const std::string& run_id, const std::vector<catalog::TaskRun>& rows);
+
 /// The run and its tasks as they are stored.
 Result<RunReport> report(const Services& services, const std::string& run_id);
 

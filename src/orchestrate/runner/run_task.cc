@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "orchestrate/courier.h"
+#include "orchestrate/notices.h"
 #include "orchestrate/runner.h"
 #include "orchestrate/runner/dead_runs.h"
 #include "orchestrate/runner/deadline.h"
@@ -29,16 +31,15 @@ Status check_needs(const model::Task& task, const std::vector<TaskRun>& rows) {
 }
 
 /// Once every task has ended the run ends too; whoever ends the last task does it.
-Status end_run_if_done(const Services& services, const std::string& run_id) {
+Status end_run_if_done(const Services& services, const model::Configuration& configuration,
+                       const std::string& run_id) {
   WEIR_ASSIGN(const auto run, services.catalog->flow_run(run_id));
-  if (run.cancel_requested) return end_if_dead(services, run);
+  if (run.cancel_requested) return end_if_dead(services, configuration, run);
   WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
   const bool is_done =
       std::ranges::all_of(rows, [](const TaskRun& row) { return is_final(row.state); });
   if (!is_done) return {};
-  const Verdict verdict = judge(rows);
-  const auto moved = services.catalog->move_run(run_id, RunState::kRunning, verdict.state,
-                                                verdict.error_code, verdict.error_text);
+  const auto moved = end_run(services, configuration, run_id, rows);
   if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
   return {};
 }
@@ -131,6 +132,7 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
   WEIR_TRY(check_needs(*of.task, rows));
   WEIR_ASSIGN(const TaskSettings settings,
               task_settings(of.pinned.configuration, *of.flow, *of.task));
+  const Courier courier(services, of.pinned.configuration, run_id);
   WEIR_TRY(open_run(services, run_id));
   WEIR_TRY(begin(services, *lease, request.attempt, row));
   auto end =
@@ -144,9 +146,13 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
                                                 to_line(end.error())));
   }
   row.finished_at_us = services.clock->now_us();
-  WEIR_TRY(services.catalog->move_task(row, {TaskState::kRunning, row.attempt, row.epoch}));
+  catalog::Notices notices;
+  if (row.state == TaskState::kHeld)
+    notices = notices_of_hold(services, of.pinned.configuration, of.run, row);
+  WEIR_TRY(
+      services.catalog->move_task(row, {TaskState::kRunning, row.attempt, row.epoch}, notices));
   lease.reset();
-  WEIR_TRY(end_run_if_done(services, run_id));
+  WEIR_TRY(end_run_if_done(services, of.pinned.configuration, run_id));
   if (!end) return std::unexpected(std::move(end).error());
   return row;
 }

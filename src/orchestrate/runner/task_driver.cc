@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "orchestrate/notices.h"
 #include "orchestrate/runner/deadline.h"
 #include "orchestrate/runner/run_rows.h"
 
@@ -72,7 +73,10 @@ Status TaskDriver::move(TaskRun& row, TaskState to) {
   TaskRun next = row;
   next.state = to;
   if (is_final(to)) next.finished_at_us = services_.clock->now_us();
-  WEIR_TRY(services_.catalog->move_task(next, expected));
+  catalog::Notices notices;
+  if (to == TaskState::kHeld)
+    notices = notices_of_hold(services_, pinned_.configuration, run_, next);
+  WEIR_TRY(services_.catalog->move_task(next, expected, notices));
   row = std::move(next);
   return {};
 }
