@@ -62,7 +62,8 @@ class OwnManager final : public secrets::Keeper {
       WEIR_ASSIGN(settings.options.region,
                   net::configured_region(*ground.environment, settings.profile));
     }
-    WEIR_ASSIGN(made->http_, net::make_http({.ca_file = settings.ca_file, .proxy = {}}));
+    WEIR_ASSIGN(made->http_,
+                net::make_http({.ca_file = settings.ca_file, .proxy = {}}, net::Reach::anywhere()));
     net::CredentialOptions options;
     options.profile = settings.profile;
     options.role_arn = settings.role_arn;

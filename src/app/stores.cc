@@ -115,7 +115,7 @@ class AllStores final : public storage::Stores {
   Result<net::Http*> http_of(const std::string& ca_file) {
     auto& http = https_[ca_file];
     if (http == nullptr) {
-      WEIR_ASSIGN(http, net::make_http({.ca_file = ca_file, .proxy = {}}));
+      WEIR_ASSIGN(http, net::make_http({.ca_file = ca_file, .proxy = {}}, net::Reach::anywhere()));
     }
     return http.get();
   }

@@ -145,16 +145,18 @@ void Redactor::remember(std::string_view value) {
   std::ranges::stable_sort(forms_, std::greater{}, &std::string::size);
 }
 
-std::string Redactor::clean(std::string_view text) const {
+std::string Redactor::without_values(std::string_view text) const {
   std::string cleaned(text);
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& form : forms_)
-      for (size_t at = cleaned.find(form); at != std::string::npos;
-           at = cleaned.find(form, at + kRedacted.size()))
-        cleaned.replace(at, form.size(), kRedacted);
-  }
-  return without_named(cleaned);
+  const std::lock_guard lock(mutex_);
+  for (const auto& form : forms_)
+    for (size_t at = cleaned.find(form); at != std::string::npos;
+         at = cleaned.find(form, at + kRedacted.size()))
+      cleaned.replace(at, form.size(), kRedacted);
+  return cleaned;
+}
+
+std::string Redactor::clean(std::string_view text) const {
+  return without_named(without_values(text));
 }
 
 Redactor& process_redactor() {

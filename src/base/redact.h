@@ -30,6 +30,9 @@ class Redactor {
   /// `password=`, `"secret_key": ` or `Authorization: `.
   std::string clean(std::string_view text) const;
 
+  /// The text without values that were remembered, whatever stands before them.
+  std::string without_values(std::string_view text) const;
+
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> forms_ WEIR_GUARDED_BY(mutex_);  ///< Longest first.

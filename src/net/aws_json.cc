@@ -116,7 +116,7 @@ Result<Json> AwsJson::call(std::string_view operation, const Json& body, const C
       error.message = printable(fmt::format("{} does not do {}: {}{}{}", options_.service,
                                             operation, refusal.code,
                                             refusal.message.empty() ? "" : ": ", refusal.message));
-      wait_ms = std::max(wait_ms, retry_after_ms(*response));
+      wait_ms = std::max(wait_ms, retry_after_ms(*response, ground_.clock->now_us()));
       may_help = may_pass(*response, refusal);
       if (is_about_keys(refusal) && !has_new_keys) {
         has_new_keys = true;

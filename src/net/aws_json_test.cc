@@ -70,7 +70,7 @@ class AwsJsonTest : public ::testing::Test {
   }
 
   std::unique_ptr<testing::HttpServer> server_;
-  std::unique_ptr<Http> http_ = *make_http({});
+  std::unique_ptr<Http> http_ = *make_http({}, Reach::anywhere());
   StandingClock clock_;
   ZeroRandom random_;
   NumberedKeys keys_;

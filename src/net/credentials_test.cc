@@ -96,7 +96,7 @@ class CredentialsTest : public ::testing::Test {
   std::map<std::string, std::string> variables_;
   std::function<Answer(const Asked&)> answer_ = [](const Asked&) { return Answer{.status = 404}; };
   std::unique_ptr<testing::HttpServer> server_;
-  std::unique_ptr<Http> http_ = *make_http({});
+  std::unique_ptr<Http> http_ = *make_http({}, Reach::anywhere());
   std::unique_ptr<Environment> environment_;
   SetClock clock_;
   ZeroRandom random_;

@@ -30,12 +30,15 @@ const std::string* find_header(const Headers& headers, std::string_view name) {
   return found == headers.end() ? nullptr : &found->value;
 }
 
-int64_t retry_after_ms(const Response& response) {
+int64_t retry_after_ms(const Response& response, int64_t now_us) {
   constexpr int64_t kMostSeconds = 86'400;
   const auto* value = find_header(response.headers, "retry-after");
-  // A date is allowed, too; nobody who throttles sends one.
-  const int64_t seconds = value == nullptr ? 0 : number_of(*value);
-  return std::clamp<int64_t>(seconds, 0, kMostSeconds) * 1000;
+  if (value == nullptr) return 0;
+  const int64_t seconds = number_of(*value);
+  if (seconds >= 0) return std::min(seconds, kMostSeconds) * 1000;
+  const auto at_us = parse_http_date(*value);
+  if (!at_us) return 0;
+  return std::clamp<int64_t>((*at_us - now_us + 999) / 1000, 0, kMostSeconds * 1000);
 }
 
 Result<int64_t> parse_http_date(std::string_view text) {

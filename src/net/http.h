@@ -15,6 +15,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/reach.h"
 
 namespace weir::net {
 
@@ -46,6 +47,7 @@ struct Request {
   /// refusal are there.
   BodySink sink = nullptr;
   int64_t answer_limit_bytes = int64_t{64} << 20;  ///< More is kResourceExhausted; sinks count too.
+  bool takes_compressed = false;  ///< Offers gzip and deflate; limits count what is unpacked.
   int64_t connect_timeout_ms = 10'000;
   int64_t stall_timeout_ms = 60'000;  ///< For so long less than a byte a second went by.
   int64_t timeout_ms = 300'000;       ///< From the start to the last byte.
@@ -72,17 +74,20 @@ class Http {
   /// The answer, whatever its status, once its whole body is there.
   /// kUnavailable: there was none, and the request did not get there, or its method is GET or HEAD.
   /// kOutcomeUnknown: there was none, or not all of it, though the request may have acted.
-  /// kDenied: the server's certificate does not hold. kInvalidConfig: no URL, or no such CA file.
+  /// kDenied: the server's certificate does not hold, or its address is out of reach (net/reach.h).
+  /// kInvalidConfig: no URL, or no such CA file.
   /// kCancelled as `cancel` says. The text names host and path, never a query or a header.
   virtual Result<Response> send(const Request& request, const Cancel& cancel) = 0;
 };
 
 /// kInvalidConfig where the CA file cannot be read. The process must ignore SIGPIPE, as app/ makes
-/// it: a connection that the peer closed would end it.
-Result<std::unique_ptr<Http>> make_http(HttpOptions options);
+/// it: a connection that the peer closed would end it. Who makes a client says how far it may
+/// reach; with a proxy that is the proxy's address.
+Result<std::unique_ptr<Http>> make_http(HttpOptions options, Reach reach);
 
-/// Seconds of `Retry-After` (RFC 9110 section 10.2.3), in milliseconds; 0 where there are none.
-int64_t retry_after_ms(const Response& response);
+/// `Retry-After` (RFC 9110 section 10.2.3), seconds or a date, as milliseconds from `now_us`: at
+/// most a day, 0 where there is none.
+int64_t retry_after_ms(const Response& response, int64_t now_us);
 
 /// The instant of a header like `Date` or `Last-Modified` (RFC 9110 section 5.6.7, the preferred
 /// form only), UTC. kInvalidData for anything else.

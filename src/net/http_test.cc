@@ -21,7 +21,7 @@ using ::testing::Not;
 using testing::start_http_server;
 
 std::unique_ptr<Http> http(HttpOptions options = {}) {
-  auto made = make_http(std::move(options));
+  auto made = make_http(std::move(options), Reach::anywhere());
   EXPECT_TRUE(made) << to_line(made.error());
   return std::move(*made);
 }
@@ -271,7 +271,7 @@ TEST(Http, ServerWithoutTlsIsUnavailable) {
 }
 
 TEST(Http, MissingAuthoritiesAreNamed) {
-  const auto made = make_http({.ca_file = "/nowhere/ca.pem", .proxy = {}});
+  const auto made = make_http({.ca_file = "/nowhere/ca.pem", .proxy = {}}, Reach::anywhere());
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, ErrorCode::kInvalidConfig);
   EXPECT_THAT(made.error().message, HasSubstr("/nowhere/ca.pem"));
@@ -296,10 +296,19 @@ TEST(HttpDate, IsReadOrRefused) {
     EXPECT_EQ(parse_http_date(text).error().code, ErrorCode::kInvalidData) << text;
 }
 
-TEST(RetryAfter, IsSecondsOrNothing) {
-  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {{"Retry-After", "3"}}, .body = {}}), 3000);
-  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {{"Retry-After", "soon"}}, .body = {}}), 0);
-  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {}, .body = {}}), 0);
+TEST(RetryAfter, IsSecondsOrADate) {
+  const auto at = [](const char* text) {
+    return retry_after_ms({.status = 429, .headers = {{"Retry-After", text}}, .body = {}},
+                          784'111'777'500'000);
+  };
+  EXPECT_EQ(at("Sun, 06 Nov 1994 08:49:39 GMT"), 1500);
+  EXPECT_EQ(at("Sun, 06 Nov 1994 08:49:37 GMT"), 0);
+  EXPECT_EQ(at("Sun, 06 Nov 2094 08:49:37 GMT"), 86'400'000);
+  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {{"Retry-After", "3"}}, .body = {}}, 0),
+            3000);
+  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {{"Retry-After", "soon"}}, .body = {}}, 0),
+            0);
+  EXPECT_EQ(retry_after_ms({.status = 503, .headers = {}, .body = {}}, 0), 0);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include "net/url.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+
+#include "base/printable.h"
 
 namespace weir::net {
 namespace {
@@ -109,6 +112,100 @@ Result<std::string> percent_decode(std::string_view text) {
     i += 2;
   }
   return decoded;
+}
+
+Result<std::string> resolve_url(const Url& base, std::string_view reference) {
+  reference = reference.substr(0, reference.find('#'));
+  const auto scheme_end = reference.find("://");
+  std::string whole;
+  const std::string origin = base.scheme + "://" + base.authority();
+  if (scheme_end != std::string_view::npos && scheme_end < reference.find_first_of("/?")) {
+    whole = reference;
+  } else if (reference.starts_with("//")) {
+    whole = base.scheme + ":" + std::string(reference);
+  } else if (reference.starts_with('/')) {
+    whole = origin + std::string(reference);
+  } else if (reference.starts_with('?')) {
+    whole = origin + base.path + std::string(reference);
+  } else if (!reference.empty()) {
+    whole = origin + base.path.substr(0, base.path.rfind('/') + 1) + std::string(reference);
+  }
+  const auto url = parse_url(whole);
+  const bool is_plain = url && url->path.find("/./") == std::string::npos &&
+                        url->path.find("/../") == std::string::npos && !url->path.ends_with("/..");
+  if (is_plain) return whole;
+  return fail(
+      ErrorCode::kInvalidData, "'{}' is no address that can be followed",
+      printable(std::string(reference.substr(0, std::min(reference.find('?'), size_t{200})))));
+}
+
+bool has_same_origin(const Url& left, const Url& right) {
+  const auto is_same_host = [](std::string_view one, std::string_view other) {
+    return std::ranges::equal(one, other, [](char a, char b) {
+      return std::tolower(static_cast<unsigned char>(a)) ==
+             std::tolower(static_cast<unsigned char>(b));
+    });
+  };
+  const auto port_of = [](const Url& url) {
+    return url.port != 0 ? url.port : url.scheme == "https" ? 443 : 80;
+  };
+  return left.scheme == right.scheme && is_same_host(left.host, right.host) &&
+         port_of(left) == port_of(right);
+}
+
+bool names_loopback(const Url& url) {
+  const bool is_ipv4 = url.host.starts_with("127.") && std::ranges::all_of(url.host, [](char c) {
+                         return (c >= '0' && c <= '9') || c == '.';
+                       });
+  return url.host == "localhost" || url.host == "[::1]" || is_ipv4;
+}
+
+namespace {
+
+/// The pieces of a query between '&'.
+std::vector<std::string_view> pieces_of(std::string_view query) {
+  std::vector<std::string_view> pieces;
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    if (end > 0) pieces.push_back(query.substr(0, end));
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return pieces;
+}
+
+/// The name before '=', and the value behind it, both decoded as forms are: '+' is a blank.
+std::pair<std::string, std::string> read_piece(std::string_view piece) {
+  const auto decoded = [](std::string_view text) {
+    std::string blanks(text);
+    std::ranges::replace(blanks, '+', ' ');
+    return percent_decode(blanks).value_or(blanks);
+  };
+  const auto equals = std::min(piece.find('='), piece.size());
+  return {decoded(piece.substr(0, equals)),
+          decoded(piece.substr(std::min(equals + 1, piece.size())))};
+}
+
+}  // namespace
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  for (const auto piece : pieces_of(query))
+    if (auto [each, value] = read_piece(piece); each == name) return std::move(value);
+  return std::nullopt;
+}
+
+std::string query_with(std::string_view query, std::string_view name,
+                       const std::optional<std::string>& value) {
+  std::string made;
+  for (const auto piece : pieces_of(query)) {
+    if (read_piece(piece).first == name) continue;
+    if (!made.empty()) made += '&';
+    made += piece;
+  }
+  if (value) {
+    if (!made.empty()) made += '&';
+    made += encode_query({{std::string(name), *value}});
+  }
+  return made;
 }
 
 std::string encode_query(const std::vector<std::pair<std::string, std::string>>& parameters) {

@@ -3,6 +3,7 @@
 /// URLs in parts, and the percent signs of RFC 3986: what a request, its signature and the names of
 /// objects share. It opens nothing.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,23 @@ struct Url {
 /// kInvalidConfig for what is no http(s) URL, and for one with a user, a password or a fragment:
 /// credentials do not travel in URLs. The message shows no more of such a URL than its host.
 Result<Url> parse_url(std::string_view text);
+
+/// The absolute URL that a reference in an answer means (RFC 3986 section 5.2; no dot segments):
+/// `https://…`, `/path?query`, `?query` or a path beside the last one. kInvalidData for others.
+Result<std::string> resolve_url(const Url& base, std::string_view reference);
+
+/// The same scheme, host (in any case) and port.
+bool has_same_origin(const Url& left, const Url& right);
+
+/// Whether the host is one of this machine by its name alone: localhost, 127.x.y.z, [::1].
+bool names_loopback(const Url& url);
+
+/// The value of a parameter of a query, decoded; nothing where it is not there.
+std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
+/// The query with that parameter said once, at the end, or left out.
+std::string query_with(std::string_view query, std::string_view name,
+                       const std::optional<std::string>& value);
 
 enum class Slash { kKeep, kEncode };
 

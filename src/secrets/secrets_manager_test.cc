@@ -41,7 +41,7 @@ class ManagerTest : public ::testing::Test {
   }
 
   FixedKeys keys_;
-  std::unique_ptr<net::Http> http_ = *net::make_http({});
+  std::unique_ptr<net::Http> http_ = *net::make_http({}, net::Reach::anywhere());
   std::unique_ptr<Clock> clock_ = make_system_clock();
   std::unique_ptr<Random> random_ = make_system_random();
   std::unique_ptr<testing::HttpServer> server_;

@@ -172,7 +172,7 @@ Result<std::unique_ptr<S3Server>> start_s3_server(S3Kind kind) {
   std::string folder = (fs::temp_directory_path() / "weir-s3-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr)
     return fail(ErrorCode::kUnavailable, "cannot make {}", folder);
-  WEIR_ASSIGN(auto http, net::make_http({}));
+  WEIR_ASSIGN(auto http, net::make_http({}, net::Reach::anywhere()));
   auto server = std::make_unique<Server>(kind, program, folder, std::move(http));
   WEIR_TRY(server->start());
   return server;

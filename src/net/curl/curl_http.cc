@@ -14,7 +14,7 @@ namespace {
 
 class CurlHttp final : public Http {
  public:
-  explicit CurlHttp(HttpOptions options) : options_(std::move(options)) {}
+  CurlHttp(HttpOptions options, Reach reach) : options_(std::move(options)), reach_(reach) {}
   ~CurlHttp() override {
     for (CURL* handle : idle_) curl_easy_cleanup(handle);
   }
@@ -26,7 +26,7 @@ class CurlHttp final : public Http {
     WEIR_ASSIGN(const Url url, parse_url(request.url));
     CURL* handle = take();
     if (handle == nullptr) return fail(ErrorCode::kResourceExhausted, "libcurl has no memory");
-    Exchange exchange(handle, options_, request, url, cancel);
+    Exchange exchange(handle, options_, reach_, request, url, cancel);
     auto response = exchange.run();
     give_back(handle);
     return response;
@@ -57,17 +57,18 @@ class CurlHttp final : public Http {
   }
 
   HttpOptions options_;
+  const Reach reach_;
   std::mutex mutex_;
   std::vector<CURL*> idle_ WEIR_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Http>> make_http(HttpOptions options) {
+Result<std::unique_ptr<Http>> make_http(HttpOptions options, Reach reach) {
   WEIR_TRY(start_library());
   WEIR_ASSIGN(options.ca_file, authorities(std::move(options.ca_file)));
   if (!options.proxy.empty()) WEIR_TRY(parse_url(options.proxy));
-  return std::make_unique<CurlHttp>(std::move(options));
+  return std::make_unique<CurlHttp>(std::move(options), reach);
 }
 
 }  // namespace weir::net

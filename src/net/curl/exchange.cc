@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include <sys/socket.h>
+
 #include "base/printable.h"
 
 namespace weir::net {
@@ -66,6 +68,10 @@ void Exchange::set_transport() {
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<int64_t>(1, request_.stall_timeout_ms / 1000)));
+  if (request_.takes_compressed)
+    curl_easy_setopt(handle_, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+  curl_easy_setopt(handle_, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+  curl_easy_setopt(handle_, CURLOPT_OPENSOCKETDATA, this);
   curl_easy_setopt(handle_, CURLOPT_PREREQFUNCTION, on_connected);
   curl_easy_setopt(handle_, CURLOPT_PREREQDATA, this);
 }
@@ -197,6 +203,17 @@ int Exchange::on_seek(void* self, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+curl_socket_t Exchange::on_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  // The name is resolved by now and this address is what will be connected to: another answer of
+  // the DNS, or an odd spelling of an address, changes nothing.
+  auto& exchange = *static_cast<Exchange*>(self);
+  if (const auto why = why_out_of_reach(address->addr, exchange.reach_)) {
+    exchange.out_of_reach_ = fmt::format("{} is {}", to_text(address->addr), *why);
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 int Exchange::on_connected(void* self, char*, char*, int, int) {
   // Where a kept connection breaks before an answer, curl sends the request again on another one
   // and says nothing. The first may have acted: that must be known, unless the method acts never.
@@ -261,6 +278,14 @@ Error Exchange::connect_failure(CURLcode code) const {
       return failure(ErrorCode::kUnavailable, "the host's name is not known",
                      "check the name in the endpoint, and this machine's DNS");
     case CURLE_COULDNT_CONNECT:
+      if (!out_of_reach_.empty())
+        return Error{
+            ErrorCode::kDenied,
+            fmt::format("{}: not connected: {}", said(), out_of_reach_),
+            {},
+            "allow_loopback and allow_private of a connection let it into networks of your "
+            "own; link and metadata addresses are never reached",
+            std::nullopt};
       return failure(ErrorCode::kUnavailable, "nobody answers there",
                      "check host and port of the endpoint, that the server runs, and firewalls");
     case CURLE_PEER_FAILED_VERIFICATION:

@@ -14,9 +14,14 @@ namespace weir::net {
 /// Used once, by one thread. Everything given outlives it.
 class Exchange {
  public:
-  Exchange(CURL* handle, const HttpOptions& options, const Request& request, const Url& url,
-           const Cancel& cancel)
-      : handle_(handle), options_(options), request_(request), url_(url), cancel_(cancel) {}
+  Exchange(CURL* handle, const HttpOptions& options, const Reach& reach, const Request& request,
+           const Url& url, const Cancel& cancel)
+      : handle_(handle),
+        options_(options),
+        reach_(reach),
+        request_(request),
+        url_(url),
+        cancel_(cancel) {}
   ~Exchange() { curl_slist_free_all(header_list_); }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -39,12 +44,14 @@ class Exchange {
   static size_t on_answer(char* bytes, size_t one, size_t size, void* self);
   static size_t on_upload(char* to, size_t one, size_t most, void* self);
   static int on_seek(void* self, curl_off_t offset, int origin);
+  static curl_socket_t on_socket(void* self, curlsocktype, curl_sockaddr* address);
   static int on_connected(void* self, char*, char*, int, int);
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   Status take_answer(std::string_view bytes);
 
   CURL* handle_;
   const HttpOptions& options_;
+  const Reach& reach_;
   const Request& request_;
   const Url& url_;
   const Cancel& cancel_;
@@ -56,6 +63,7 @@ class Exchange {
   int64_t answer_bytes_ = 0;
   std::string_view unsent_;           ///< What is left of `body`, or of the reader's last piece.
   std::optional<Error> own_failure_;  ///< Why a callback ended the exchange.
+  std::string out_of_reach_;          ///< The last address that was not connected to, and why.
 };
 
 }  // namespace weir::net

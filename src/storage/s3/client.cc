@@ -133,7 +133,7 @@ Client::Next Client::judge_refusal(const Call& call, const net::Response& respon
     return Next::kAfterWait;
   if (!is_passing(refusal)) return Next::kGive;
   if (!is_safe(call) && may_have_acted(refusal)) tries.may_have_acted = true;
-  tries.retry_after_ms = net::retry_after_ms(response);
+  tries.retry_after_ms = net::retry_after_ms(response, ground_.clock->now_us());
   return Next::kAfterWait;
 }
 

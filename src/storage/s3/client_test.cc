@@ -293,7 +293,7 @@ class S3Address : public ScriptedS3 {
 };
 
 TEST_F(S3Address, BucketStandsWhereItIsWanted) {
-  http_ = *net::make_http({.ca_file = {}, .proxy = server_->url()});
+  http_ = *net::make_http({.ca_file = {}, .proxy = server_->url()}, net::Reach::anywhere());
   options_.endpoint = "http://s3.example.org:81";
   options_.max_tries = 1;
   for (const auto& [addressing, url] :

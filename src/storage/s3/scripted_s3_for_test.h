@@ -125,7 +125,7 @@ class ScriptedS3 : public ::testing::Test {
 
   std::deque<Step> steps_;
   std::unique_ptr<testing::HttpServer> server_;
-  std::unique_ptr<net::Http> http_ = *net::make_http({});
+  std::unique_ptr<net::Http> http_ = *net::make_http({}, net::Reach::anywhere());
   NumberedKeys keys_;
   SetClock clock_;
   CountingRandom random_;

@@ -103,7 +103,7 @@ class ServedStorage final : public Storage {
   std::unique_ptr<net::CredentialSource> keys_;
   std::unique_ptr<Clock> clock_ = make_system_clock();
   std::unique_ptr<Random> random_ = make_system_random();
-  std::unique_ptr<net::Http> http_ = *net::make_http({});
+  std::unique_ptr<net::Http> http_ = *net::make_http({}, net::Reach::anywhere());
   Cancel never_;
   std::unique_ptr<Storage> store_;
 };

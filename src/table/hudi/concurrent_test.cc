@@ -117,7 +117,7 @@ TEST(ConcurrentWriters, LoseNothingOnS3) {
   const auto keys = testing::keys_of(**server);
   const auto clock = make_system_clock();
   const auto random = make_system_random();
-  const auto http = net::make_http({}).value();
+  const auto http = net::make_http({}, net::Reach::anywhere()).value();
   Cancel never;
   storage::S3Options options;
   options.endpoint = (*server)->endpoint();
