@@ -45,16 +45,16 @@ std::string values_of(const ColumnPlan& plan, const RecordSplitter& splitter,
   return dump_json(field_object(plan, splitter, record));
 }
 
-std::string values_of(const ColumnPlan& plan, const Dialect& dialect, std::string_view raw) {
+std::string CsvReader::values_of(std::string_view raw) const {
   std::string text;
-  Decoder decoder(dialect.encoding.value_or(Encoding::kUtf8));
+  Decoder decoder(options_.dialect.encoding.value_or(Encoding::kUtf8));
   decoder.decode(raw, text);
   decoder.finish(text);
-  RecordSplitter splitter(dialect);
+  RecordSplitter splitter(options_.dialect);
   splitter.set_window(text, true);
   Record record;
   if (splitter.next(record) != RecordSplitter::Found::kRecord) return "{}";
-  return values_of(plan, splitter, record);
+  return files::values_of(plan_, splitter, record);
 }
 
 CsvReader::CsvReader(storage::Storage& store, std::string name, ReadOptions options)
@@ -303,7 +303,7 @@ std::optional<Reject> CsvReader::take_values(const Record& record, TextBatch& ba
 Reject CsvReader::reject_of(const Record& record, const RecordPlace& place, Reject what) const {
   what.place = place;
   what.raw = encode(encoding_, record.text);
-  what.values = values_of(plan_, splitter_, record);
+  what.values = files::values_of(plan_, splitter_, record);
   return what;
 }
 

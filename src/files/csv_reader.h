@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "files/dialect.h"
 #include "files/header.h"
+#include "files/record_reader.h"
 #include "files/record_scanner.h"
 #include "files/record_splitter.h"
 #include "files/reject.h"
@@ -36,50 +37,26 @@ struct ReadOptions {
   int64_t chunk_batches = 8;
 };
 
-/// Part of the file: whole records, in order.
-struct Chunk {
-  /// Columns `c0`, `c1`, … of text (NULL as declared) in the plan's order.
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  std::vector<RecordPlace> rows;  ///< Of the batches' rows, in order.
-  std::vector<int64_t> nulls;     ///< For each column.
-  std::vector<Reject> rejects;
-};
-
-/// Known once next() has said that nothing follows.
-struct ReadSummary {
-  int64_t size_bytes = 0;
-  std::string sha256;
-  int64_t records = 0;  ///< By the record scanner.
-  int64_t loaded = 0;   ///< Rows handed out, by the splitter.
-  int64_t rejected = 0;
-  // Where each byte went; together they are size_bytes.
-  int64_t loaded_bytes = 0;
-  int64_t rejected_bytes = 0;
-  int64_t skipped_bytes = 0;         ///< Byte order mark, preamble, header, blank lines, comments.
-  int64_t skipped_lines = 0;         ///< Preamble, blank lines and comments.
-  Encoding guess = Encoding::kUtf8;  ///< Other than UTF-8 where rejects for encoding look like it.
-
-  bool accounts_for_every_byte() const {
-    return loaded_bytes + rejected_bytes + skipped_bytes == size_bytes;
-  }
-};
-
 class TextBatch;
 
 /// Not for use from several threads at once.
-class CsvReader {
+class CsvReader final : public RecordReader {
  public:
   /// Reads up to the header. kNotFound; kInvalidData for an empty file, a header that cannot be, an
   /// encoding that was not declared; kSchemaDrift by contract.
   static Result<std::unique_ptr<CsvReader>> open(storage::Storage& store, std::string name,
                                                  ReadOptions options);
 
-  const ColumnPlan& plan() const { return plan_; }
+  const ColumnPlan& plan() const override { return plan_; }
   const Dialect& dialect() const { return options_.dialect; }
+  const std::string& timezone() const override { return options_.dialect.timezone; }
+  char decimal_separator() const override { return options_.dialect.decimal_separator; }
+  Json describe() const override { return to_json(options_.dialect); }
+  std::string values_of(std::string_view raw) const override;
   /// The next chunk; nothing at the end. kInvalidData for a record that never ends; kInvalidConfig
   /// for a timestamp without a zone where none is declared.
-  Result<std::optional<Chunk>> next();
-  const ReadSummary& summary() const { return summary_; }
+  Result<std::optional<Chunk>> next() override;
+  const ReadSummary& summary() const override { return summary_; }
 
  private:
   CsvReader(storage::Storage& store, std::string name, ReadOptions options);
@@ -139,7 +116,5 @@ class CsvReader {
 /// `records` as text columns of the raw bytes of one record: the JSON of `values` in the rejected
 /// dataset, as far as it could be split.
 std::string values_of(const ColumnPlan& plan, const RecordSplitter& splitter, const Record& record);
-/// The same for a record that is at hand only as its original bytes.
-std::string values_of(const ColumnPlan& plan, const Dialect& dialect, std::string_view raw);
 
 }  // namespace weir::files

@@ -217,9 +217,16 @@ Result<model::Schema> infer_schema(storage::Storage& store, const std::string& n
   ReadOptions options;
   options.dialect = dialect;
   WEIR_ASSIGN(const auto reader, CsvReader::open(store, name, std::move(options)));
-  std::vector<Vote> votes(reader->plan().schema.size());
+  return infer_schema(*reader);
+}
+
+Result<model::Schema> infer_schema(RecordReader& reader) {
+  Dialect dialect;
+  dialect.timezone = reader.timezone();
+  dialect.decimal_separator = reader.decimal_separator();
+  std::vector<Vote> votes(reader.plan().schema.size());
   while (true) {
-    WEIR_ASSIGN(const auto chunk, reader->next());
+    WEIR_ASSIGN(const auto chunk, reader.next());
     if (!chunk) break;
     for (const auto& batch : chunk->batches) {
       for (size_t i = 0; i < votes.size(); ++i) {
@@ -231,7 +238,7 @@ Result<model::Schema> infer_schema(storage::Storage& store, const std::string& n
       }
     }
   }
-  model::Schema schema = reader->plan().schema;
+  model::Schema schema = reader.plan().schema;
   for (size_t i = 0; i < votes.size(); ++i) schema[i].type = type_of(votes[i].winner());
   return schema;
 }

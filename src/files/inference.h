@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "files/dialect.h"
+#include "files/record_reader.h"
 #include "model/schema.h"
 #include "storage/storage.h"
 
@@ -23,6 +24,8 @@ namespace weir::files {
 /// CsvReader::open.
 Result<model::Schema> infer_schema(storage::Storage& store, const std::string& name,
                                    const Dialect& dialect);
+/// The same by all records of a reader that was opened with nothing declared.
+Result<model::Schema> infer_schema(RecordReader& reader);
 
 struct FileGuess {
   Dialect dialect;       ///< Encoding set where it is not UTF-8.

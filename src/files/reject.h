@@ -20,7 +20,7 @@ struct RecordPlace {
 
 /// Reasons: `wrong_type`, `out_of_range`, `scale_overflow`, `finer_than_microsecond`,
 /// `nonexistent_time`, `too_few_fields`, `too_many_fields`, `unclosed_quote`, `invalid_quote`,
-/// `invalid_utf8`.
+/// `invalid_utf8`, and of JSON `invalid_json`, `not_an_object`, `duplicate_key`.
 struct Reject {
   std::string reason;
   std::string column;   ///< Empty where the record as a whole is at fault.

@@ -65,7 +65,10 @@ task::Template ingest_files() {
       .optional("format", &Params::format,
                 "How the files are written: csv with header, delimiter, quote, escape, comment, "
                 "encoding, null, quoted_null, skip_lines, timezone, decimal_separator, "
-                "max_record_bytes, and rename (name in the header: name of the column).")
+                "max_record_bytes, and rename (name in the header: name of the column); or json "
+                "with records (JSON path of the array of records), lines (one record a line), "
+                "columns (name of the column: JSON path in the record), timezone, max_file_bytes "
+                "and max_record_bytes.")
       .optional("max_rejected_percent", &Params::max_rejected_percent,
                 "Fails the file, with nothing published, if more of its rows are rejected.",
                 task::in_range(0, 100))

@@ -9,14 +9,16 @@
 #include "engine/embedded/ingest_files_objects.h"
 #include "engine/embedded/ingest_files_sums.h"
 #include "engine/embedded/pinned.h"
+#include "files/csv_reader.h"
 #include "files/inference.h"
+#include "files/json_reader.h"
 #include "model/names.h"
 
 namespace weir::engine::embedded {
 namespace {
 
 using files::Chunk;
-using files::CsvReader;
+using files::RecordReader;
 
 constexpr size_t kChunksAhead = 1;
 
@@ -128,7 +130,7 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 // Everything that is to be told beside the counts.
-void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
+void describe(const RecordReader& reader, bool is_inferred, Ingested& ingested) {
   const auto& plan = ingested.plan;
   Json& details = ingested.details;
   details["new_columns"] = is_inferred ? std::vector<std::string>() : plan.new_columns;
@@ -138,7 +140,7 @@ void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
   details["bytes"] = {{"loaded", ingested.summary.loaded_bytes},
                       {"rejected", ingested.summary.rejected_bytes},
                       {"skipped", ingested.summary.skipped_bytes}};
-  details["dialect"] = files::to_json(reader.dialect());
+  details["dialect"] = reader.describe();
   details["inferred_schema"] = is_inferred;
   if (!ingested.sums.columns.empty()) details["sums"] = model::to_json(ingested.sums);
   if (!plan.missing_columns.empty()) {
@@ -166,14 +168,13 @@ void describe(const CsvReader& reader, bool is_inferred, Ingested& ingested) {
 }
 
 // Everything through, chunk by chunk.
-Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& raw,
+Result<Ingested> transfer(const Ingest& ingest, RecordReader& reader, RawObject& raw,
                           RejectedObject& rejected) {
   WEIR_ASSIGN(auto session,
               sql::open_session(session_options(ingest.operation.limits), *ingest.context.cancel));
   WEIR_ASSIGN(const auto control, model::control_columns(ingest.operation.target.options));
-  WEIR_ASSIGN(auto sums,
-              IngestSums::open(control, reader.plan(), reader.dialect().decimal_separator,
-                               ingest.operation.target.dataset.text()));
+  WEIR_ASSIGN(auto sums, IngestSums::open(control, reader.plan(), reader.decimal_separator(),
+                                          ingest.operation.target.dataset.text()));
   WEIR_ASSIGN(auto caster,
               ChunkCaster::open(std::move(session), reader, *ingest.landing, ingest.source.name));
   int64_t bytes = 0;
@@ -216,6 +217,33 @@ Result<Ingested> transfer(const Ingest& ingest, CsvReader& reader, RawObject& ra
   return ingested;
 }
 
+Result<std::unique_ptr<RecordReader>> open_as(const Ingest& ingest, model::Schema declared) {
+  const auto columns = ingest.operation.target.contract.columns;
+  if (const auto* json = std::get_if<files::JsonFormat>(&ingest.format)) {
+    files::JsonReadOptions options;
+    options.format = *json;
+    options.declared = std::move(declared);
+    options.columns = columns;
+    return files::open_json(*ingest.landing, ingest.source.name, std::move(options));
+  }
+  files::ReadOptions options;
+  options.dialect = std::get<files::Dialect>(ingest.format);
+  options.declared = std::move(declared);
+  options.columns = columns;
+  return files::CsvReader::open(*ingest.landing, ingest.source.name, std::move(options));
+}
+
+// Where nothing is declared, a first reader looks at every value.
+Result<std::unique_ptr<RecordReader>> open_reader(const Ingest& ingest, bool& is_inferred) {
+  model::Schema declared = ingest.operation.target.schema;
+  is_inferred = declared.empty();
+  if (is_inferred) {
+    WEIR_ASSIGN(const auto looker, open_as(ingest, {}));
+    WEIR_ASSIGN(declared, files::infer_schema(*looker));
+  }
+  return open_as(ingest, std::move(declared));
+}
+
 }  // namespace
 
 Result<Outcome> ingest_files(const Operation& operation, const Context& context) {
@@ -225,17 +253,8 @@ Result<Outcome> ingest_files(const Operation& operation, const Context& context)
   WEIR_TRY(check_pinned_size(ingest));
   WEIR_ASSIGN(const auto before, ingest.landing->stat(ingest.source.name));
 
-  files::ReadOptions options;
-  options.dialect = ingest.dialect;
-  options.declared = operation.target.schema;
-  options.columns = operation.target.contract.columns;
-  const bool is_inferred = options.declared.empty();
-  if (is_inferred) {
-    WEIR_ASSIGN(options.declared,
-                files::infer_schema(*ingest.landing, ingest.source.name, ingest.dialect));
-  }
-  WEIR_ASSIGN(const auto reader,
-              CsvReader::open(*ingest.landing, ingest.source.name, std::move(options)));
+  bool is_inferred = false;
+  WEIR_ASSIGN(const auto reader, open_reader(ingest, is_inferred));
   WEIR_ASSIGN(const auto raw, RawObject::create(ingest, reader->plan().schema));
   RejectedObject rejected(ingest);
   WEIR_ASSIGN(Ingested ingested, while_doing(transfer(ingest, *reader, *raw, rejected),

@@ -62,21 +62,21 @@ Error lost_rows(std::string_view file) {
 
 }  // namespace
 
-ChunkCaster::ChunkCaster(std::unique_ptr<sql::Session> session, const files::CsvReader& reader,
+ChunkCaster::ChunkCaster(std::unique_ptr<sql::Session> session, const files::RecordReader& reader,
                          storage::Storage& store, std::string file)
     : session_(std::move(session)),
+      reader_(reader),
       plan_(reader.plan()),
-      dialect_(reader.dialect()),
       store_(store),
       file_(std::move(file)) {}
 
 Result<std::unique_ptr<ChunkCaster>> ChunkCaster::open(std::unique_ptr<sql::Session> session,
-                                                       const files::CsvReader& reader,
+                                                       const files::RecordReader& reader,
                                                        storage::Storage& store, std::string file) {
   std::unique_ptr<ChunkCaster> caster(
       new ChunkCaster(std::move(session), reader, store, std::move(file)));
   WEIR_ASSIGN(caster->target_, parquet::to_arrow(caster->plan_.schema));
-  const bool has_zone = !caster->dialect_.timezone.empty();
+  const bool has_zone = !reader.timezone().empty();
   int next = 0;
   for (size_t i = 0; i < caster->plan_.schema.size(); ++i) {
     const bool is_cast = caster->plan_.schema[i].type.kind != TypeKind::kVarchar &&
@@ -89,14 +89,13 @@ Result<std::unique_ptr<ChunkCaster>> ChunkCaster::open(std::unique_ptr<sql::Sess
     caster->clock_of_column_.push_back(is_local ? next++ : -1);
   }
   if (has_zone) {
-    const auto known =
-        caster->session_->query(fmt::format("SELECT TIMESTAMP '2022-05-12' AT TIME ZONE {}",
-                                            model::quote_text(caster->dialect_.timezone)));
+    const auto known = caster->session_->query(fmt::format(
+        "SELECT TIMESTAMP '2022-05-12' AT TIME ZONE {}", model::quote_text(reader.timezone())));
     if (!known) {
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("csv option 'timezone' is '{}', which is no time zone",
-                                        caster->dialect_.timezone),
-                            "a name of the IANA list, like UTC or Europe/Berlin");
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("option 'timezone' is '{}', which is no time zone", reader.timezone()),
+          "a name of the IANA list, like UTC or Europe/Berlin");
     }
   }
   return caster;
@@ -107,7 +106,7 @@ std::string ChunkCaster::select() const {
   for (const int i : typed_) {
     list += fmt::format("{} AS c{}, ",
                         cast_of(plan_.schema[static_cast<size_t>(i)].type, fmt::format("c{}", i),
-                                dialect_.timezone),
+                                reader_.timezone()),
                         i);
   }
   for (size_t i = 0; i < clock_of_column_.size(); ++i) {
@@ -215,7 +214,7 @@ Result<files::Reject> ChunkCaster::reject_of(const files::RecordPlace& place, st
   reject.message = files::message_of(reject.reason, text_at(text, column, row), target.type);
   reject.place = place;
   reject.raw = std::string(raw);
-  reject.values = files::values_of(plan_, dialect_, raw);
+  reject.values = reader_.values_of(raw);
   return reject;
 }
 

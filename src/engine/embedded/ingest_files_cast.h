@@ -11,7 +11,7 @@
 #include <arrow/record_batch.h>
 
 #include "base/result.h"
-#include "files/csv_reader.h"
+#include "files/record_reader.h"
 #include "sql/session.h"
 
 namespace weir::engine::embedded {
@@ -30,16 +30,16 @@ struct CastChunk {
 /// Not for use from several threads at once; the session is its own.
 class ChunkCaster {
  public:
-  /// `plan` and `store` outlive it. kInvalidConfig for a time zone that DuckDB does not know.
+  /// `reader` and `store` outlive it. kInvalidConfig for a time zone that DuckDB does not know.
   static Result<std::unique_ptr<ChunkCaster>> open(std::unique_ptr<sql::Session> session,
-                                                   const files::CsvReader& reader,
+                                                   const files::RecordReader& reader,
                                                    storage::Storage& store, std::string file);
 
   /// kInternal where DuckDB gives back other rows than it got.
   Result<CastChunk> cast(const files::Chunk& chunk);
 
  private:
-  ChunkCaster(std::unique_ptr<sql::Session> session, const files::CsvReader& reader,
+  ChunkCaster(std::unique_ptr<sql::Session> session, const files::RecordReader& reader,
               storage::Storage& store, std::string file);
   std::string select() const;
   Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> run(const files::Chunk& chunk);
@@ -52,8 +52,8 @@ class ChunkCaster {
                                   const arrow::RecordBatch& typed, int64_t row) const;
 
   std::unique_ptr<sql::Session> session_;
+  const files::RecordReader& reader_;
   const files::ColumnPlan& plan_;
-  files::Dialect dialect_;
   storage::Storage& store_;
   std::string file_;
   std::shared_ptr<arrow::Schema> target_;  ///< Types of the plan's columns.

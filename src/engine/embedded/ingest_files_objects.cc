@@ -147,7 +147,7 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
   if (!operation.target.rejected_uri.empty()) {
     WEIR_ASSIGN(ingest.rejected, context.stores->open(operation.target.rejected_uri));
   }
-  WEIR_ASSIGN(ingest.dialect, read_file_format(operation.params.value("format", Json::object())));
+  WEIR_ASSIGN(ingest.format, read_file_format(operation.params.value("format", Json::object())));
   WEIR_ASSIGN(ingest.identity, json_field<std::string>(operation.params, "input_identity"));
   if (ingest.identity.size() < kNameDigits) {
     return fail(ErrorCode::kInvalidConfig,

@@ -12,7 +12,8 @@
 
 #include "engine/embedded/ingest_files_cast.h"
 #include "engine/engine.h"
-#include "files/csv_reader.h"
+#include "engine/file_format.h"
+#include "files/record_reader.h"
 #include "model/control_sums.h"
 #include "parquet/parquet.h"
 
@@ -26,7 +27,7 @@ struct Ingest {
   storage::Storage* landing = nullptr;
   storage::Storage* raw = nullptr;
   storage::Storage* rejected = nullptr;  ///< nullptr where the target has no rejected_uri.
-  files::Dialect dialect = {};
+  FileFormat format = {};
   std::string identity = {};     ///< 64 hex digits
   std::string object_name = {};  ///< Of both objects.
   std::optional<double> max_rejected_percent = {};
