@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "app/apis.h"
 #include "app/channels.h"
 #include "app/secrets.h"
 #include "app/stores.h"
@@ -120,6 +121,10 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.make_stores = [ground](const std::string& base, const std::string& secrets_file,
                                 cli::FindConnections connections) {
     return make_stores(base, secrets_file, std::move(connections), ground);
+  };
+  wiring.make_apis = [ground](const std::string& base, const std::string& secrets_file,
+                              cli::FindConnections connections) {
+    return make_apis(base, secrets_file, std::move(connections), ground);
   };
   wiring.make_secrets = [ground](const std::string& file,
                                  const std::vector<model::Connection>& connections) {

@@ -43,6 +43,9 @@ struct Wiring {
   std::function<Result<std::unique_ptr<notify::Channel>>(
       const model::Connection& connection, const std::string& base_folder, secrets::Secrets&)>
       make_channel;
+  std::function<task::OpenApi(const std::string& base_folder, const std::string& secrets_file,
+                              FindConnections)>
+      make_apis;
   /// Where the sealed secrets of a project lie, and the key to them.
   std::function<std::string(const std::string& base_folder)> secrets_file;
   std::string secrets_key_file;

@@ -25,6 +25,8 @@ Session::Session(const Wiring& wiring, const Flags& flags)
       folder_(absolute_folder(wiring.working_directory, flags.project)),
       stores_(wiring.make_stores(folder_, wiring.secrets_file(folder_),
                                  [this] { return bucket_connections(); })),
+      open_api_(wiring.make_apis(folder_, wiring.secrets_file(folder_),
+                                 [this] { return bucket_connections(); })),
       log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
                                                                           : LogLevel::kWarning)) {}
 
@@ -118,6 +120,7 @@ orchestrate::Services Session::services() {
   services.random = wiring_.random;
   services.log = log_.get();
   services.templates = wiring_.templates;
+  services.open_api = open_api_;
   services.engine = wiring_.engine;
   services.channel = [this](const model::Connection& connection) {
     return open_channel(connection);

@@ -75,6 +75,7 @@ class Session {
   Flags flags_;
   std::string folder_;
   std::unique_ptr<storage::Stores> stores_;
+  task::OpenApi open_api_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::mutex secrets_mutex_;

@@ -15,6 +15,7 @@
 #include "model/layer_name.h"
 #include "model/names.h"
 #include "model/readers.h"
+#include "net/api_settings.h"
 #include "secrets/secrets.h"
 #include "storage/s3_settings.h"
 #include "storage/sftp_settings.h"
@@ -179,6 +180,7 @@ class Linter {
     lint_secrets(connection);
     if (connection.kind == "s3") lint_options(connection, storage::read_s3_settings);
     if (connection.kind == "sftp") lint_options(connection, storage::read_sftp_settings);
+    if (connection.kind == "http") lint_options(connection, net::read_api_settings);
     if (connection.kind == "postgres") lint_postgres(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());

@@ -125,6 +125,8 @@ class AttemptRun {
     context.layer_uri = [this](const std::string& layer) {
       return inputs::layer_uri(attempt_.pinned->configuration, services_.base_folder, layer);
     };
+    context.api = [this](const std::string& id) { return api(id); };
+    WEIR_TRY(take_turn());
     auto outcome = made_->run(params_, context);
     if (!outcome) return std::unexpected(std::move(outcome).error());
     take_in(*outcome);
@@ -136,6 +138,29 @@ class AttemptRun {
                      {"done_before", false}}});
     for (const auto& warning : outcome->warnings) WEIR_TRY(warn(warning));
     return TaskState::kSucceeded;
+  }
+
+  /// What is fetched through a connection is committed by one run of the task at a time, so that
+  /// two see each other's commits and not each other's halves.
+  Status take_turn() {
+    if (std::ranges::find(made_->params, task::ParamType::kConnection, &task::Param::type) ==
+        made_->params.end())
+      return {};
+    const std::string name = fmt::format("task:{}/{}", attempt_.run->flow_id, row_.task_id);
+    WEIR_ASSIGN(lease_, wait_for_lease(services_, name, 0, cancel_));
+    keeper_ = std::make_unique<LeaseKeeper>(services_, lease_->lease());
+    return {};
+  }
+
+  Result<net::Api*> api(const std::string& id) const {
+    const model::Connection* connection = attempt_.pinned->configuration.find_connection(id);
+    if (connection == nullptr || connection->kind != "http")
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("there is no connection '{}' of kind 'http'", id),
+                            "`weir connection list` shows them");
+    if (!services_.open_api)
+      return fail(ErrorCode::kUnsupported, "connections of kind 'http' are not served here");
+    return while_doing(services_.open_api(*connection), fmt::format("opening connection '{}'", id));
   }
 
   /// The lease of what the task writes, so that two flows on one dataset go one after the other.

@@ -37,6 +37,7 @@ struct Services {
   std::span<const task::Template> templates;
   /// kInvalidConfig for a name that nobody serves.
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
+  task::OpenApi open_api;                      ///< May be empty: then there are none.
   std::function<void(const Event&)> on_event;  ///< May be empty.
   /// Opens a connection that is a channel; empty: nothing is sent from here. Called from any
   /// thread.

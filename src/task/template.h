@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "model/configuration.h"
 #include "model/operation.h"
+#include "net/api.h"
 
 namespace weir::task {
 
@@ -88,6 +89,9 @@ struct Inputs {
   Json chain = Json();  ///< kChain: the chain and what is recorded of it (custody/chain.h).
 };
 
+/// The API behind a connection of kind `http`; it outlives the task.
+using OpenApi = std::function<Result<net::Api*>(const model::Connection& connection)>;
+
 /// What an effect (`run`) may touch; everything else is out of bounds.
 struct Context {
   engine::Context engine;
@@ -95,6 +99,8 @@ struct Context {
   model::Origin origin;
   /// The root of a layer; kInvalidConfig where there is none of that name.
   std::function<Result<std::string>(const std::string& layer)> layer_uri;
+  /// By `connection_id`; kInvalidConfig where there is none, or it is of another kind.
+  std::function<Result<net::Api*>(const std::string& connection_id)> api;
 };
 
 struct Template {
