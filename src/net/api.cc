@@ -14,6 +14,7 @@ namespace weir::net {
 namespace {
 
 constexpr int kMostRedirects = 5;
+constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr size_t kShownBytes = 300;
 constexpr std::string_view kReference = "secret://";
 
@@ -36,8 +37,9 @@ std::string said(const ApiCall& call) {
 Error refusal_of(const ApiCall& call, const Response& response) {
   Error error;
   error.message = fmt::format("{}: the service answers {}", said(call), response.status);
-  const std::string words =
-      process_redactor().clean(printable(response.body.substr(0, kShownBytes)));
+  // Cleaned before it is cut: half a key would not be known any more.
+  const std::string words = printable(
+      process_redactor().clean(response.body.substr(0, kReadBytes)).substr(0, kShownBytes));
   if (!words.empty()) error.message += ": " + words;
   switch (response.status) {
     case 401:

@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "base/printable.h"
+#include "base/redact.h"
 
 namespace weir::net {
 namespace {
@@ -197,10 +198,11 @@ Status Pages::count_records(const PageAnswer& page) {
   if (rules_.records->has_every()) {
     last_records_ = static_cast<int64_t>(rules_.records->find_all(*page.body).size());
   } else if (found == nullptr) {
-    return fail_with_hint(ErrorCode::kInvalidData,
-                          fmt::format("the answer has nothing at {}: {}", rules_.records->text(),
-                                      printable(dump_json(*page.body).substr(0, 200))),
-                          "is it an error that comes as 200? `records` says where records are");
+    return fail_with_hint(
+        ErrorCode::kInvalidData,
+        fmt::format("the answer has nothing at {}: {}", rules_.records->text(),
+                    printable(process_redactor().clean(dump_json(*page.body)).substr(0, 200))),
+        "is it an error that comes as 200? `records` says where records are");
   } else if (found->is_array()) {
     last_records_ = static_cast<int64_t>(found->size());
   } else {
