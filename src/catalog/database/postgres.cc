@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include <soci/postgresql/soci-postgresql.h>
@@ -30,6 +29,17 @@ struct FreeOptions {
   void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
 };
 
+/// What libpq takes from PGHOST, PGSSLMODE and their like, where it is not what it does anyway.
+std::map<std::string, std::string> options_of_environment() {
+  std::map<std::string, std::string> options;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> defaults(PQconndefaults());
+  for (const auto* each = defaults.get(); each != nullptr && each->keyword != nullptr; ++each) {
+    const std::string_view compiled = each->compiled != nullptr ? each->compiled : "";
+    if (each->val != nullptr && each->val != compiled) options[each->keyword] = each->val;
+  }
+  return options;
+}
+
 std::string conninfo_text(std::string_view value) {
   std::string text = "'";
   for (const char c : value) {
@@ -43,12 +53,9 @@ constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt"
 
 /// Whether the line leaves this machine: then the server's certificate and name are checked, unless
 /// somebody says otherwise. libpq by itself would take any, or none.
-bool is_remote(const std::map<std::string, std::string>& given) {
+bool is_remote(const std::map<std::string, std::string>& given, const std::string& by_default) {
   const auto named = given.find("host");
-  const char* const by_default = std::getenv("PGHOST");
-  std::string_view hosts = named != given.end()    ? std::string_view(named->second)
-                           : by_default != nullptr ? std::string_view(by_default)
-                                                   : std::string_view();
+  std::string_view hosts = named != given.end() ? std::string_view(named->second) : by_default;
   while (!hosts.empty()) {
     const std::string_view host = hosts.substr(0, hosts.find(','));
     const bool is_here = host.empty() || host.starts_with('/') || host == "localhost" ||
@@ -204,10 +211,15 @@ Result<std::unique_ptr<Dialect>> make_postgres_dialect(const std::string& url,
   for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) given[option->keyword] = option->val;
   }
-  if (!given.contains("sslmode") && std::getenv("PGSSLMODE") == nullptr && is_remote(given)) {
+  const auto by_environment = options_of_environment();
+  const auto is_said = [&](const char* name) {
+    return given.contains(name) || by_environment.contains(name);
+  };
+  const auto host = by_environment.find("host");
+  if (!is_said("sslmode") &&
+      is_remote(given, host != by_environment.end() ? host->second : std::string())) {
     given["sslmode"] = "verify-full";
-    if (!given.contains("sslrootcert") && std::getenv("PGSSLROOTCERT") == nullptr)
-      given["sslrootcert"] = kSystemCertificates;
+    if (!is_said("sslrootcert")) given["sslrootcert"] = kSystemCertificates;
   }
   std::string connect_string;
   for (const auto& [name, value] : given) connect_string += name + "=" + conninfo_text(value) + " ";
