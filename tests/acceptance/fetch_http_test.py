@@ -466,6 +466,11 @@ class FetchHttp(unittest.TestCase):
             more = ["retry", runs[0]["run_id"]] if runs else ["run", "orders", "--run-key", "k"]
             again(lambda _: words(folder, *more))(folder)
 
+        def inspect(folder):
+            landed = list((folder / "data/landing/orders").glob("*.json"))
+            if landed:
+                self.assertEqual(len(list((folder / "data/landing/orders").glob("_fetch/*/*.commit"))), 1, "pages without a commit")
+
         def verify(folder):
             project = Project.at(folder)
             landed = sorted((folder / "data/landing/orders").glob("*.json"))
@@ -479,7 +484,7 @@ class FetchHttp(unittest.TestCase):
                     "watermarks": [json.loads(path.read_text())["watermark"] for path in commits]}
 
         report = sweep("fetch_http", copy_of(self.project.folder), lambda folder: words(folder, "run", "orders", "--run-key", "k"),
-                       recover, verify, actions=[KILL], within="/landing/")
+                       recover, verify, actions=[KILL], inspect=inspect, within="/landing/")
         self.assertGreater(report.fired, 20)
 
     def test_cancelled_while_it_waits_it_ends_at_once(self):
