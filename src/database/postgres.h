@@ -47,7 +47,8 @@ using PostgresRow = std::vector<std::optional<std::string>>;
 
 struct PostgresAnswer {
   std::vector<std::string> names;
-  std::vector<uint32_t> types;  ///< OIDs of the columns' types.
+  std::vector<uint32_t> types;     ///< OIDs of the columns' types.
+  std::vector<int32_t> modifiers;  ///< Of those types (digits, lengths); −1 where there is none.
   std::vector<PostgresRow> rows;
   int64_t changed = 0;  ///< Rows that the statement wrote.
 };

@@ -114,6 +114,7 @@ class Connection : public Postgres {
     for (int c = 0; c < columns; ++c) {
       answer.names.emplace_back(PQfname(result.get(), c));
       answer.types.push_back(PQftype(result.get(), c));
+      answer.modifiers.push_back(PQfmod(result.get(), c));
     }
     for (int r = 0; r < rows; ++r) {
       PostgresRow& row = answer.rows.emplace_back();
