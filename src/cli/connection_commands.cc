@@ -1,9 +1,11 @@
 #include <ostream>
 
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "cli/result_view.h"
 #include "cli/table_text.h"
+#include "database/postgres_look.h"
 #include "inputs/locations.h"
 #include "sql/session.h"
 
@@ -26,19 +28,87 @@ Result<int> list_connections(Session& session) {
   return 0;
 }
 
+Result<model::Connection> find_connection(Session& session, const std::string& id) {
+  WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
+  if (const auto* found = configuration.find_connection(id)) return *found;
+  std::vector<std::string> known;
+  for (const auto& each : configuration.connections) known.push_back(each.connection_id);
+  const std::string meant = did_you_mean(id, known);
+  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
+                        meant.empty() ? "`weir connection list` shows them" : meant);
+}
+
+Result<std::unique_ptr<database::Postgres>> open_database(Session& session, const std::string& id) {
+  WEIR_ASSIGN(const auto connection, find_connection(session, id));
+  if (connection.kind != "postgres")
+    return fail_with_hint(
+        ErrorCode::kUnsupported,
+        fmt::format("connection '{}' is of kind {}, not postgres", id, connection.kind),
+        connection.kind == "duckdb" ? "`weir connection query` reads a DuckDB warehouse" : "");
+  WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
+  WEIR_ASSIGN(Json options, inputs::connection_options(configuration, session.folder(), id));
+  WEIR_ASSIGN(options, session.resolve_secrets()(options, *session.wiring().cancel));
+  database::PostgresOptions how;
+  WEIR_ASSIGN(how.settings, database::read_postgres_settings(options));
+  how.clock = session.wiring().clock;
+  how.cancel = session.wiring().cancel;
+  return while_doing(database::open_postgres(how), fmt::format("opening connection '{}'", id));
+}
+
+/// Connects and says what it finds: what a person asks before a first run.
+Result<int> test_connection(Session& session, const std::string& id) {
+  WEIR_ASSIGN(const auto connection, open_database(session, id));
+  WEIR_ASSIGN(const auto look, database::look_at_server(*connection));
+  const std::string way = look.tls.empty() ? "not encrypted" : look.tls;
+  session.give({{"connection_id", id},
+                {"version", look.version},
+                {"user", look.user},
+                {"database", look.database},
+                {"tls", look.tls.empty() ? Json() : Json(look.tls)},
+                {"is_standby", look.is_standby},
+                {"readable_tables", look.readable_tables},
+                {"denied_tables", look.denied_tables}});
+  session.say(fmt::format("{}: {}{}, as {} in {}, {}; {} tables can be read, {} cannot", id,
+                          look.version, look.is_standby ? " (standby)" : "", look.user,
+                          look.database, way, look.readable_tables, look.denied_tables));
+  return 0;
+}
+
+/// The tables behind a connection, with what a task that reads them has to be told.
+Result<int> discover_connection(Session& session, const std::string& id) {
+  WEIR_ASSIGN(const auto connection, open_database(session, id));
+  WEIR_ASSIGN(const auto tables, database::discover_tables(*connection));
+  std::vector<std::vector<std::string>> rows;
+  Json list = Json::array();
+  for (const auto& table : tables) {
+    rows.push_back({table.table, table.is_readable ? table.kind : table.kind + ", denied",
+                    table.rows ? fmt::format("{}", *table.rows) : "?",
+                    fmt::format("{}", fmt::join(table.key, ", ")),
+                    fmt::format("{}", fmt::join(table.cursors, ", "))});
+    list.push_back({{"table", table.table},
+                    {"kind", table.kind},
+                    {"rows", table.rows ? Json(*table.rows) : Json()},
+                    {"is_readable", table.is_readable},
+                    {"key", table.key},
+                    {"cursors", table.cursors}});
+  }
+  if (session.wants_json())
+    session.give({{"tables", std::move(list)}});
+  else
+    *session.wiring().out << table_text({"table", "kind", "rows, about", "key", "may be a cursor"},
+                                        rows);
+  return 0;
+}
+
 /// Reads a DuckDB warehouse as it is; it is opened read-only and locked, so nothing can be written.
 Result<int> query_connection(Session& session, const std::string& id,
                              const std::string& statement) {
-  WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
-  const model::Connection* connection = configuration.find_connection(id);
-  if (connection == nullptr)
-    return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no connection '{}'", id),
-                          "`weir connection list` shows them");
-  if (connection->kind != "duckdb")
+  WEIR_ASSIGN(const auto connection, find_connection(session, id));
+  if (connection.kind != "duckdb")
     return fail(ErrorCode::kUnsupported, "connection '{}' is of kind {}, not duckdb", id,
-                connection->kind);
+                connection.kind);
   sql::SessionOptions options;
-  options.database = inputs::absolute_uri(session.folder(), connection->options.value("path", ""));
+  options.database = inputs::absolute_uri(session.folder(), connection.options.value("path", ""));
   options.is_read_only = true;
   options.temp_folder = session.wiring().environment->get("TMPDIR").value_or("/tmp");
   WEIR_ASSIGN(auto opened, sql::open_session(options, *session.wiring().cancel));
@@ -56,6 +126,22 @@ void add_connection_commands(CLI::App& app, Chosen& chosen) {
   group->add_subcommand("list", "List them")->callback([&chosen] {
     chosen.action = list_connections;
   });
+  struct Word {
+    const char* word;
+    const char* about;
+    Result<int> (*action)(Session&, const std::string&);
+  };
+  for (const auto& [word, about, action] :
+       {Word{"test", "Connect, and say what is there", test_connection},
+        Word{"discover", "List the tables of a database, with keys and possible cursors",
+             discover_connection}}) {
+    auto* command = group->add_subcommand(word, about);
+    auto named = std::make_shared<std::string>();
+    command->add_option("connection", *named, "Connection")->required();
+    command->callback([&chosen, named, action] {
+      chosen.action = [=](Session& session) { return action(session, *named); };
+    });
+  }
   auto* query = group->add_subcommand("query", "Read a DuckDB warehouse");
   auto id = std::make_shared<std::string>();
   auto statement = std::make_shared<std::string>();

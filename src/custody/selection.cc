@@ -28,14 +28,16 @@ std::string text_param(const model::Task& task, const char* name) {
   return found != task.params.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// By the names of parameters that every template shares: `to`; `connection` and `table`.
+/// By the names of parameters that every template shares: `to`; `connection` and `table`, which a
+/// task that writes a dataset reads.
 void add_written(const Configuration& configuration, const model::Flow& flow, Collected& into) {
   for (const auto& task : flow.tasks) {
-    const auto name = model::parse_dataset_name(text_param(task, "to"));
+    const std::string to = text_param(task, "to");
+    const auto name = model::parse_dataset_name(to);
     if (name && configuration.find_layer(name->layer) != nullptr) into.datasets.insert(*name);
     const std::string connection = text_param(task, "connection");
     const std::string table = text_param(task, "table");
-    if (!table.empty() && configuration.find_connection(connection) != nullptr)
+    if (to.empty() && !table.empty() && configuration.find_connection(connection) != nullptr)
       into.tables.insert({connection, table});
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/digest.h"
 #include "base/instant.h"
 #include "base/printable.h"
 #include "parquet/parquet.h"
@@ -357,6 +358,30 @@ Result<model::Schema> union_schema(const std::vector<Publication>& publications)
 }
 
 }  // namespace
+
+std::string source_key(const Json& params) {
+  Json said = Json::object();
+  for (const char* name : {"connection", "table", "query", "where", "cursor"})
+    said[name] = params.value(name, Json());
+  if (said["cursor"].is_string()) said["cursor"] = Json::array({said["cursor"]});
+  return sha256_hex(dump_json(said));
+}
+
+Result<Json> newest_watermark(storage::Storage& store, const std::vector<Publication>& publications,
+                              const std::string& key) {
+  for (auto each = publications.rbegin(); each != publications.rend(); ++each) {
+    WEIR_ASSIGN(const auto info, parquet::read_info(store, each->object_name));
+    const auto found = info.footer.find("weir.source_key");
+    if (found == info.footer.end() || found->second != key) continue;
+    const auto details = info.footer.find("weir.details");
+    if (details == info.footer.end()) continue;
+    WEIR_ASSIGN(const Json json, parse_json(details->second));
+    const Json source = json.value("source", Json::object());
+    const Json to = source.value("cursor", Json::object()).value("to", Json());
+    if (!to.is_null()) return to;
+  }
+  return Json();
+}
 
 Result<model::PinnedInput> pin_latest(storage::Storage& store, const model::DatasetName& dataset,
                                       Clock& clock, Random& random, const std::string& instant,

@@ -98,6 +98,15 @@ Status verify_hudi(storage::Storage& store, const model::DatasetName& dataset,
 Result<std::vector<std::string>> lost_instants(storage::Storage& store, const HudiState& state,
                                                const std::vector<model::Publication>& known);
 
+/// Names what an ingest_database task reads, out of its parameters: the connection, the table or
+/// query, the condition and the cursor. Where one of them changes, reading begins anew.
+std::string source_key(const Json& params);
+/// How far the newest read of that source got, by the footers of a raw dataset's objects: the list
+/// of the cursor's values; null where it was never read with a cursor.
+Result<Json> newest_watermark(storage::Storage& store,
+                              const std::vector<model::Publication>& publications,
+                              const std::string& key);
+
 /// Pins the newest version of a dataset, or the version `instant` of a Hudi one: every object that
 /// a reader needs. `known` publications of a raw dataset are taken as read_raw() takes them.
 /// kNotFound where there is nothing yet.

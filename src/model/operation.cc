@@ -17,6 +17,7 @@ struct KindName {
 };
 constexpr std::array kKinds = {
     KindName{OperationKind::kIngestFiles, "ingest_files"},
+    KindName{OperationKind::kIngestDatabase, "ingest_database"},
     KindName{OperationKind::kMergeHistory, "merge_history"},
     KindName{OperationKind::kMergeLatest, "merge_latest"},
     KindName{OperationKind::kTransform, "transform"},

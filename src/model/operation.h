@@ -23,6 +23,7 @@ enum class OperationKind {
   kCheck,
   kLoadWarehouse,
   kReconcile,
+  kIngestDatabase,
 };
 std::string_view to_text(OperationKind kind);
 Result<OperationKind> operation_kind_from_text(std::string_view text);

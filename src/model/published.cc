@@ -85,7 +85,7 @@ Result<std::optional<Published>> published_object(const DatasetName& dataset,
   WEIR_TRY(read_common(values, published));
 
   PinnedInput landing;
-  landing.format = "file";
+  landing.format = published.kind == to_text(OperationKind::kIngestDatabase) ? "database" : "file";
   landing.as_of_us = main.as_of_us;
   PinnedObject file;
   file.name = main.source_name;

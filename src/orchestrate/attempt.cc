@@ -168,7 +168,7 @@ class AttemptRun {
     WEIR_ASSIGN(const auto produced, produced_dataset(*made_, params_));
     std::string name;
     if (!produced.empty()) name = "dataset:" + produced.text();
-    if (params_.contains("connection") && params_.at("connection").is_string())
+    if (produced.empty() && params_.contains("connection") && params_.at("connection").is_string())
       name = "warehouse:" + params_.at("connection").get<std::string>();
     if (name.empty()) return {};
     WEIR_ASSIGN(lease_, wait_for_lease(services_, name, 0, cancel_));
@@ -343,10 +343,18 @@ class AttemptRun {
     std::string text = fmt::format("executing {}", to_text(operation.kind));
     if (!operation.inputs.empty() && operation.inputs.front().format == "file")
       text += fmt::format(" of {}", operation.inputs.front().objects.front().name);
+    else if (operation.kind == model::OperationKind::kIngestDatabase)
+      text += fmt::format(" of {}", source_of(operation));
     else if (operation.kind != model::OperationKind::kReconcile)
       text += fmt::format(" of {}", hop_of(operation));
     if (operation.as_of_us) text += fmt::format(" as of {}", format_instant(*operation.as_of_us));
     return text;
+  }
+
+  /// `shop.public.orders`
+  static std::string source_of(const Operation& operation) {
+    const std::string table = operation.params.value("table", "");
+    return fmt::format("{}.{}", operation.target.connection_id, table.empty() ? "query" : table);
   }
 
   static std::string hop_of(const Operation& operation) {
@@ -356,6 +364,7 @@ class AttemptRun {
       from = operation.inputs.front().dataset.text();
     if (!operation.inputs.empty() && operation.inputs.front().format == "file")
       from = operation.inputs.front().objects.front().name;
+    if (operation.kind == model::OperationKind::kIngestDatabase) from = source_of(operation);
     std::string to = operation.target.dataset.empty() ? "" : operation.target.dataset.text();
     if (!operation.target.table.empty())
       to = operation.target.connection_id + "." + operation.target.table;

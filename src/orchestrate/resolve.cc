@@ -93,6 +93,7 @@ struct Resolver {
   Status each_file(Inputs& inputs, std::vector<std::string>& warnings) const;
   Status each_as_of(Inputs& inputs, bool new_objects_alone) const;
   Status latest(Inputs& inputs) const;
+  Status source(Inputs& inputs) const;
   Status chain(Inputs& inputs) const;
 };
 
@@ -314,6 +315,24 @@ Status Resolver::latest(Inputs& inputs) const {
   return {};
 }
 
+/// How far the lake has come with what is read outside. How far it goes there only the read itself
+/// says: nobody is connected to yet.
+Status Resolver::source(Inputs& inputs) const {
+  WEIR_ASSIGN(const auto publications, raw_publications(inputs.target.dataset));
+  // A dataset without declared columns keeps the schema that it has.
+  if (inputs.target.schema.empty() && !publications.empty()) {
+    WEIR_ASSIGN(inputs.target.schema, model::schema_from_json(publications.back().schema));
+  }
+  WEIR_ASSIGN(storage::Storage * store, open_dataset(inputs.target.dataset));
+  inputs.source = {{"key", inputs::source_key(params)}, {"from", Json()}, {"after", Json()}};
+  WEIR_ASSIGN(inputs.source["from"],
+              inputs::newest_watermark(*store, publications, inputs::source_key(params)));
+  if (!publications.empty() && publications.back().as_of_us)
+    inputs.source["after"] = format_instant(*publications.back().as_of_us);
+  inputs.hops.emplace_back();
+  return {};
+}
+
 /// What the catalog records of the chain now: the executor asks no catalog.
 Status Resolver::chain(Inputs& inputs) const {
   std::vector<std::string> names;
@@ -363,6 +382,7 @@ Result<Resolution> resolve_inputs(const Services& services, const Pinned& pinned
     case task::Batching::kEachAsOf: WEIR_TRY(resolver.each_as_of(inputs, false)); break;
     case task::Batching::kNewRows: WEIR_TRY(resolver.each_as_of(inputs, true)); break;
     case task::Batching::kLatest: WEIR_TRY(resolver.latest(inputs)); break;
+    case task::Batching::kSource: WEIR_TRY(resolver.source(inputs)); break;
     case task::Batching::kChain: WEIR_TRY(resolver.chain(inputs)); break;
     case task::Batching::kNone: break;
   }
@@ -382,6 +402,7 @@ Json to_json(const Inputs& inputs) {
   Json json = {
       {"hops", std::move(hops)}, {"target", model::to_json(carrier)}, {"files", inputs.files}};
   if (!inputs.chain.is_null()) json["chain"] = inputs.chain;
+  if (!inputs.source.is_null()) json["source"] = inputs.source;
   return json;
 }
 
@@ -409,6 +430,7 @@ Result<Inputs> inputs_from_json(const Json& json) {
     if (content.is_string()) inputs.files[path] = content.get<std::string>();
   }
   WEIR_ASSIGN(inputs.chain, json_field_or<Json>(json, "chain", Json()));
+  WEIR_ASSIGN(inputs.source, json_field_or<Json>(json, "source", Json()));
   return inputs;
 }
 

@@ -73,6 +73,7 @@ enum class Batching {
   kNewRows,   ///< The same, over the objects alone that no commit of the target has taken in.
   kLatest,    ///< One operation over the newest version of each consumed dataset.
   kChain,     ///< One operation over what is recorded of a chain of datasets.
+  kSource,    ///< One operation over what a system outside has now, beyond the watermark.
 };
 
 /// The inputs of a task, resolved and pinned before it is planned.
@@ -87,6 +88,9 @@ struct Inputs {
   std::map<std::string, std::string> files;  ///< Contents of files named by parameters (SQL).
   int64_t logical_time_us = 0;
   Json chain = Json();  ///< kChain: the chain and what is recorded of it (custody/chain.h).
+  /// kSource: `key` names what is read; `from`, the watermark of the target's newest read of it, or
+  /// null; `after`, the as-of of its newest snapshot, or null.
+  Json source = Json();
 };
 
 /// The API behind a connection of kind `http`; it outlives the task.

@@ -11,6 +11,7 @@ using model::OperationKind;
 Result<model::Outcome> dispatch(const model::Operation& operation, const Context& context) {
   switch (operation.kind) {
     case OperationKind::kIngestFiles: return embedded::ingest_files(operation, context);
+    case OperationKind::kIngestDatabase: return embedded::ingest_database(operation, context);
     case OperationKind::kMergeHistory: return embedded::merge_history(operation, context);
     case OperationKind::kMergeLatest: return embedded::merge_latest(operation, context);
     case OperationKind::kTransform: return embedded::transform(operation, context);

@@ -10,6 +10,7 @@ using model::Operation;
 using model::Outcome;
 
 Result<Outcome> ingest_files(const Operation& operation, const Context& context);
+Result<Outcome> ingest_database(const Operation& operation, const Context& context);
 Result<Outcome> merge_history(const Operation& operation, const Context& context);
 Result<Outcome> merge_latest(const Operation& operation, const Context& context);
 Result<Outcome> transform(const Operation& operation, const Context& context);

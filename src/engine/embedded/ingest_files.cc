@@ -80,32 +80,6 @@ Status check_custody(const Ingest& ingest, const Ingested& ingested) {
                      fmt::format("ingesting '{}'", ingest.source.name));
 }
 
-Status check_limits(const Ingest& ingest, const Ingested& ingested) {
-  const int64_t rejected = ingested.counts.rejected;
-  if (rejected == 0) return {};
-  std::string worst;
-  for (const auto& item : ingested.rejects) {
-    worst += fmt::format("{}{} {}{}{}", worst.empty() ? "" : ", ", item.rows, item.reason,
-                         item.column.empty() ? "" : " in ", item.column);
-  }
-  const auto refuse = [&](const std::string& limit) {
-    return fail_with_hint(
-        ErrorCode::kCheckFailed,
-        fmt::format("{} of {} records of '{}' are refused, more than {}: {}", rejected,
-                    ingested.counts.in, ingest.source.name, limit, worst),
-        "nothing was published; mend the file, the columns or the limit");
-  };
-  const double percent =
-      100.0 * static_cast<double>(rejected) / static_cast<double>(ingested.counts.in);
-  if (ingest.max_rejected_rows && rejected > *ingest.max_rejected_rows) {
-    return refuse(fmt::format("max_rejected_rows {}", *ingest.max_rejected_rows));
-  }
-  if (ingest.max_rejected_percent && percent > *ingest.max_rejected_percent) {
-    return refuse(fmt::format("max_rejected_percent {}", *ingest.max_rejected_percent));
-  }
-  return {};
-}
-
 Status check_encoding(const Ingest& ingest, const files::ReadSummary& summary) {
   if (summary.guess == files::Encoding::kUtf8) return {};
   return fail_with_hint(ErrorCode::kInvalidData,

@@ -135,6 +135,14 @@ std::string stem_of(const std::string& name) {
 
 }  // namespace
 
+void read_limits(Ingest& ingest) {
+  const Json& params = ingest.operation.params;
+  const Json percent = params.value("max_rejected_percent", Json());
+  if (percent.is_number()) ingest.max_rejected_percent = percent.get<double>();
+  const Json rows = params.value("max_rejected_rows", Json());
+  if (rows.is_number_integer()) ingest.max_rejected_rows = rows.get<int64_t>();
+}
+
 Result<Ingest> read_ingest(const model::Operation& operation, const Context& context) {
   if (operation.inputs.size() != 1 || operation.inputs[0].objects.size() != 1) {
     return fail(ErrorCode::kInvalidConfig, "ingest_files takes one file, not {} inputs",
@@ -153,13 +161,36 @@ Result<Ingest> read_ingest(const model::Operation& operation, const Context& con
     return fail(ErrorCode::kInvalidConfig,
                 "parameter 'input_identity' is '{}', expected 64 hex digits", ingest.identity);
   }
-  const Json percent = operation.params.value("max_rejected_percent", Json());
-  if (percent.is_number()) ingest.max_rejected_percent = percent.get<double>();
-  const Json rows = operation.params.value("max_rejected_rows", Json());
-  if (rows.is_number_integer()) ingest.max_rejected_rows = rows.get<int64_t>();
+  read_limits(ingest);
   ingest.object_name = fmt::format("{}-{}.parquet", stem_of(ingest.source.name),
                                    ingest.identity.substr(0, kNameDigits));
   return ingest;
+}
+
+Status check_limits(const Ingest& ingest, const Ingested& ingested) {
+  const int64_t rejected = ingested.counts.rejected;
+  if (rejected == 0) return {};
+  std::string worst;
+  for (const auto& item : ingested.rejects) {
+    worst += fmt::format("{}{} {}{}{}", worst.empty() ? "" : ", ", item.rows, item.reason,
+                         item.column.empty() ? "" : " in ", item.column);
+  }
+  const auto refuse = [&](const std::string& limit) {
+    return fail_with_hint(
+        ErrorCode::kCheckFailed,
+        fmt::format("{} of {} records of '{}' are refused, more than {}: {}", rejected,
+                    ingested.counts.in, ingest.source.name, limit, worst),
+        "nothing was published; mend the source, the columns or the limit");
+  };
+  const double percent =
+      100.0 * static_cast<double>(rejected) / static_cast<double>(ingested.counts.in);
+  if (ingest.max_rejected_rows && rejected > *ingest.max_rejected_rows) {
+    return refuse(fmt::format("max_rejected_rows {}", *ingest.max_rejected_rows));
+  }
+  if (ingest.max_rejected_percent && percent > *ingest.max_rejected_percent) {
+    return refuse(fmt::format("max_rejected_percent {}", *ingest.max_rejected_percent));
+  }
+  return {};
 }
 
 Result<std::optional<model::Outcome>> find_published(const Ingest& ingest) {
@@ -306,6 +337,7 @@ Result<parquet::WrittenFile> RejectedObject::publish(
 Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, RawObject& raw,
                                RejectedObject& rejected) {
   auto footer = common_footer(ingest, ingested);
+  footer.insert(ingested.footer.begin(), ingested.footer.end());
   const auto guard = make_guard(ingest.operation.guard, *ingest.context.stores);
   if (guard) WEIR_TRY(guard->still_mine());
   WEIR_TRY(ingest.context.cancel->check());

@@ -1,8 +1,9 @@
 #pragma once
 
-/// The two objects that one landing file becomes: the raw object and, where rows were refused, the
-/// rejected one. Their names derive from the input's identity, their footers tell everything; see
-/// the format pages. The rejected object is published first: what no raw object names is not there.
+/// The two objects that one landing file, or one read of a database, becomes: the raw object and,
+/// where rows were refused, the rejected one. Their names derive from the input's identity, their
+/// footers tell everything; see the format pages. The rejected object is published first: what no
+/// raw object names is not there.
 
 #include <map>
 #include <memory>
@@ -19,7 +20,7 @@
 
 namespace weir::engine::embedded {
 
-/// What an ingest_files operation says, checked.
+/// What an operation that makes raw objects says, checked.
 struct Ingest {
   const model::Operation& operation;
   const Context& context;
@@ -36,6 +37,9 @@ struct Ingest {
 
 /// kInvalidConfig names the parameter; kUnsupported for formats other than csv.
 Result<Ingest> read_ingest(const model::Operation& operation, const Context& context);
+
+/// What the parameters say of how many rows may be refused.
+void read_limits(Ingest& ingest);
 
 /// The outcome of an earlier run, read out of the published raw object; nothing where there is
 /// none. kConflict where the name is taken by another token.
@@ -92,7 +96,11 @@ struct Ingested {
   std::vector<model::RejectSummary> rejects;
   Json details = Json::object();
   std::vector<std::string> warnings;
+  std::map<std::string, std::string> footer;  ///< Beside what every object says of itself.
 };
+
+/// kCheckFailed where more rows were refused than the parameters allow.
+Status check_limits(const Ingest& ingest, const Ingested& ingested);
 
 /// Rejected object first, then the raw one that names it; the outcome is read back from the latter.
 Result<model::Outcome> publish(const Ingest& ingest, const Ingested& ingested, RawObject& raw,
