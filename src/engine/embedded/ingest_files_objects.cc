@@ -180,7 +180,7 @@ Status check_limits(const Ingest& ingest, const Ingested& ingested) {
         ErrorCode::kCheckFailed,
         fmt::format("{} of {} records of '{}' are refused, more than {}: {}", rejected,
                     ingested.counts.in, ingest.source.name, limit, worst),
-        "nothing was published; mend the source, the columns or the limit");
+        "nothing was published; mend what comes in, the columns or the limit");
   };
   const double percent =
       100.0 * static_cast<double>(rejected) / static_cast<double>(ingested.counts.in);
