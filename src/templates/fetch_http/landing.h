@@ -1,7 +1,7 @@
 #pragma once
 
 /// Where a fetch keeps what it got, in the landing layer itself
-/// (docs/adr/0016-fetches-in-landing.md):
+/// (docs/adr/0018-fetches-in-landing.md):
 ///
 ///   <folder>/<task>-<stamp>-000001.json                what others read, once the fetch is whole
 ///   <folder>/_fetch/<task>/<stamp>.commit              the fetch: its range, its requests
