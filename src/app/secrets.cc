@@ -6,8 +6,8 @@
 #include <iterator>
 
 #include "base/nearest.h"
+#include "secrets/aws_secrets.h"
 #include "secrets/sealed_file.h"
-#include "secrets/secrets_manager.h"
 
 namespace weir::app {
 namespace {

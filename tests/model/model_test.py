@@ -39,6 +39,10 @@ LONG = {
     "two_leases_lost": {"ATTEMPTS": 4, "STALES": 2, "CRASHES": 0, "DOUBTS": 0},
     "stranger_and_three_attempts": {"STRANGER": "", "DOUBTS": 0},
 }
+# Rules that save work and that no invariant needs, since a roll-back takes away the files of what it has undone
+# itself: without asking the guard before it, or undoing what is newer than its own, a living writer's commit may
+# fail, and that is all.
+LONG |= {name.lower(): {**HOLDS["dies_or_loses_lease"], name: ""} for name in ("UNDOES_NEWER", "NO_ASK")}
 MUTANTS = {
     "NO_INFLIGHT_CHECK": (HOLDS["stranger"], "ConsistentRead"),
     "NO_OVERTAKE_CHECK": (HOLDS["stranger"], "MonotonicInstants"),
@@ -49,9 +53,7 @@ MUTANTS = {
     "NO_READ_BACK": (HOLDS["answers_are_lost"], "ReportIsTrue"),
     "NO_DECISION": (HOLDS["dies_or_loses_lease"], "ConsistentRead"),
     "DECISION_REPLACES": (HOLDS["dies_or_loses_lease"], "ConsistentRead"),
-    "UNDOES_NEWER": (HOLDS["dies_or_loses_lease"], "NothingLeftBehind"),
     "COMPLETES_BEHIND": (HOLDS["stranger"], "MonotonicInstants"),
-    "NO_ASK": (HOLDS["dies_or_loses_lease"], "NothingLeftBehind"),
     "NO_RENEWAL": (HOLDS["new_catalog"], "ConsistentRead"),
     "NO_FIRST_COMMIT": (HOLDS["first_commit"], "NoUncommittedVisible"),
     "NO_FLOOR": ({"ATTEMPTS": 4, "DOUBTS": 0}, "NothingLeftBehind"),

@@ -33,7 +33,7 @@ inline check_nothing_left() {
 
 inline forget() {
   e = 0; t = 0; u = 0; touched = 0; todo = 0; finished = 0; group = 0; tries = 0; last = 0;
-  done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0; listed = 0; were_over = 0;
+  done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0; were_over = 0;
   i = 0;
   do
   :: i < GROUPS -> known[i] = 0; i++
@@ -41,16 +41,17 @@ inline forget() {
   od;
   i = 0;
   do
-  :: i < ALL -> announced[i] = 0; i++
+  :: i < ALL -> announced[i] = 0; listed[i] = 0; i++
   :: else -> break
   od
 }
 
 proctype Writer(byte me) {
   byte token, a, e, t, u, last, touched, todo, finished, group, tries;
-  short done, seen_inflight, seen_requested, undone, marked, listed, were_over;
+  short done, seen_inflight, seen_requested, undone, marked, were_over;
   byte known[GROUPS];     /* of the groups touched: the attempt + 1 whose file was read */
   byte announced[ALL];    /* files that are to be removed */
+  byte listed[ALL];       /* files that were there before the timeline was loaded */
   bool is_own_undo, is_done, may_be_decided;
 
   /* Its own operation, or the one that another server runs too. */
@@ -150,7 +151,7 @@ next_instant:
   STEP("roll-back: lists the files") d_step {
     i = 0;
     do
-    :: i < ALL -> if :: files[i] -> listed = listed | BIT(i) :: else fi; i++
+    :: i < ALL -> listed[i] = files[i]; i++
     :: else -> break
     od
   } END;
@@ -224,18 +225,24 @@ all_undone:
     :: else -> break
     od
   } END;
-  /* remove_orphans(). All files of an attempt at once, also one that came since the listing: of an
-   * attempt that is on no timeline it is as good as listed. */
+  /* remove_orphans(). Of an attempt that is on no timeline all files at once, also one that came since
+   * the listing: it is as good as listed. Of one whose instant was undone here, and whose markers another
+   * engine had removed, those that were listed. */
   STEP("roll-back: orphans go") d_step {
     find_front(done);
     i = 0;
     do
     :: i < ALL ->
       if
-      :: (listed & BIT(i)) && !((done | (seen_inflight | seen_requested) & ~undone) & BIT(instant_of[i])) &&
-         !SHOWS(instant_of[i], done, seen_inflight | seen_requested) -> files[i] = 0
+      :: listed[i] && !((done | (seen_inflight | seen_requested) & ~undone) & BIT(instant_of[i])) &&
+         !SHOWS(instant_of[i], done, seen_inflight | seen_requested) ->
+        if
+        :: undone & BIT(instant_of[i]) -> files[i] = files[i] & ~listed[i]
+        :: else -> files[i] = 0
+        fi
       :: else
       fi;
+      listed[i] = 0;
       i++
     :: else -> break
     od;
@@ -248,7 +255,7 @@ all_undone:
     :: else -> break
     od;
     check_nothing_left(); were_over = 0;
-    done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0; listed = 0
+    done = 0; seen_inflight = 0; seen_requested = 0; undone = 0; marked = 0
   } END;
 #else
   d_step { check_nothing_left(); were_over = 0 };

@@ -1,4 +1,4 @@
-#include "secrets/secrets_manager.h"
+#include "secrets/aws_secrets.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

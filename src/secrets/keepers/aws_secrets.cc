@@ -1,6 +1,6 @@
 // AWS Secrets Manager, API version 2017-10-17: GetSecretValue and ListSecrets.
 
-#include "secrets/secrets_manager.h"
+#include "secrets/aws_secrets.h"
 #include "base/base64.h"
 
 namespace weir::secrets {
