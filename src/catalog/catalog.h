@@ -377,7 +377,8 @@ struct CatalogOptions {
   std::string base_folder;           ///< Relative SQLite paths count from it.
   bool may_create = true;            ///< False: kNotFound where there is none yet.
   int64_t busy_timeout_ms = 30'000;  ///< How long to wait for a lock of another process.
-  /// Once opened: how long a call waits for a server that went away (a restart, a failover).
+  /// Once opened: how long calls wait, all together, for a server that went away (a restart, a
+  /// failover).
   int64_t patience_ms = 60'000;
   const Cancel* cancel = nullptr;  ///< Ends that wait.
 };

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <ostream>
 
+#include "base/instant.h"
 #include "base/redact.h"
 #include "cli/project.h"
 #include "inputs/locations.h"
@@ -96,6 +97,10 @@ Result<catalog::Catalog*> Session::catalog(bool may_create) {
   options.base_folder = folder_;
   options.may_create = may_create;
   options.cancel = wiring_.cancel;
+  if (const auto patience = wiring_.environment->get("WEIR_CATALOG_PATIENCE")) {
+    WEIR_ASSIGN(options.patience_ms,
+                while_doing(parse_duration_ms(*patience), "reading WEIR_CATALOG_PATIENCE"));
+  }
   WEIR_ASSIGN(catalog_, catalog::open_catalog(options, *wiring_.clock, *wiring_.random));
   return catalog_.get();
 }

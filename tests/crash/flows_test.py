@@ -43,7 +43,7 @@ FETCH = """  - id: fetch
 def command_line(folder, catalog_url, *words, statuses=(0,)):
     named = {"WEIR_CATALOG": catalog_url} if catalog_url else {}
     return Command([WEIR, "--quiet", "--project", str(folder), *words], exclude=["tmp"], statuses=statuses,
-                   environment={"TMPDIR": f"{folder}/tmp", "WEIR_SHIM_SENDS": "1"} | named)
+                   environment={"TMPDIR": f"{folder}/tmp", "WEIR_SHIM_SENDS": "1", "WEIR_CATALOG_PATIENCE": "2s"} | named)
 
 
 def asks_weir(folder):

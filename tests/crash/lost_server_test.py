@@ -127,7 +127,7 @@ class LostServer(on_postgres.OnPostgres):
             (folder / "tmp").mkdir(exist_ok=True)
             line = Line(self.server, at, fault)
             asked = command_line(folder, line.url(self.databases[folder]), *flows_test.RUN)
-            done = subprocess.run(asked.argv, env=os.environ | asked.environment, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(asked.argv, env=os.environ | asked.environment | {"WEIR_CATALOG_PATIENCE": "1m"}, capture_output=True, text=True, timeout=120)
             line.close()
             self.assertEqual(done.returncode, 0, f"{fault} at COMMIT {at}: {done.stdout[-800:]} {done.stderr[-1500:]}")
             return line.commits, self.verify(folder)

@@ -249,20 +249,32 @@ Result<int64_t> Session::now_us(Clock& clock) {
 
 // ---- patience ------------------------------------------------------------------------------
 
-Patience::Patience(int64_t limit_ms, const Cancel* cancel)
-    : cancel_(cancel),
-      until_(std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms)) {}
+void Patience::set(int64_t limit_ms, const Cancel* cancel) {
+  const std::lock_guard lock(mutex_);
+  limit_ms_ = limit_ms;
+  cancel_ = cancel;
+}
 
-bool Patience::wait() {
+void Patience::renew() {
+  const std::lock_guard lock(mutex_);
+  since_.reset();
+}
+
+bool Patience::wait(int attempt) {
+  using Clock = std::chrono::steady_clock;
   constexpr auto kLook = std::chrono::milliseconds(50);
-  constexpr auto kLongest = std::chrono::milliseconds(1'000);
-  const auto until = std::min(until_, std::chrono::steady_clock::now() + pause_);
-  pause_ = std::min(pause_ * 2, kLongest);
+  const auto pause = kLook * (1 << std::clamp(attempt - 1, 0, 4));
+  const auto began = Clock::now();
   while (true) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now >= until_ || (cancel_ != nullptr && cancel_->is_cancelled())) return false;
-    if (now >= until) return true;
-    std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(kLook, until - now));
+    const auto now = Clock::now();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!since_) since_ = now;
+      const bool is_over = now - *since_ >= std::chrono::milliseconds(limit_ms_);
+      if (is_over || (cancel_ != nullptr && cancel_->is_cancelled())) return false;
+    }
+    if (now - began >= pause) return true;
+    std::this_thread::sleep_for(kLook);
   }
 }
 
@@ -311,15 +323,16 @@ Result<Database::Connection> Database::begin(std::string_view sql) {
   }
 }
 
-Result<Database::Connection> Database::begin(std::string_view sql, Patience& patience) {
-  while (true) {
+Result<Database::Connection> Database::begin_patiently(std::string_view sql) {
+  for (int attempt = 1;; ++attempt) {
     auto connection = begin(sql);
-    if (connection || connection.error().code != ErrorCode::kUnavailable || !patience.wait())
+    if (connection || connection.error().code != ErrorCode::kUnavailable ||
+        !patience_.wait(attempt))
       return connection;
   }
 }
 
-Result<bool> Database::commit(Connection connection, Patience& patience) {
+Result<bool> Database::commit(Connection connection, int attempt) {
   const bool has_numbers = !dialect_->words().transaction.empty();
   bool is_asked = false;
   std::optional<int64_t> number;
@@ -341,12 +354,12 @@ Result<bool> Database::commit(Connection connection, Patience& patience) {
   give_back(nullptr);
   if (!is_unknown) return std::unexpected(std::move(error));
   if (has_numbers && !is_asked) {  // It was lost before it came to COMMIT.
-    if (patience.wait()) return false;
+    if (patience_.wait(attempt)) return false;
     return std::unexpected(std::move(error));
   }
   if (has_numbers && !number) return true;  // It has only read.
   if (number) {
-    auto found = was_committed(*number, patience);
+    auto found = was_committed(*number);
     if (found) return found;
     error = std::move(error).while_doing(
         fmt::format("asking what became of it: {}", found.error().message));
@@ -356,10 +369,10 @@ Result<bool> Database::commit(Connection connection, Patience& patience) {
   return std::unexpected(std::move(error).while_doing("committing a transaction"));
 }
 
-Result<bool> Database::was_committed(int64_t number, Patience& patience) {
+Result<bool> Database::was_committed(int64_t number) {
   const Words& words = dialect_->words();
-  while (true) {
-    WEIR_ASSIGN(Connection connection, begin(words.begin_read, patience));
+  for (int attempt = 1;; ++attempt) {
+    WEIR_ASSIGN(Connection connection, begin_patiently(words.begin_read));
     Session session(*dialect_, *connection, hook_);
     const auto rows =
         session.select(fmt::format("{} AS outcome", words.outcome), "", {{"id", number}});
@@ -367,7 +380,7 @@ Result<bool> Database::was_committed(int64_t number, Patience& patience) {
     const std::string outcome = rows ? rows->front().at("outcome").value_or("") : "in progress";
     if (outcome == "committed" || outcome == "aborted") return outcome == "committed";
     // Its server process may not have seen yet that we are gone.
-    if (outcome != "in progress" || !patience.wait())
+    if (outcome != "in progress" || !patience_.wait(attempt))
       return fail(ErrorCode::kOutcomeUnknown, "the server says '{}' of transaction {}", outcome,
                   number);
   }

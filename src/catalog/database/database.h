@@ -136,18 +136,22 @@ class Session {
   bool met_deadlock_ = false;
 };
 
-/// How long one transaction may wait, in all, for a server that went away.
+/// How long transactions wait for a server that went away: all of them together, from the first
+/// that could not reach it until one succeeds. Safe to use from many threads at once.
 class Patience {
  public:
-  Patience(int64_t limit_ms, const Cancel* cancel);
-  /// Waits a moment, longer each time. False, at once, where the time is over or somebody asks to
-  /// stop.
-  bool wait();
+  void set(int64_t limit_ms, const Cancel* cancel);
+  /// Waits a moment, longer with each attempt. False, at once, where the time is over or somebody
+  /// asks to stop.
+  bool wait(int attempt);
+  /// The server is there.
+  void renew();
 
  private:
-  const Cancel* const cancel_;
-  const std::chrono::steady_clock::time_point until_;
-  std::chrono::milliseconds pause_{50};
+  std::mutex mutex_;
+  int64_t limit_ms_ WEIR_GUARDED_BY(mutex_) = 0;
+  const Cancel* cancel_ WEIR_GUARDED_BY(mutex_) = nullptr;
+  std::optional<std::chrono::steady_clock::time_point> since_ WEIR_GUARDED_BY(mutex_);
 };
 
 /// Safe to use from many threads at once; at most kMaxConnections transactions run, others wait.
@@ -158,12 +162,9 @@ class Database {
 
   const Dialect& dialect() const { return *dialect_; }
 
-  /// From now on a transaction waits so long for a server that cannot be reached, and begins anew
-  /// where its connection broke. Not while others use it.
-  void wait_for_server(int64_t limit_ms, const Cancel* cancel) {
-    patience_ms_ = limit_ms;
-    cancel_ = cancel;
-  }
+  /// From now on transactions wait so long for a server that cannot be reached, and begin anew
+  /// where their connection broke.
+  void wait_for_server(int64_t limit_ms, const Cancel* cancel) { patience_.set(limit_ms, cancel); }
 
   /// Runs `body(Session&)` in one transaction that commits if it succeeds. Where the connection
   /// breaks at COMMIT the server is asked what became of it; kOutcomeUnknown where it cannot say.
@@ -188,37 +189,36 @@ class Database {
 
   template <typename Body>
   auto run(std::string_view begin_sql, Body& body) -> std::invoke_result_t<Body&, Session&> {
-    Patience patience(patience_ms_, cancel_);
     for (int attempt = 1;; ++attempt) {
-      WEIR_ASSIGN(Connection connection, begin(begin_sql, patience));
+      WEIR_ASSIGN(Connection connection, begin_patiently(begin_sql));
       Session session(*dialect_, *connection, hook_);
       auto result = body(session);
       if (result) {
-        WEIR_ASSIGN(const bool is_done, commit(std::move(connection), patience));
-        if (is_done) return result;
-        continue;
+        WEIR_ASSIGN(const bool is_done, commit(std::move(connection), attempt));
+        if (!is_done) continue;
+        patience_.renew();
+        return result;
       }
       const bool is_lost = session.is_lost();
       const bool met_deadlock = session.met_deadlock();
       roll_back(std::move(connection));
-      if (is_lost ? !patience.wait() : !met_deadlock || attempt == kAttempts) return result;
+      if (is_lost ? !patience_.wait(attempt) : !met_deadlock || attempt == kAttempts) return result;
     }
   }
 
   Result<Connection> take();
   void give_back(Connection connection);  ///< nullptr: it is gone.
   Result<Connection> begin(std::string_view sql);
-  Result<Connection> begin(std::string_view sql, Patience& patience);
+  Result<Connection> begin_patiently(std::string_view sql);
   /// False where nothing was changed and the transaction may begin anew.
-  Result<bool> commit(Connection connection, Patience& patience);
+  Result<bool> commit(Connection connection, int attempt);
   /// What became of the transaction of that number.
-  Result<bool> was_committed(int64_t number, Patience& patience);
+  Result<bool> was_committed(int64_t number);
   void roll_back(Connection connection);
 
   const std::unique_ptr<Dialect> dialect_;
   const StatementHook hook_;
-  int64_t patience_ms_ = 0;
-  const Cancel* cancel_ = nullptr;
+  Patience patience_;
   std::mutex writer_mutex_;
   std::mutex mutex_;
   std::condition_variable freed_;
