@@ -324,11 +324,12 @@ Result<Database::Connection> Database::begin(std::string_view sql) {
 }
 
 Result<Database::Connection> Database::begin_patiently(std::string_view sql) {
+  // Without a server there is nothing that comes back: a file that stays locked is locked.
+  const bool has_server = !dialect_->words().transaction.empty();
   for (int attempt = 1;; ++attempt) {
     auto connection = begin(sql);
-    if (connection || connection.error().code != ErrorCode::kUnavailable ||
-        !patience_.wait(attempt))
-      return connection;
+    const bool is_away = !connection && connection.error().code == ErrorCode::kUnavailable;
+    if (!is_away || !has_server || !patience_.wait(attempt)) return connection;
   }
 }
 
