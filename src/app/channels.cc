@@ -9,9 +9,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Channels stand in a company's own network as often as outside; the addresses of the link and of
-/// instance metadata are no channels.
-constexpr net::Reach kReach{.loopback = true, .private_networks = true, .everything = false};
+/// Webhooks stand in a company's own network as often as outside; the addresses of the link and of
+/// instance metadata are none.
+constexpr net::Reach kWebhooks{.loopback = true, .private_networks = true, .everything = false};
 
 /// SNS with what it works with.
 class OwnSns final : public notify::Channel {
@@ -27,7 +27,8 @@ class OwnSns final : public notify::Channel {
     fill(settings.endpoint, "AWS_ENDPOINT_URL_SNS");
     fill(settings.endpoint, "AWS_ENDPOINT_URL");
     fill(settings.ca_file, "AWS_CA_BUNDLE");
-    WEIR_ASSIGN(made->http_, net::make_http({.ca_file = settings.ca_file, .proxy = {}}, kReach));
+    WEIR_ASSIGN(made->http_,
+                net::make_http({.ca_file = settings.ca_file, .proxy = {}}, net::Reach::anywhere()));
     if (!connection.secret_id.empty()) {
       WEIR_ASSIGN(auto reference, secrets::parse_secret_id(connection.secret_id));
       made->credentials_ = make_secret_keys(secrets, std::move(reference));
@@ -37,12 +38,7 @@ class OwnSns final : public notify::Channel {
       options.role_arn = settings.role_arn;
       options.external_id = settings.external_id;
       options.region = settings.region;
-      made->credentials_ =
-          net::make_credential_source(std::move(options), {.http = made->http_.get(),
-                                                           .environment = ground.environment,
-                                                           .clock = ground.clock,
-                                                           .random = ground.random,
-                                                           .wait = net::make_wait()});
+      made->credentials_ = make_aws_keys(std::move(options), *made->http_, ground);
     }
     made->channel_ =
         notify::make_sns_channel(std::move(settings), {.http = made->http_.get(),
@@ -80,7 +76,7 @@ Result<std::unique_ptr<notify::Channel>> make_channel(const model::Connection& c
   if (connection.kind == "webhook") {
     WEIR_ASSIGN(auto settings, notify::read_webhook_settings(options));
     settle(settings.ca_file, base_folder);
-    WEIR_ASSIGN(auto http, net::make_http({.ca_file = settings.ca_file, .proxy = {}}, kReach));
+    WEIR_ASSIGN(auto http, net::make_http({.ca_file = settings.ca_file, .proxy = {}}, kWebhooks));
     return notify::make_webhook_channel(std::move(settings), std::move(http));
   }
   if (connection.kind == "smtp") {

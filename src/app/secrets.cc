@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "base/nearest.h"
+#include "base/option_reader.h"
 #include "secrets/aws_secrets.h"
 #include "secrets/sealed_file.h"
 
@@ -24,24 +24,14 @@ struct ManagerSettings {
 
 Result<ManagerSettings> read_settings(const Json& options) {
   ManagerSettings settings;
-  const std::map<std::string, std::string*> known = {
-      {"region", &settings.options.region},  {"endpoint", &settings.options.endpoint},
-      {"prefix", &settings.options.prefix},  {"ca_file", &settings.ca_file},
-      {"profile", &settings.profile},        {"role_arn", &settings.role_arn},
-      {"external_id", &settings.external_id}};
-  for (const auto& [name, value] : options.items()) {
-    const auto found = known.find(name);
-    if (found == known.end()) {
-      std::vector<std::string> names;
-      for (const auto& [each, unused] : known) names.push_back(each);
-      return fail_with_hint(
-          ErrorCode::kInvalidConfig,
-          fmt::format("a connection of kind 'aws_secrets_manager' has no option '{}'", name),
-          did_you_mean(name, names));
-    }
-    if (!value.is_string()) return fail(ErrorCode::kInvalidConfig, "option '{}' is no text", name);
-    *found->second = value.get<std::string>();
-  }
+  WEIR_TRY(read_options("aws_secrets_manager", options,
+                        {{"region", into_text(settings.options.region)},
+                         {"endpoint", into_text(settings.options.endpoint)},
+                         {"prefix", into_text(settings.options.prefix)},
+                         {"ca_file", into_text(settings.ca_file)},
+                         {"profile", into_text(settings.profile)},
+                         {"role_arn", into_text(settings.role_arn)},
+                         {"external_id", into_text(settings.external_id)}}));
   return settings;
 }
 
@@ -69,12 +59,7 @@ class OwnManager final : public secrets::Keeper {
     options.role_arn = settings.role_arn;
     options.external_id = settings.external_id;
     options.region = settings.options.region;
-    made->credentials_ =
-        net::make_credential_source(std::move(options), {.http = made->http_.get(),
-                                                         .environment = ground.environment,
-                                                         .clock = ground.clock,
-                                                         .random = ground.random,
-                                                         .wait = net::make_wait()});
+    made->credentials_ = make_aws_keys(std::move(options), *made->http_, ground);
     made->keeper_ = secrets::make_secrets_manager_keeper(std::move(settings.options),
                                                          {.http = made->http_.get(),
                                                           .credentials = made->credentials_.get(),
@@ -243,6 +228,15 @@ Result<std::unique_ptr<secrets::Secrets>> make_secrets(
                             fmt::format("reading connection '{}'", connection.connection_id)));
   }
   return std::make_unique<secrets::Secrets>(std::move(keepers), *ground.clock);
+}
+
+std::unique_ptr<net::CredentialSource> make_aws_keys(net::CredentialOptions options,
+                                                     net::Http& http, const StoresGround& ground) {
+  return net::make_credential_source(std::move(options), {.http = &http,
+                                                          .environment = ground.environment,
+                                                          .clock = ground.clock,
+                                                          .random = ground.random,
+                                                          .wait = net::make_wait()});
 }
 
 std::unique_ptr<net::CredentialSource> make_secret_keys(secrets::Secrets& secrets,

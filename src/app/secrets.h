@@ -25,6 +25,11 @@ Result<std::unique_ptr<secrets::Secrets>> make_secrets(
     const std::string& file, const std::vector<model::Connection>& connections,
     StoresGround ground);
 
+/// Keys as AWS's own tools find them. `http` reaches everywhere: roles of instances and containers
+/// are given out at addresses of the link. It and `ground` outlive the source.
+std::unique_ptr<net::CredentialSource> make_aws_keys(net::CredentialOptions options,
+                                                     net::Http& http, const StoresGround& ground);
+
 /// Keys in a secret that is a JSON object with `access_key_id`, `secret_access_key` and, for keys
 /// with an end, `session_token`. What a service does not take is fetched anew: it may have been
 /// rotated. `secrets` outlives the source.

@@ -143,11 +143,7 @@ class AllStores final : public storage::Stores {
       options.profile = settings.profile;
       options.role_arn = settings.role_arn;
       options.external_id = settings.external_id;
-      source = net::make_credential_source(std::move(options), {.http = &http,
-                                                                .environment = ground_.environment,
-                                                                .clock = ground_.clock,
-                                                                .random = ground_.random,
-                                                                .wait = net::make_wait()});
+      source = make_aws_keys(std::move(options), http, ground_);
     }
     return source.get();
   }

@@ -105,7 +105,7 @@ std::string without_named(std::string_view text) {
     const bool is_quoted = at < text.size() && (text[at] == '"' || text[at] == '\'');
     const size_t value = is_quoted ? at + 1 : at;
     const size_t stop = end_of_value(text, at);
-    if (stop <= value || text.substr(value).starts_with("secret://")) continue;
+    if (stop <= value || refers_to_secret(text.substr(value))) continue;
     cleaned += text.substr(done, value - done);
     cleaned += kRedacted;
     done = i = stop;

@@ -41,6 +41,11 @@ class Redactor {
 /// Whether what is called so is a secret: `password`, `client_secret`, `Api-Key`.
 bool names_secret(std::string_view name);
 
+/// How a reference to a secret begins, `secret://id` or `secret://id#field` (secrets/secrets.h):
+/// it is no secret itself, and meant to be seen.
+inline constexpr std::string_view kSecretScheme = "secret://";
+inline bool refers_to_secret(std::string_view text) { return text.starts_with(kSecretScheme); }
+
 /// That of this process: what is fetched anywhere is redacted everywhere.
 Redactor& process_redactor();
 

@@ -199,7 +199,7 @@ class Linter {
     }
     for (const auto& [name, value] : connection.options.items()) {
       const std::string text = value.is_string() ? value.get<std::string>() : std::string();
-      if (secrets::is_reference(text)) {
+      if (refers_to_secret(text)) {
         const auto reference = secrets::parse_reference(text);
         if (!reference) fault(subject.in(name), reference.error().message, reference.error().hint);
       } else if ((names_secret(name) || name == "token") && !value.is_null()) {
@@ -229,7 +229,7 @@ class Linter {
     Json options = connection.options;
     // Its number is not known here.
     const Json port = options.value("port", Json());
-    if (port.is_string() && secrets::is_reference(port.get<std::string>())) options.erase("port");
+    if (port.is_string() && refers_to_secret(port.get<std::string>())) options.erase("port");
     const auto settings = database::read_postgres_settings(options);
     if (!settings) fault(subject, settings.error().message, settings.error().hint);
   }

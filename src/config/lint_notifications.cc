@@ -62,7 +62,7 @@ class RuleLinter {
     for (const auto& [name, value] : headers->items()) {
       const std::string text = value.is_string() ? value.get<std::string>() : std::string();
       const bool is_secret = names_secret(name) || names_secret(name + "=");
-      if (!is_secret || text.empty() || secrets::is_reference(text)) continue;
+      if (!is_secret || text.empty() || refers_to_secret(text)) continue;
       process_redactor().remember(text);  // The line it stands in is shown.
       fault(subject.in("headers").in(name),
             fmt::format("the header '{}' holds a secret in clear", name),

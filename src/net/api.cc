@@ -16,7 +16,6 @@ namespace {
 constexpr int kMostRedirects = 5;
 constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr size_t kShownBytes = 300;
-constexpr std::string_view kReference = "secret://";
 
 bool is_good(const Response& response) { return response.status >= 200 && response.status < 300; }
 
@@ -207,7 +206,7 @@ class HttpApi final : public Api {
   }
 
   Result<std::string> value_of(const std::string& text, const Cancel& cancel) const {
-    if (!text.starts_with(kReference)) return text;
+    if (!refers_to_secret(text)) return text;
     return ground_.secret(text, cancel);
   }
 
@@ -249,7 +248,7 @@ class HttpApi final : public Api {
   void forget_credentials() {
     const ApiAuth& auth = settings_.auth;
     for (const auto& reference : {auth.user, auth.secret, auth.refresh_token})
-      if (ground_.forget && reference.starts_with(kReference)) ground_.forget(reference);
+      if (ground_.forget && refers_to_secret(reference)) ground_.forget(reference);
     const std::lock_guard lock(token_mutex_);
     token_ = {};
   }

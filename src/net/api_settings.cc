@@ -5,12 +5,11 @@
 
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "base/option_reader.h"
 #include "base/redact.h"
 
 namespace weir::net {
 namespace {
-
-constexpr std::string_view kReference = "secret://";
 
 std::unexpected<Error> refuse(std::string_view option, std::string_view why, std::string hint) {
   return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("option '{}' {}", option, why),
@@ -32,7 +31,7 @@ class Options {
   /// A text that must be a reference to a secret.
   Status secret(const char* name, std::string& to) {
     WEIR_TRY(text(name, to));
-    if (to.empty() || to.starts_with(kReference)) return {};
+    if (to.empty() || refers_to_secret(to)) return {};
     process_redactor().remember(to);  // The line it stands in may be shown.
     to.clear();
     return refuse(prefix_ + name, "holds a secret in clear",
@@ -41,16 +40,14 @@ class Options {
   Status truth(const char* name, bool& to) {
     const Json* value = take(name);
     if (value == nullptr) return {};
-    if (!value->is_boolean()) return refuse(prefix_ + name, "is neither true nor false", "");
-    to = value->get<bool>();
+    if (!into_flag(to)(*value)) return refuse(prefix_ + name, "is neither true nor false", "");
     return {};
   }
   Status number(const char* name, int64_t least, int64_t& to) {
     const Json* value = take(name);
     if (value == nullptr) return {};
-    if (!value->is_number_integer() || value->get<int64_t>() < least)
+    if (!into_number(to, least)(*value))
       return refuse(prefix_ + name, fmt::format("is no whole number from {}", least), "");
-    to = value->get<int64_t>();
     return {};
   }
   Status duration(const char* name, int64_t& to_ms) {

@@ -16,7 +16,8 @@ namespace weir::net {
 struct Reach {
   bool loopback = false;          ///< 127.0.0.0/8, ::1
   bool private_networks = false;  ///< 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7
-  /// Everything: for endpoints that the operator of the machine sets, never a row or an answer.
+  /// Everything: for AWS's services, whose keys may come from addresses of the link, and whose
+  /// answers are not handed on as they came.
   bool everything = false;
 
   static Reach outside() { return {}; }

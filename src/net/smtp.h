@@ -51,7 +51,4 @@ class Mailer {
 /// `ca_file` is PEM; empty: the system's authorities. kInvalidConfig where it cannot be read.
 Result<std::unique_ptr<Mailer>> make_mailer(std::string ca_file);
 
-/// `localhost`, `127.0.0.0/8` or `::1`, as written.
-bool is_loopback(std::string_view host);
-
 }  // namespace weir::net

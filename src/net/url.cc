@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/printable.h"
+#include "base/this_machine.h"
 
 namespace weir::net {
 namespace {
@@ -153,12 +154,7 @@ bool has_same_origin(const Url& left, const Url& right) {
          port_of(left) == port_of(right);
 }
 
-bool names_loopback(const Url& url) {
-  const bool is_ipv4 = url.host.starts_with("127.") && std::ranges::all_of(url.host, [](char c) {
-                         return (c >= '0' && c <= '9') || c == '.';
-                       });
-  return url.host == "localhost" || url.host == "[::1]" || is_ipv4;
-}
+bool names_loopback(const Url& url) { return names_this_machine(url.host); }
 
 namespace {
 

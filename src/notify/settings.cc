@@ -1,11 +1,11 @@
 #include "notify/settings.h"
 
 #include <algorithm>
-#include <functional>
-#include <map>
 
 #include "base/instant.h"
-#include "base/nearest.h"
+#include "base/option_reader.h"
+#include "base/redact.h"
+#include "base/this_machine.h"
 #include "net/url.h"
 #include "notify/message.h"
 
@@ -14,22 +14,8 @@ namespace {
 
 constexpr int64_t kLongestTimeoutMs = 60'000;
 
-/// What is behind a reference is not known before the channel is opened.
-bool is_reference(std::string_view text) { return text.starts_with("secret://"); }
-
-using Take = std::function<Status(const Json& value)>;
-using Options = std::map<std::string, Take>;
-
-Take text(std::string& to) {
-  return [&to](const Json& value) -> Status {
-    if (!value.is_string()) return fail(ErrorCode::kInvalidConfig, "it is no text");
-    to = value.get<std::string>();
-    return {};
-  };
-}
-
 /// A list of texts; one text is a list of one.
-Take texts(std::vector<std::string>& to) {
+OptionReader texts(std::vector<std::string>& to) {
   return [&to](const Json& value) -> Status {
     const Json list = value.is_array() ? value : Json::array({value});
     for (const auto& each : list) {
@@ -40,7 +26,7 @@ Take texts(std::vector<std::string>& to) {
   };
 }
 
-Take timeout(int64_t& to_ms) {
+OptionReader timeout(int64_t& to_ms) {
   return [&to_ms](const Json& value) -> Status {
     const auto read = value.is_string() ? parse_duration_ms(value.get<std::string>()) : -1;
     if (!read || *read <= 0 || *read > kLongestTimeoutMs)
@@ -51,43 +37,23 @@ Take timeout(int64_t& to_ms) {
   };
 }
 
-Take url(std::string& to) {
+/// What is behind a reference is not known before the channel is opened.
+OptionReader url(std::string& to) {
   return [&to](const Json& value) -> Status {
-    WEIR_TRY(text(to)(value));
-    if (is_reference(to)) return {};
+    WEIR_TRY(into_text(to)(value));
+    if (refers_to_secret(to)) return {};
     WEIR_TRY(net::parse_url(to));
     return {};
   };
 }
 
-Take choice(std::string& to, std::vector<std::string> words) {
+OptionReader choice(std::string& to, std::vector<std::string> words) {
   return [&to, words = std::move(words)](const Json& value) -> Status {
-    WEIR_TRY(text(to)(value));
+    WEIR_TRY(into_text(to)(value));
     if (std::ranges::find(words, to) != words.end()) return {};
     return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("'{}' is not known", to),
                           fmt::format("write {}", fmt::join(words, " or ")));
   };
-}
-
-Status read_options(std::string_view kind, const Json& options, const Options& known) {
-  for (const auto& [name, value] : options.items()) {
-    const auto found = known.find(name);
-    if (found == known.end()) {
-      std::vector<std::string> names;
-      for (const auto& [each, unused] : known) names.push_back(each);
-      const std::string guess = did_you_mean(name, names);
-      return fail_with_hint(
-          ErrorCode::kInvalidConfig,
-          fmt::format("a connection of kind '{}' has no option '{}'", kind, name),
-          guess.empty() ? fmt::format("options: {}", fmt::join(names, ", ")) : guess);
-    }
-    auto taken = found->second(value);
-    if (taken) continue;
-    Error error = std::move(taken).error();
-    error.message = fmt::format("option '{}': {}", name, error.message);
-    return std::unexpected(std::move(error));
-  }
-  return {};
 }
 
 std::unexpected<Error> missing(std::string_view kind, std::string_view option,
@@ -100,7 +66,7 @@ std::unexpected<Error> missing(std::string_view kind, std::string_view option,
 
 /// One address as it stands in an envelope: what RFC 5321 calls a mailbox, without quoted words.
 Status check_address(std::string_view option, std::string_view address) {
-  if (is_reference(address)) return {};
+  if (refers_to_secret(address)) return {};
   const auto at = address.find('@');
   const bool is_good = at != std::string_view::npos && at > 0 && at + 1 < address.size() &&
                        address.find('@', at + 1) == std::string_view::npos &&
@@ -118,7 +84,7 @@ Status read_tls(const std::string& word, net::MailServer& server) {
   if (word == "implicit") server.tls = net::MailTls::kImplicit;
   if (word != "none") return {};
   server.tls = net::MailTls::kNone;
-  if (net::is_loopback(server.host) || is_reference(server.host)) return {};
+  if (names_this_machine(server.host) || refers_to_secret(server.host)) return {};
   return fail_with_hint(
       ErrorCode::kInvalidConfig,
       fmt::format("option 'tls': none is for this machine alone, not for '{}'", server.host),
@@ -133,13 +99,13 @@ bool is_channel(std::string_view kind) {
 
 Result<LogSettings> read_log_settings(const Json& options) {
   LogSettings settings;
-  WEIR_TRY(read_options("log", options, {{"path", text(settings.path)}}));
+  WEIR_TRY(read_options("log", options, {{"path", into_text(settings.path)}}));
   return settings;
 }
 
 Result<WebhookSettings> read_webhook_settings(const Json& options) {
   WebhookSettings settings;
-  const Take headers = [&](const Json& value) -> Status {
+  const OptionReader headers = [&](const Json& value) -> Status {
     if (!value.is_object()) return fail(ErrorCode::kInvalidConfig, "it is no map of headers");
     for (const auto& [name, each] : value.items()) {
       if (!each.is_string()) return fail(ErrorCode::kInvalidConfig, "'{}' is no text", name);
@@ -150,11 +116,11 @@ Result<WebhookSettings> read_webhook_settings(const Json& options) {
   WEIR_TRY(read_options("webhook", options,
                         {{"url", url(settings.url)},
                          {"method", choice(settings.method, {"POST", "PUT"})},
-                         {"content_type", text(settings.content_type)},
-                         {"token", text(settings.token)},
+                         {"content_type", into_text(settings.content_type)},
+                         {"token", into_text(settings.token)},
                          {"headers", headers},
-                         {"body", text(settings.body)},
-                         {"ca_file", text(settings.ca_file)},
+                         {"body", into_text(settings.body)},
+                         {"ca_file", into_text(settings.ca_file)},
                          {"timeout", timeout(settings.timeout_ms)}}));
   if (settings.url.empty()) return missing("webhook", "url", "https://example.org/hook");
   WEIR_TRY(while_doing(check_template(settings.body), "reading option 'body'"));
@@ -169,21 +135,16 @@ Result<WebhookSettings> read_webhook_settings(const Json& options) {
 Result<SmtpSettings> read_smtp_settings(const Json& options) {
   SmtpSettings settings;
   std::string tls = "starttls";
-  const Take port = [&](const Json& value) -> Status {
-    if (!value.is_number_integer() || value < 1 || value > 65535)
-      return fail(ErrorCode::kInvalidConfig, "it is no port from 1 to 65535");
-    settings.server.port = value.get<int>();
-    return {};
-  };
+  int64_t port = 0;
   WEIR_TRY(read_options("smtp", options,
-                        {{"host", text(settings.server.host)},
-                         {"port", port},
+                        {{"host", into_text(settings.server.host)},
+                         {"port", into_port(port)},
                          {"tls", choice(tls, {"starttls", "implicit", "none"})},
-                         {"user", text(settings.server.user)},
-                         {"password", text(settings.server.password)},
-                         {"from", text(settings.from)},
+                         {"user", into_text(settings.server.user)},
+                         {"password", into_text(settings.server.password)},
+                         {"from", into_text(settings.from)},
                          {"to", texts(settings.to)},
-                         {"ca_file", text(settings.ca_file)},
+                         {"ca_file", into_text(settings.ca_file)},
                          {"timeout", timeout(settings.timeout_ms)}}));
   if (settings.server.host.empty()) return missing("smtp", "host", "mail.example.org");
   const bool is_host = std::ranges::none_of(settings.server.host, [](char c) {
@@ -199,24 +160,25 @@ Result<SmtpSettings> read_smtp_settings(const Json& options) {
   if (settings.server.user.empty() != settings.server.password.empty())
     return fail(ErrorCode::kInvalidConfig, "options 'user' and 'password' go together");
   WEIR_TRY(read_tls(tls, settings.server));
-  if (settings.server.port == 0) settings.server.port = tls == "implicit" ? 465 : 587;
+  if (port == 0) port = tls == "implicit" ? 465 : 587;
+  settings.server.port = static_cast<int>(port);
   return settings;
 }
 
 Result<SnsSettings> read_sns_settings(const Json& options) {
   SnsSettings settings;
   WEIR_TRY(read_options("sns", options,
-                        {{"topic_arn", text(settings.topic_arn)},
-                         {"region", text(settings.region)},
+                        {{"topic_arn", into_text(settings.topic_arn)},
+                         {"region", into_text(settings.region)},
                          {"endpoint", url(settings.endpoint)},
-                         {"ca_file", text(settings.ca_file)},
-                         {"profile", text(settings.profile)},
-                         {"role_arn", text(settings.role_arn)},
-                         {"external_id", text(settings.external_id)},
+                         {"ca_file", into_text(settings.ca_file)},
+                         {"profile", into_text(settings.profile)},
+                         {"role_arn", into_text(settings.role_arn)},
+                         {"external_id", into_text(settings.external_id)},
                          {"timeout", timeout(settings.timeout_ms)}}));
   if (settings.topic_arn.empty())
     return missing("sns", "topic_arn", "arn:aws:sns:eu-west-1:123456789012:ops");
-  if (is_reference(settings.topic_arn)) return settings;
+  if (refers_to_secret(settings.topic_arn)) return settings;
   // arn:partition:sns:region:account:name
   std::vector<std::string> parts;
   for (size_t at = 0; at <= settings.topic_arn.size();) {

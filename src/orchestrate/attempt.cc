@@ -8,6 +8,7 @@
 
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "base/redact.h"
 #include "engine/lock_object.h"
 #include "engine/sql_reading.h"
 #include "inputs/discover.h"
@@ -36,7 +37,7 @@ using model::Outcome;
 
 /// Whether a connection's options have to be resolved where it is opened.
 bool refers_to_secrets(const Json& options) {
-  return dump_json(options).find("secret://") != std::string::npos;
+  return dump_json(options).find(kSecretScheme) != std::string::npos;
 }
 
 /// A lease that is given back when it goes.

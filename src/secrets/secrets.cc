@@ -12,7 +12,6 @@
 namespace weir::secrets {
 namespace {
 
-constexpr std::string_view kScheme = "secret://";
 constexpr int64_t kKeptUs = int64_t{5} * 60 * 1'000'000;
 constexpr size_t kLongestId = 512;  // of Secrets Manager
 
@@ -66,10 +65,8 @@ struct Secrets::Kept {
   std::map<std::string, Value> values WEIR_GUARDED_BY(mutex);
 };
 
-bool is_reference(std::string_view text) { return text.starts_with(kScheme); }
-
 Result<Reference> parse_reference(std::string_view text) {
-  const std::string_view rest = is_reference(text) ? text.substr(kScheme.size()) : "";
+  const std::string_view rest = refers_to_secret(text) ? text.substr(kSecretScheme.size()) : "";
   const size_t hash = rest.find('#');
   Reference reference;
   reference.id = rest.substr(0, hash);
@@ -83,9 +80,10 @@ Result<Reference> parse_reference(std::string_view text) {
 }
 
 Result<Reference> parse_secret_id(std::string_view text) {
-  WEIR_ASSIGN(Reference reference,
-              parse_reference(is_reference(text) ? std::string(text)
-                                                 : std::string(kScheme) + std::string(text)));
+  WEIR_ASSIGN(
+      Reference reference,
+      parse_reference(refers_to_secret(text) ? std::string(text)
+                                             : std::string(kSecretScheme) + std::string(text)));
   if (reference.field.empty()) return reference;
   return fail_with_hint(ErrorCode::kInvalidConfig,
                         fmt::format("'{}' is part of a secret; the whole is needed here", text),
@@ -139,7 +137,7 @@ void Secrets::forget(const std::string& id) {
 }
 
 Result<Json> Secrets::resolved(const Json& options, const Cancel& cancel) {
-  if (options.is_string() && is_reference(options.get_ref<const std::string&>())) {
+  if (options.is_string() && refers_to_secret(options.get_ref<const std::string&>())) {
     WEIR_ASSIGN(const Reference reference, parse_reference(options.get_ref<const std::string&>()));
     WEIR_ASSIGN(std::string text, value(reference, cancel));
     return Json(std::move(text));

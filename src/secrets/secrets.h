@@ -26,8 +26,6 @@ struct Reference {
   bool operator==(const Reference&) const = default;
 };
 
-/// Whether the text says that it is one.
-bool is_reference(std::string_view text);
 /// kInvalidConfig where it is none that can be followed.
 Result<Reference> parse_reference(std::string_view text);
 /// The `secret_id` of a row: an id by itself, or `secret://id`; a whole secret.

@@ -101,8 +101,6 @@ class Retail(unittest.TestCase):
         yaml = (folder / "weir.yaml").read_text()
         for name in ("shop", "house"):  # every test has databases of its own
             yaml = yaml.replace(f"database: {name},", f"database: {getattr(self, name).rpartition('/')[2]},")
-        # What variables say is text to these two.
-        yaml = yaml.replace("${RETAIL_IS_TEST:-false}", "true").replace("${RETAIL_MAIL_PORT:-587}", str(self.mail.port))
         (folder / "weir.yaml").write_text(yaml)
         self.project.environment = {name: value for name, value in self.project.environment.items() if not name.startswith(("AWS_", "WEIR_"))}
         self.project.environment.update(

@@ -3,6 +3,7 @@
 
 #include <soci/postgresql/soci-postgresql.h>
 
+#include "base/this_machine.h"
 #include "catalog/database/dialect.h"
 
 // PostgreSQL under READ COMMITTED: what must not move is locked by row (FOR UPDATE) or by name (an
@@ -49,22 +50,15 @@ std::string conninfo_text(std::string_view value) {
   return text + "'";
 }
 
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
-
 /// Whether the line leaves this machine: then the server's certificate and name are checked, unless
 /// somebody says otherwise. libpq by itself would take any, or none.
-bool is_remote(const std::map<std::string, std::string>& given, const std::string& by_default) {
-  const auto named = given.find("host");
-  std::string_view hosts = named != given.end() ? std::string_view(named->second) : by_default;
+bool is_remote(std::string_view hosts) {
   while (!hosts.empty()) {
     const std::string_view host = hosts.substr(0, hosts.find(','));
-    const bool is_here = host.empty() || host.starts_with('/') || host == "localhost" ||
-                         host == "::1" || host.starts_with("127.");
-    if (!is_here) return true;
+    if (!host.empty() && !host.starts_with('/') && !names_this_machine(host)) return true;
     hosts.remove_prefix(std::min(host.size() + 1, hosts.size()));
   }
-  return given.contains("hostaddr") && !given.at("hostaddr").starts_with("127.") &&
-         given.at("hostaddr") != "::1";
+  return false;
 }
 
 PGconn* handle(soci::session& session) {
@@ -212,14 +206,14 @@ Result<std::unique_ptr<Dialect>> make_postgres_dialect(const std::string& url,
     if (option->val != nullptr) given[option->keyword] = option->val;
   }
   const auto by_environment = options_of_environment();
-  const auto is_said = [&](const char* name) {
-    return given.contains(name) || by_environment.contains(name);
+  const auto said = [&](const char* name) -> std::string {
+    for (const auto* each : {&std::as_const(given), &by_environment})
+      if (const auto found = each->find(name); found != each->end()) return found->second;
+    return {};
   };
-  const auto host = by_environment.find("host");
-  if (!is_said("sslmode") &&
-      is_remote(given, host != by_environment.end() ? host->second : std::string())) {
+  if (said("sslmode").empty() && (is_remote(said("host")) || is_remote(said("hostaddr")))) {
     given["sslmode"] = "verify-full";
-    if (!is_said("sslrootcert")) given["sslrootcert"] = kSystemCertificates;
+    if (said("sslrootcert").empty()) given["sslrootcert"] = system_ca_file();
   }
   std::string connect_string;
   for (const auto& [name, value] : given) connect_string += name + "=" + conninfo_text(value) + " ";

@@ -3,7 +3,6 @@
 // closed, and the server rolls back by itself.
 
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "base/redact.h"
+#include "base/this_machine.h"
 #include "database/postgres.h"
 #include "model/schema.h"
 
@@ -44,20 +44,7 @@ std::string brief(std::string_view text) {
 }
 
 bool is_on_this_machine(const std::string& host) {
-  return host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "::1" ||
-         host.starts_with("127.");
-}
-
-/// Where distributions keep the certificates that they trust.
-std::string system_certificates() {
-  constexpr std::array kPlaces = {"/etc/ssl/certs/ca-certificates.crt",
-                                  "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                                  "/etc/ssl/cert.pem"};
-  for (const char* place : kPlaces) {
-    struct stat ignored;
-    if (stat(place, &ignored) == 0) return place;
-  }
-  return "";
+  return host.starts_with('/') || host.starts_with('@') || names_this_machine(host);
 }
 
 class Connection;
@@ -387,7 +374,7 @@ Status Connection::connect() {
   const std::string mode =
       !settings.sslmode.empty() ? settings.sslmode : (is_here ? "prefer" : "verify-full");
   const std::string certificates =
-      !settings.sslrootcert.empty() ? settings.sslrootcert : system_certificates();
+      !settings.sslrootcert.empty() ? settings.sslrootcert : system_ca_file();
   std::vector<std::pair<const char*, std::string>> given = {
       {"host", settings.host},
       {"port", std::to_string(settings.port)},

@@ -1,58 +1,27 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <functional>
 #include <map>
 
-#include "base/instant.h"
-#include "base/nearest.h"
+#include "base/option_reader.h"
 #include "database/postgres.h"
 
 namespace weir::database {
 namespace {
 
-using Reader = std::function<Status(const Json&)>;
-
 std::unexpected<Error> refuse(std::string why, std::string hint = "") {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(why), std::move(hint));
 }
 
-Reader into_text(std::string& to) {
+OptionReader into_c_text(std::string& to) {
   return [&to](const Json& value) -> Status {
-    if (!value.is_string()) return refuse("it is no text");
-    to = value.get<std::string>();
+    WEIR_TRY(into_text(to)(value));
     // libpq would end it there.
     if (to.find('\0') != std::string::npos) return refuse("it holds a NUL character");
     return {};
   };
 }
 
-/// A variable of the environment brings a number as text.
-Reader into_port(int64_t& to) {
-  return [&to](const Json& value) -> Status {
-    int64_t port = 0;
-    if (value.is_number_integer()) {
-      port = value.get<int64_t>();
-    } else if (value.is_string()) {
-      const auto text = value.get<std::string>();
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-      if (error != std::errc() || end != text.data() + text.size()) port = 0;
-    }
-    if (port < 1 || port > 65'535) return refuse("it is no port", "write port: 5432");
-    to = port;
-    return {};
-  };
-}
-
-Reader into_duration(int64_t& to) {
-  return [&to](const Json& value) -> Status {
-    if (!value.is_string()) return refuse("it is no duration", "write it like 30s or 5m");
-    WEIR_ASSIGN(to, parse_duration_ms(value.get<std::string>()));
-    return {};
-  };
-}
-
-Reader into_sslmode(std::string& to) {
+OptionReader into_sslmode(std::string& to) {
   return [&to](const Json& value) -> Status {
     constexpr std::array kModes = {"disable", "require", "verify-ca", "verify-full"};
     if (value == "allow" || value == "prefer")
@@ -67,15 +36,15 @@ Reader into_sslmode(std::string& to) {
   };
 }
 
-std::map<std::string, Reader> readers_of(PostgresSettings& settings) {
-  return {{"host", into_text(settings.host)},
+std::map<std::string, OptionReader> readers_of(PostgresSettings& settings) {
+  return {{"host", into_c_text(settings.host)},
           {"port", into_port(settings.port)},
-          {"database", into_text(settings.database)},
-          {"user", into_text(settings.user)},
-          {"password", into_text(settings.password)},
+          {"database", into_c_text(settings.database)},
+          {"user", into_c_text(settings.user)},
+          {"password", into_c_text(settings.password)},
           {"sslmode", into_sslmode(settings.sslmode)},
-          {"sslrootcert", into_text(settings.sslrootcert)},
-          {"schema", into_text(settings.schema)},
+          {"sslrootcert", into_c_text(settings.sslrootcert)},
+          {"schema", into_c_text(settings.schema)},
           {"lock_timeout", into_duration(settings.lock_timeout_ms)},
           {"statement_timeout", into_duration(settings.statement_timeout_ms)},
           {"connect_timeout", into_duration(settings.connect_timeout_ms)}};
@@ -99,24 +68,9 @@ std::string PostgresSettings::text() const {
 
 Result<PostgresSettings> read_postgres_settings(const Json& options) {
   PostgresSettings settings;
-  const auto readers = readers_of(settings);
-  for (const auto& [key, value] : options.items()) {
-    if (key == "kind") continue;
-    const auto reader = readers.find(key);
-    if (reader == readers.end()) {
-      std::vector<std::string> known;
-      for (const auto& [name, unused] : readers) known.push_back(name);
-      const std::string guess = did_you_mean(key, known);
-      return refuse(fmt::format("a connection of kind 'postgres' has no option '{}'", key),
-                    guess.empty() ? fmt::format("options are: {}", fmt::join(known, ", ")) : guess);
-    }
-    Status read = reader->second(value);
-    if (!read) {
-      Error error = std::move(read).error();
-      error.message = fmt::format("option '{}': {}", key, error.message);
-      return std::unexpected(std::move(error));
-    }
-  }
+  Json own = options;
+  own.erase("kind");
+  WEIR_TRY(read_options("postgres", own, readers_of(settings)));
   WEIR_TRY(check_required(settings));
   return settings;
 }

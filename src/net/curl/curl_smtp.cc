@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 
 #include "base/printable.h"
+#include "base/this_machine.h"
 #include "net/curl/library.h"
 #include "net/smtp.h"
 
@@ -166,7 +167,7 @@ class CurlMailer final : public Mailer {
   Status send(const MailServer& server, const Mail& mail, int64_t timeout_ms,
               const Cancel& cancel) override {
     WEIR_TRY(cancel.check());
-    if (server.tls == MailTls::kNone && !is_loopback(server.host))
+    if (server.tls == MailTls::kNone && !names_this_machine(server.host))
       return fail(ErrorCode::kInvalidConfig, "mail server {}: mail without TLS stays on loopback",
                   server.host);
     for (const auto* address : addresses(mail))
@@ -191,13 +192,6 @@ Result<std::unique_ptr<Mailer>> make_mailer(std::string ca_file) {
   WEIR_TRY(start_library());
   WEIR_ASSIGN(ca_file, authorities(std::move(ca_file)));
   return std::make_unique<CurlMailer>(std::move(ca_file));
-}
-
-bool is_loopback(std::string_view host) {
-  if (host == "localhost" || host == "::1" || host == "[::1]") return true;
-  // 127.0.0.0/8 as four numbers: a name such as 127.example.org is none.
-  return host.starts_with("127.") && std::ranges::count(host, '.') == 3 &&
-         host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 }  // namespace weir::net

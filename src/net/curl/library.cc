@@ -2,25 +2,11 @@
 
 #include <unistd.h>
 
-#include <array>
-
 #include <curl/curl.h>
 
+#include "base/this_machine.h"
+
 namespace weir::net {
-namespace {
-
-/// Where distributions keep the authorities that they trust: a libcurl that came along from another
-/// one looks in the wrong place.
-std::string system_ca_file() {
-  constexpr std::array kPlaces = {"/etc/ssl/certs/ca-certificates.crt",
-                                  "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                                  "/etc/ssl/cert.pem"};
-  for (const char* place : kPlaces)
-    if (access(place, R_OK) == 0) return place;
-  return {};
-}
-
-}  // namespace
 
 Status start_library() {
   // curl's own state of the process; it may be made once only.

@@ -3,7 +3,7 @@
 #include <array>
 #include <map>
 
-#include "storage/option_reader.h"
+#include "base/option_reader.h"
 #include "storage/s3/address.h"
 
 namespace weir::storage {

@@ -1,11 +1,10 @@
-#include "storage/option_reader.h"
+#include "base/option_reader.h"
+#include "base/redact.h"
 #include "storage/sftp/address.h"
 #include "storage/sftp_settings.h"
 
 namespace weir::storage {
 namespace {
-
-constexpr std::string_view kReference = "secret://";
 
 std::unexpected<Error> refuse(std::string why, std::string hint) {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(why), std::move(hint));
@@ -14,7 +13,7 @@ std::unexpected<Error> refuse(std::string why, std::string hint) {
 OptionReader into_reference(std::string& to) {
   return [&to](const Json& value) -> Status {
     // The value itself is in no message.
-    if (!value.is_string() || !value.get_ref<const std::string&>().starts_with(kReference))
+    if (!value.is_string() || !refers_to_secret(value.get_ref<const std::string&>()))
       return refuse("it holds a secret in clear",
                     "keep it with `weir secret set ID`, and write secret://ID here");
     to = value.get<std::string>();

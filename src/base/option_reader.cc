@@ -1,11 +1,12 @@
-#include "storage/option_reader.h"
+#include "base/option_reader.h"
 
+#include <charconv>
 #include <vector>
 
 #include "base/instant.h"
 #include "base/nearest.h"
 
-namespace weir::storage {
+namespace weir {
 
 OptionReader into_text(std::string& to) {
   return [&to](const Json& value) -> Status {
@@ -17,10 +18,29 @@ OptionReader into_text(std::string& to) {
 
 OptionReader into_flag(bool& to) {
   return [&to](const Json& value) -> Status {
-    // YAML of a row may bring it as a word.
     if (value != true && value != false && value != "true" && value != "false")
       return fail(ErrorCode::kInvalidConfig, "it is neither true nor false");
     to = value == true || value == "true";
+    return {};
+  };
+}
+
+std::optional<int64_t> whole_number(const Json& value) {
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_string()) return std::nullopt;
+  const auto text = value.get<std::string>();
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+OptionReader into_port(int64_t& to) {
+  return [&to](const Json& value) -> Status {
+    const auto port = whole_number(value);
+    if (!port || *port < 1 || *port > 65'535)
+      return fail(ErrorCode::kInvalidConfig, "it is no port from 1 to 65535");
+    to = *port;
     return {};
   };
 }
@@ -58,4 +78,4 @@ Status read_options(std::string_view kind, const Json& options,
   return {};
 }
 
-}  // namespace weir::storage
+}  // namespace weir

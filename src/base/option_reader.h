@@ -1,24 +1,27 @@
 #pragma once
 
 /// Reads the options of a connection, each by what it says, so that what is unknown or of another
-/// type is named. It knows no kind of connection.
+/// type is named. It knows no kind of connection. Numbers and flags may come as words, `"8"` and
+/// `"true"`: a variable of the environment brings nothing else.
 
 #include <array>
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
 #include "base/result.h"
 
-namespace weir::storage {
+namespace weir {
 
 using OptionReader = std::function<Status(const Json&)>;
 
 OptionReader into_text(std::string& to);
 OptionReader into_flag(bool& to);
+OptionReader into_port(int64_t& to);
 /// `5m`, `90s`.
 OptionReader into_duration(int64_t& to);
 
@@ -39,13 +42,16 @@ OptionReader into_choice(Enum& to,
   };
 }
 
+/// Of a JSON number or of a text that is one.
+std::optional<int64_t> whole_number(const Json& value);
+
 template <typename Integer>
 OptionReader into_number(Integer& to, Integer least) {
   return [&to, least](const Json& value) -> Status {
-    if (!value.is_number_integer() || value.get<int64_t>() < least ||
-        value.get<int64_t>() > std::numeric_limits<Integer>::max())
+    const auto number = whole_number(value);
+    if (!number || *number < least || *number > std::numeric_limits<Integer>::max())
       return fail(ErrorCode::kInvalidConfig, "it is no whole number from {}", least);
-    to = value.get<Integer>();
+    to = static_cast<Integer>(*number);
     return {};
   };
 }
@@ -55,4 +61,4 @@ OptionReader into_number(Integer& to, Integer least) {
 Status read_options(std::string_view kind, const Json& options,
                     const std::map<std::string, OptionReader>& readers);
 
-}  // namespace weir::storage
+}  // namespace weir
