@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "custody/chain.h"
 #include "inputs/discover.h"
 #include "inputs/locations.h"
 #include "model/published.h"
@@ -115,6 +116,22 @@ class Healer {
   std::map<std::pair<DatasetName, DatasetName>, Watermark> watermarks_;
 };
 
+/// Whether flows read the connection and load nothing into it: then it holds no receipts, and need
+/// not even be reached.
+bool is_source(const model::Configuration& configuration, const std::string& connection_id) {
+  const auto selection = custody::everything(configuration);
+  const bool is_loaded = std::ranges::any_of(
+      selection.tables, [&](const auto& table) { return table.first == connection_id; });
+  const auto reads = [&](const model::Task& task) {
+    const Json& params = task.params;
+    return params.is_object() && params.value("connection", Json()) == connection_id &&
+           params.contains("to");
+  };
+  return !is_loaded && std::ranges::any_of(configuration.flows, [&](const model::Flow& flow) {
+    return std::ranges::any_of(flow.tasks, reads);
+  });
+}
+
 }  // namespace
 
 Result<std::vector<reconcile::Hop>> collect_chain(const Lake& lake, catalog::Catalog& catalog,
@@ -144,7 +161,9 @@ Result<Healed> heal_catalog(const Lake& lake, catalog::Catalog& catalog) {
   Healer healer(lake);
   for (const auto& name : known_datasets(*lake.configuration)) WEIR_TRY(healer.add_dataset(name));
   for (const auto& connection : lake.configuration->connections) {
-    if (warehouse::is_warehouse(connection.kind)) WEIR_TRY(healer.add_warehouse(connection));
+    if (!warehouse::is_warehouse(connection.kind)) continue;
+    if (is_source(*lake.configuration, connection.connection_id)) continue;
+    WEIR_TRY(healer.add_warehouse(connection));
   }
   const LakeRows rows = healer.take();
   Healed healed;
