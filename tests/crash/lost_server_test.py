@@ -138,7 +138,8 @@ class LostServer(on_postgres.OnPostgres):
         self.assertGreater(commits, 10)
         for at in range(1, commits + 1, step):
             with self.subTest(fault=fault, at=at):
-                _, seen = self.go(template, at, fault)
+                met, seen = self.go(template, at, fault)
+                self.assertGreaterEqual(met, at, "the fault was never met")
                 self.assertEqual(seen, expected)
         print(f"lost_server {fault}: {commits} COMMITs, every {step}.", flush=True)
 
