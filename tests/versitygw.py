@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 
 import canary
 
@@ -96,3 +97,15 @@ class Server:
         """The keys of a bucket, as the server's own folder has them."""
         root = self.folder / "data" / bucket
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.name.startswith(".sgw"))
+
+
+def serve(case, bucket, make=Server):
+    """A server for a class of tests, with a bucket; the class is skipped where there is none."""
+    try:
+        server = make()
+    except Missing as missing:
+        print(f"SKIPPED: {missing}", flush=True)
+        raise unittest.SkipTest(str(missing)) from missing
+    case.addClassCleanup(server.stop)
+    server.create_bucket(bucket)
+    return server

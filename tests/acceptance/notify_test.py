@@ -1,7 +1,7 @@
 """Notifications: who is told of a failure, through channels that answer, hang, drop the line or are not there."""
 import base64
 import email
-import email.header
+import email
 import http.server
 import json
 import os

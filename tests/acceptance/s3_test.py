@@ -41,13 +41,7 @@ class Bucket:
 
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.server = cls.make_server()
-        except versitygw.Missing as missing:
-            print(f"SKIPPED: {missing}", flush=True)
-            raise unittest.SkipTest(str(missing))
-        cls.addClassCleanup(cls.server.stop)
-        cls.server.create_bucket("shop-lake")
+        cls.server = versitygw.serve(cls, "shop-lake", cls.make_server)
 
     def setUp(self):
         self.server.empty("shop-lake")
