@@ -42,6 +42,8 @@ struct S3Options {
   net::Backoff backoff;
   /// Longer objects go in parts of this size, at least 5 MiB (S3's least); one part is in memory.
   int64_t part_bytes = int64_t{16} << 20;
+  /// Longer objects of the same S3 are copied in parts of this size, up to 5 GiB (S3's most).
+  int64_t copy_part_bytes = int64_t{512} << 20;
   /// Longer reads are made of pieces of this size, all of one version of the object.
   int64_t read_piece_bytes = int64_t{64} << 20;
 };

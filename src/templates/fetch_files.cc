@@ -101,9 +101,9 @@ class Fetch {
       WEIR_ASSIGN(const auto digest, storage::digest_of(source_, entry.name));
       name = beside(name, digest.sha256);
     }
-    WEIR_ASSIGN(const auto writer, target_.create(name));
-    WEIR_TRY(storage::copy_into(*writer, source_, entry, *context_.engine.cancel));
-    WEIR_ASSIGN(const auto written, writer->commit(storage::Put::kIfAbsent));
+    WEIR_ASSIGN(const auto written,
+                storage::copy_object(source_, entry, target_, name, storage::Put::kIfAbsent,
+                                     *context_.engine.cancel));
     WEIR_ASSIGN(const auto landed, target_.stat(name));
     if (landed.size_bytes != entry.size_bytes || written.size_bytes != entry.size_bytes)
       return fail(ErrorCode::kCorrupt, "'{}' has {} bytes and landed with {}", entry.name,

@@ -1,7 +1,7 @@
 #include "catalog/migrations/migrations.h"
 
-// Of each connection that writes the last transaction, so that a COMMIT whose answer was lost can be
-// asked for (catalog/database). SQLite leaves it empty: its COMMIT has no line to lose.
+// Of each connection that writes the last transaction, so that a COMMIT whose answer was lost can
+// be asked for (catalog/database). SQLite leaves it empty: its COMMIT has no line to lose.
 
 namespace weir::catalog {
 

@@ -26,6 +26,16 @@ class S3Writer final : public Writer {
   Result<Written> commit_if_version(const std::string& version) override;
   void abort() noexcept override;
 
+  /// In place of appending: the parts are made by S3 of an object that it has, of that version
+  /// (AWS: "UploadPartCopy"). Written has no digest then. kConflict where it is of another version.
+  struct Source {
+    std::string bucket;
+    std::string key;
+    std::string version;
+    int64_t size_bytes = 0;  ///< At least 1.
+  };
+  Status take(const Source& source);
+
  private:
   struct Part {
     std::string etag;
@@ -43,7 +53,8 @@ class S3Writer final : public Writer {
   std::string what(std::string_view verb) const { return fmt::format("{} {}", verb, where_); }
   /// Grows with the number of parts, so that 10,000 are enough for the largest object of S3.
   size_t part_bytes() const;
-  Status start_upload();
+  Status start_upload(bool has_digests);
+  Result<net::Response> demand_part(const Call& call);
   Status upload_part();
   Result<Written> publish(const Condition& condition);
   Status complete(const Condition& condition);
@@ -65,6 +76,7 @@ class S3Writer final : public Writer {
   std::string upload_id_;  ///< Empty: no multipart upload is open.
   std::vector<Part> parts_;
   std::optional<Error> failure_;  ///< Of an append: the writer is of no use any more.
+  bool is_copy_ = false;
   bool is_finished_ = false;
 };
 
