@@ -52,7 +52,8 @@ TEST_F(S3Copying, PartsAreMadeOfTheVersionThatWasListed) {
     EXPECT_EQ(all[i + 1].header("x-amz-copy-source-if-match"), "\"v1\"");
     EXPECT_EQ(all[i + 1].header("x-amz-copy-source-range"), ranges[i]);
     EXPECT_THAT(all[i + 1].target, HasSubstr(fmt::format("/other/lake/k?partNumber={}", i + 1)));
-    EXPECT_THAT(all.back().body, HasSubstr(fmt::format("<PartNumber>{}</PartNumber><ETag>", i + 1)));
+    EXPECT_THAT(all.back().body,
+                HasSubstr(fmt::format("<PartNumber>{}</PartNumber><ETag>", i + 1)));
   }
   EXPECT_EQ(all.back().header("if-none-match"), "*");
 }
@@ -78,7 +79,8 @@ TEST_F(S3Copying, ChangedObjectLeavesNothing) {
 }
 
 TEST_F(S3Copying, NameThatIsTakenStaysAsItIs) {
-  script({begun_, part("1"), looks("v1"), error(412, "PreconditionFailed"), marked("another"), gone_});
+  script(
+      {begun_, part("1"), looks("v1"), error(412, "PreconditionFailed"), marked("another"), gone_});
   const auto refused = copy();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists) << to_line(refused.error());
