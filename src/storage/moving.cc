@@ -1,20 +1,22 @@
 #include "storage/moving.h"
 
-#include <algorithm>
+#include "base/digest.h"
+#include "storage/read_through.h"
 
 namespace weir::storage {
 namespace {
 
 /// kUnavailable where the object changed meanwhile: what was appended is then of no use.
-Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel) {
-  constexpr int64_t kPieceBytes = int64_t{4} << 20;
-  for (int64_t at = 0; at < entry.size_bytes; at += kPieceBytes) {
-    WEIR_TRY(cancel.check());
-    WEIR_ASSIGN(const std::string piece, source.read(entry.name, {at, kPieceBytes}));
-    WEIR_TRY(writer.append(piece));
-  }
+Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
+                 Sha256* digest = nullptr) {
+  const auto append = [&](std::string_view bytes) {
+    if (digest != nullptr) digest->update(bytes);
+    return writer.append(bytes);
+  };
+  WEIR_ASSIGN(const int64_t came,
+              read_through(source, entry.name, entry.size_bytes, cancel, append));
   WEIR_ASSIGN(const Entry after, source.stat(entry.name));
-  if (after == entry) return {};
+  if (after == entry && came == entry.size_bytes) return {};
   return fail_with_hint(
       ErrorCode::kUnavailable,
       fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
@@ -22,6 +24,21 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
 }
 
 }  // namespace
+
+bool may_copy_itself(Storage& source, Storage& target) {
+  return dynamic_cast<Copier*>(&source) != nullptr && dynamic_cast<Copier*>(&target) != nullptr;
+}
+
+Result<std::optional<Written>> copy_if(
+    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
+    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted) {
+  WEIR_ASSIGN(const auto writer, target.create(to));
+  Sha256 digest;
+  WEIR_TRY(copy_into(*writer, source, entry, cancel, &digest));
+  WEIR_ASSIGN(const bool goes_on, is_wanted({entry.size_bytes, digest.finish_hex()}));
+  if (!goes_on) return std::nullopt;
+  return writer->commit(mode);
+}
 
 Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target,
                             std::string_view to, Put mode, const Cancel& cancel) {

@@ -3,6 +3,7 @@
 /// Objects on their way from one name or store to another, in pieces, so that none is in memory
 /// whole.
 
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -34,6 +35,15 @@ class Copier {
 /// kUnavailable where the object changed meanwhile, with nothing under the name. kCancelled.
 Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target,
                             std::string_view to, Put mode, const Cancel& cancel);
+
+/// Whether copy_object() may leave the bytes where they are.
+bool may_copy_itself(Storage& source, Storage& target);
+
+/// The same with the bytes through here, once: `is_wanted` is asked when all of them are on the
+/// other side and not visible yet, and where it says no they never are; then nothing is given.
+Result<std::optional<Written>> copy_if(
+    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
+    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted);
 
 /// Gives the object another name, in the end: with its bytes, and nothing under `from`. kNotFound
 /// if there is none; kAlreadyExists, with both as they were, if `to` is taken by other bytes. Done

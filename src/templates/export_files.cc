@@ -14,6 +14,7 @@ namespace {
 
 using model::Outcome;
 using storage::Entry;
+using storage::Written;
 
 struct Params {
   std::string from;
@@ -39,14 +40,9 @@ class Export {
       counts.unchanged += 1;
       return {};
     }
-    WEIR_ASSIGN(const auto ours, storage::digest_of(source_, entry.name));
+    WEIR_ASSIGN(const auto ours, while_doing(send(entry, name), fmt::format("sending '{}'", name)));
     const Json about = {{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}};
-    if (receipts_.has(name, ours.sha256)) {
-      counts.unchanged += 1;
-    } else {
-      WEIR_TRY(while_doing(send(entry, name, ours), fmt::format("sending '{}'", name)));
-      WEIR_TRY(receipts_.write(name, ours.sha256, about));
-    }
+    WEIR_TRY(receipts_.write(name, ours.sha256, about));
     return receipts_.write(name, proof, about);
   }
 
@@ -61,56 +57,86 @@ class Export {
   Json sent = Json::array();
 
  private:
-  Status send(const Entry& entry, const std::string& name, const storage::Written& ours) {
-    const bool has_one_marker = !params_.marker.empty() && !task::is_marker_of_each(params_.marker);
-    // Before anything arrives: a kill after the last file must not leave it without its marker.
-    if (has_one_marker)
-      WEIR_TRY(receipts_.write(params_.marker, kMarkerIsDue, {{"marker", params_.marker}}));
-    WEIR_ASSIGN(const bool is_there, has_same(name, ours));
+  /// What is at the other side, or was: sent now or before.
+  Result<Written> send(const Entry& entry, const std::string& name) {
+    const auto there = target_.stat(name);
+    if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
+    // Most files are new and their names free: those are read once.
+    if (!there && !storage::may_copy_itself(source_, target_)) return send_new(entry, name);
+    WEIR_ASSIGN(const Written ours, storage::digest_of(source_, entry.name));
+    if (receipts_.has(name, ours.sha256)) {
+      counts.unchanged += 1;
+      return ours;
+    }
+    WEIR_TRY(announce());
+    WEIR_ASSIGN(const bool is_there, there ? has_same(*there, ours) : Result<bool>(false));
     if (is_there) {
       counts.unchanged += 1;
-    } else {
-      WEIR_TRY(copy(entry, name, ours));
-      counts.inserted += 1;
-      sent.push_back({{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}});
+      WEIR_TRY(mark_file(name));
+      return ours;
     }
-    return task::is_marker_of_each(params_.marker) ? mark(name) : Status();
+    WEIR_ASSIGN(const auto written, storage::copy_object(source_, entry, target_, name, mode(),
+                                                         *context_.engine.cancel));
+    // A store that copied by itself took the version that was listed, and says no digest.
+    if (!written.sha256.empty() && written.sha256 != ours.sha256)
+      return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
+    WEIR_TRY(arrived(name, ours));
+    return ours;
+  }
+
+  Result<Written> send_new(const Entry& entry, const std::string& name) {
+    Written ours;
+    const auto is_wanted = [&](const Written& read) -> Result<bool> {
+      ours = read;
+      if (receipts_.has(name, ours.sha256)) return false;
+      WEIR_TRY(announce());
+      return true;
+    };
+    WEIR_ASSIGN(const auto written, storage::copy_if(source_, entry, target_, name, mode(),
+                                                     *context_.engine.cancel, is_wanted));
+    if (!written) {
+      counts.unchanged += 1;
+    } else {
+      WEIR_TRY(arrived(name, ours));
+    }
+    return ours;
+  }
+
+  storage::Put mode() const {
+    return params_.on_conflict == "replace" ? storage::Put::kReplace : storage::Put::kIfAbsent;
+  }
+
+  /// Before anything arrives: a kill after the last file must not leave it without its marker.
+  Status announce() {
+    if (params_.marker.empty() || task::is_marker_of_each(params_.marker)) return {};
+    return receipts_.write(params_.marker, kMarkerIsDue, {{"marker", params_.marker}});
   }
 
   /// Whether a run before this one, which was killed, or somebody else brought these bytes there.
-  Result<bool> has_same(const std::string& name, const storage::Written& ours) {
-    const auto there = target_.stat(name);
-    if (!there && there.error().code == ErrorCode::kNotFound) return false;
-    if (!there) return std::unexpected(there.error());
-    if (there->size_bytes == ours.size_bytes) {
-      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, name));
+  Result<bool> has_same(const Entry& there, const Written& ours) {
+    if (there.size_bytes == ours.size_bytes) {
+      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, there.name));
       if (theirs.sha256 == ours.sha256) return true;
     }
     if (params_.on_conflict == "replace") return false;
     return fail_with_hint(
         ErrorCode::kAlreadyExists,
-        fmt::format("'{}' is in '{}' with other content", name, target_.uri()),
+        fmt::format("'{}' is in '{}' with other content", there.name, target_.uri()),
         "set `on_conflict: replace` to put the new one in its place, or give each its own name");
   }
 
-  Status copy(const Entry& entry, const std::string& name, const storage::Written& ours) {
-    const auto mode =
-        params_.on_conflict == "replace" ? storage::Put::kReplace : storage::Put::kIfAbsent;
-    WEIR_ASSIGN(const auto written,
-                storage::copy_object(source_, entry, target_, name, mode, *context_.engine.cancel));
-    // A store that copied by itself took the version that was listed, and says no digest.
-    if (!written.sha256.empty() && written.sha256 != ours.sha256)
-      return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
-    WEIR_ASSIGN(const auto arrived, target_.stat(name));
-    bool is_whole = arrived.size_bytes == ours.size_bytes;
-    // Where it costs no line, its bytes are read back.
-    if (is_whole && target_.capabilities().readable_by_engine) {
-      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, name));
-      is_whole = theirs.sha256 == ours.sha256;
-    }
-    if (is_whole) return {};
-    return fail(ErrorCode::kCorrupt, "'{}' of {} bytes arrived in '{}' with {} bytes or as others",
-                name, ours.size_bytes, target_.uri(), arrived.size_bytes);
+  Status arrived(const std::string& name, const Written& ours) {
+    WEIR_ASSIGN(const auto there, target_.stat(name));
+    if (there.size_bytes != ours.size_bytes)
+      return fail(ErrorCode::kCorrupt, "'{}' of {} bytes arrived in '{}' with {} bytes", name,
+                  ours.size_bytes, target_.uri(), there.size_bytes);
+    counts.inserted += 1;
+    sent.push_back({{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}});
+    return mark_file(name);
+  }
+
+  Status mark_file(const std::string& name) {
+    return task::is_marker_of_each(params_.marker) ? mark(name) : Status();
   }
 
   Status mark(const std::string& name) {

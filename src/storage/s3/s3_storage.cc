@@ -318,8 +318,9 @@ Status check_options(const S3Options& options) {
                   "parts have 5 MiB (5242880 bytes) at least");
   if (!options.kms_key_id.empty() && options.encryption != Encryption::kKms)
     return refuse("a KMS key is named, and encryption is not by KMS", "ask for KMS encryption");
-  if (options.max_tries < 1 || options.deadline_ms < 1 || options.read_piece_bytes < 1)
-    return refuse("tries, deadline and piece size of S3 are at least 1", "");
+  if (options.max_tries < 1 || options.deadline_ms < 1 || options.read_piece_bytes < 1 ||
+      options.copy_part_bytes < 1 || options.parts_in_flight < 1)
+    return refuse("tries, deadline, sizes and parts at once of S3 are at least 1", "");
   return {};
 }
 
