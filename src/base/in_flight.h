@@ -27,8 +27,7 @@ class InFlight {
   void start(std::function<Result<Value>()> work) {
     WEIR_CHECK(!is_full());
     // Where the system has no thread to give, the work is done when its result is asked for.
-    running_.push_back(
-        std::async(std::launch::async | std::launch::deferred, std::move(work)));
+    running_.push_back(std::async(std::launch::async | std::launch::deferred, std::move(work)));
   }
   /// The result of the oldest. Not while it is empty.
   Result<Value> next() {
