@@ -41,8 +41,9 @@ int64_t count_elements(std::string_view array) {
 /// The elements of an array of a document, or the one object there.
 class DocumentSource final : public RecordSource {
  public:
-  static Result<std::unique_ptr<RecordSource>> open(storage::Storage& store, const std::string& name,
-                                              const JsonFormat& format) {
+  static Result<std::unique_ptr<RecordSource>> open(storage::Storage& store,
+                                                    const std::string& name,
+                                                    const JsonFormat& format) {
     WEIR_ASSIGN(const auto entry, store.stat(name));
     if (entry.size_bytes > format.max_file_bytes)
       return fail_with_hint(ErrorCode::kResourceExhausted,
