@@ -23,13 +23,12 @@ class Rotation : public ::testing::Test {
   std::string newest_ = "new";
   Cancel cancel_;
   std::vector<std::string> given_;
-  ResolveSecrets secrets_{
-      [this](const Json& options, const Cancel&) -> Result<Json> {
-        Json with_values = options;
-        with_values["password"] = kept_;
-        return with_values;
-      },
-      [this](const Json&) { kept_ = newest_; }};
+  ResolveSecrets secrets_{[this](const Json& options, const Cancel&) -> Result<Json> {
+                            Json with_values = options;
+                            with_values["password"] = kept_;
+                            return with_values;
+                          },
+                          [this](const Json&) { kept_ = newest_; }};
 };
 
 TEST_F(Rotation, DeniedIsTriedOnceMoreWithWhatIsThereNow) {
