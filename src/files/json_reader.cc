@@ -1,6 +1,7 @@
 #include "files/json_reader.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "base/printable.h"

@@ -40,8 +40,8 @@ struct S3Options {
   int64_t deadline_ms = 300'000;      ///< Of each request with all its tries and waits.
   int64_t stall_timeout_ms = 30'000;  ///< For so long less than a byte a second went by.
   net::Backoff backoff;
-  /// Longer objects go in parts of this size, at least 5 MiB (S3's least), so many of them at once
-  /// and another one in memory that is being filled.
+  /// Longer objects go in parts of this size, at least 5 MiB (S3's least), so many of them in
+  /// memory: one is being filled, the others are on their way. 1: none is sent beside other work.
   int64_t part_bytes = int64_t{16} << 20;
   int64_t parts_in_flight = 4;
   /// Longer objects of the same S3 are copied in parts of this size, up to 5 GiB (S3's most).

@@ -88,13 +88,12 @@ Status S3Writer::start_upload(bool has_digests) {
 
 Status S3Writer::send_part() {
   if (upload_id_.empty()) WEIR_TRY(start_upload(true));
-  if (uploads_.is_full()) WEIR_TRY(take_part());
   const size_t number = parts_begun() + 1;
   if (number > kMostParts)
     return fail(ErrorCode::kResourceExhausted, "{} has more than {} parts", where_, kMostParts);
   uploads_.start(
       [this, number, bytes = std::exchange(buffer_, {})] { return upload_part(number, bytes); });
-  return {};
+  return uploads_.is_full() ? take_part() : Status();
 }
 
 Status S3Writer::take_part() {
