@@ -1,26 +1,14 @@
 #include "storage/moving.h"
 
-#include "base/digest.h"
 #include "storage/read_through.h"
 
 namespace weir::storage {
 namespace {
 
-/// kUnavailable where the object changed meanwhile: what was appended is then of no use.
-Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
-                 Sha256* digest = nullptr) {
-  const auto append = [&](std::string_view bytes) {
-    if (digest != nullptr) digest->update(bytes);
-    return writer.append(bytes);
-  };
-  WEIR_ASSIGN(const int64_t came,
-              read_through(source, entry.name, entry.size_bytes, cancel, append));
-  WEIR_ASSIGN(const Entry after, source.stat(entry.name));
-  if (after == entry && came == entry.size_bytes) return {};
-  return fail_with_hint(
-      ErrorCode::kUnavailable,
-      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
-      "it is still being written; give `settle` to wait until it rests");
+/// Since it was listed. Who lists again does not meet it any more.
+std::unexpected<Error> gone(const Storage& source, const Entry& entry) {
+  return fail(ErrorCode::kUnavailable, "'{}' in '{}' was taken away while it was read", entry.name,
+              source.uri());
 }
 
 }  // namespace
@@ -29,15 +17,29 @@ bool may_copy_itself(Storage& source, Storage& target) {
   return dynamic_cast<Copier*>(&source) != nullptr && dynamic_cast<Copier*>(&target) != nullptr;
 }
 
-Result<std::optional<Written>> copy_if(
-    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
-    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted) {
-  WEIR_ASSIGN(const auto writer, target.create(to));
-  Sha256 digest;
-  WEIR_TRY(copy_into(*writer, source, entry, cancel, &digest));
-  WEIR_ASSIGN(const bool goes_on, is_wanted({entry.size_bytes, digest.finish_hex()}));
-  if (!goes_on) return std::nullopt;
-  return writer->commit(mode);
+Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
+                 Sha256* digest) {
+  const auto append = [&](std::string_view bytes) {
+    if (digest != nullptr) digest->update(bytes);
+    return writer.append(bytes);
+  };
+  const auto came = read_through(source, entry.name, entry.size_bytes, cancel, append);
+  if (!came && came.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!came) return std::unexpected(came.error());
+  // Before it is published: what ended too early must be seen by nobody.
+  if (*came < entry.size_bytes)
+    return fail_with_hint(ErrorCode::kUnavailable,
+                          fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name,
+                                      source.uri(), *came, entry.size_bytes),
+                          "it was cut since it was listed, or the server says a wrong size");
+  const auto after = source.stat(entry.name);
+  if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!after) return std::unexpected(after.error());
+  if (*after == entry) return {};
+  return fail_with_hint(
+      ErrorCode::kUnavailable,
+      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
+      "it is still being written; give `settle` to wait until it rests");
 }
 
 Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target,

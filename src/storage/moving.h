@@ -3,11 +3,11 @@
 /// Objects on their way from one name or store to another, in pieces, so that none is in memory
 /// whole.
 
-#include <functional>
 #include <optional>
 #include <string_view>
 
 #include "base/cancel.h"
+#include "base/digest.h"
 #include "storage/storage.h"
 
 namespace weir::storage {
@@ -39,11 +39,10 @@ Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target
 /// Whether copy_object() may leave the bytes where they are.
 bool may_copy_itself(Storage& source, Storage& target);
 
-/// The same with the bytes through here, once: `is_wanted` is asked when all of them are on the
-/// other side and not visible yet, and where it says no they never are; then nothing is given.
-Result<std::optional<Written>> copy_if(
-    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
-    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted);
+/// Appends all bytes of an object, and adds them to `digest` where there is one. kUnavailable where
+/// it changed meanwhile: what was appended is then of no use. kCancelled.
+Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
+                 Sha256* digest = nullptr);
 
 /// Gives the object another name, in the end: with its bytes, and nothing under `from`. kNotFound
 /// if there is none; kAlreadyExists, with both as they were, if `to` is taken by other bytes. Done

@@ -43,6 +43,17 @@ Status Receipts::write(std::string_view name, std::string_view proof, const Json
   return {};
 }
 
+Result<std::vector<Json>> Receipts::read_all() const {
+  std::vector<Json> all;
+  for (const auto& object : there_) {
+    WEIR_ASSIGN(const std::string text,
+                while_doing(store_->read(object, storage::Range::all()), "reading a receipt"));
+    WEIR_ASSIGN(Json about, while_doing(parse_json(text), "reading a receipt"));
+    all.push_back(std::move(about));
+  }
+  return all;
+}
+
 Status Receipts::forget(std::string_view name, std::string_view proof) {
   const std::string object = object_of(name, proof);
   WEIR_TRY(store_->remove(object));

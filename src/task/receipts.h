@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "storage/storage.h"
@@ -24,6 +25,9 @@ class Receipts {
   bool has(std::string_view name, std::string_view proof) const;
   /// `about` is for people. The same words again change nothing.
   Status write(std::string_view name, std::string_view proof, const Json& about);
+
+  /// What was written about each of them.
+  Result<std::vector<Json>> read_all() const;
 
   /// Takes it away again; one that is not there is no error.
   Status forget(std::string_view name, std::string_view proof);

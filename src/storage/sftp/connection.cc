@@ -1,5 +1,7 @@
 #include "storage/sftp/connection.h"
 
+#include "base/printable.h"
+
 namespace weir::storage::sftp {
 namespace {
 
@@ -21,7 +23,7 @@ std::string_view hint_for(ErrorCode code) {
 std::unexpected<Error> failure_of(Error error, std::string_view action, std::string_view path,
                                   ErrorCode otherwise) {
   if (error.code == ErrorCode::kInternal) error.code = otherwise;
-  error.message = fmt::format("cannot {} '{}': {}", action, path, error.message);
+  error.message = fmt::format("cannot {} '{}': {}", action, printable(path), error.message);
   if (error.hint.empty()) error.hint = hint_for(error.code);
   return std::unexpected(std::move(error));
 }
@@ -29,8 +31,8 @@ std::unexpected<Error> failure_of(Error error, std::string_view action, std::str
 Result<std::string> Tree::root_path() {
   if (!real_root_.empty()) return real_root_;
   auto found = session_->real_path(root_);
-  if (!found && found.error().code == ErrorCode::kInternal && !session_->is_broken())
-    found.error().code = ErrorCode::kNotFound;  // a file is in its way
+  if (!found && found.error().code == ErrorCode::kInternal && has_file_in_its_way(root_))
+    found.error().code = ErrorCode::kNotFound;
   if (!found) return found;
   // A server that resolves nothing gives relative paths back as they are, or none.
   if (!found->starts_with('/'))
@@ -48,12 +50,20 @@ Result<std::string> Tree::find_folder(const std::string& folder) {
   if (!real && real.error().code == ErrorCode::kInternal && is_beneath_a_file(folder))
     return fail(ErrorCode::kNotFound, "there is no folder '{}'", path);
   if (!real && real.error().code == ErrorCode::kNotFound) return real;
-  if (!real) return failure_of(std::move(real).error(), "find", path, ErrorCode::kDenied);
+  if (!real) return failure_of(std::move(real).error(), "find", path, ErrorCode::kUnavailable);
   if (root != "/" && !real->starts_with(root + "/"))
     return fail_with_hint(ErrorCode::kDenied,
                           fmt::format("'{}' leads out of the store's folder '{}'", path, root),
                           "only links that stay below the root are followed: copy the files");
   return real;
+}
+
+bool Tree::has_file_in_its_way(const std::string& path) {
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const auto above = session_->stat(path.substr(0, end));
+    if (above && !above->is_folder()) return true;
+    if (!above || end == std::string::npos) return false;
+  }
 }
 
 bool Tree::is_beneath_a_file(const std::string& folder) {
@@ -119,7 +129,8 @@ Result<std::string> Tree::make_folder(const std::string& folder) {
       if (!there && there.error().code == ErrorCode::kNotFound) {
         const auto made = session_->make_folder(path);
         if (!made && !session_->stat(path))
-          return failure_of(std::move(made).error(), "make the folder", path, ErrorCode::kDenied);
+          return failure_of(std::move(made).error(), "make the folder", path,
+                            ErrorCode::kUnavailable);
       }
       if (end == std::string::npos) break;
     }
@@ -132,7 +143,8 @@ Result<std::string> Tree::make_folder(const std::string& folder) {
       auto made = session_->make_folder(path);
       // Another may have made it in between.
       if (!made && !session_->lstat(path))
-        return failure_of(std::move(made).error(), "make the folder", path, ErrorCode::kDenied);
+        return failure_of(std::move(made).error(), "make the folder", path,
+                          ErrorCode::kUnavailable);
     }
     WEIR_ASSIGN(path, find_folder(folder));
   }
@@ -166,6 +178,8 @@ Status Connection::with_tree(const std::function<Status(Tree&)>& work) {
   for (int tries = 1;; ++tries) {
     Status done = once(work);
     if (done) return done;
+    // A "Failure" that no step knew better: it may mean anything, so it may pass.
+    if (done.error().code == ErrorCode::kInternal) done.error().code = ErrorCode::kUnavailable;
     const bool is_connected = tree_ != nullptr && !tree_->session().is_broken();
     const bool may_go_on = !is_connected && done.error().code == ErrorCode::kUnavailable;
     if (!may_go_on || tries >= options_.max_tries) return done;
