@@ -659,16 +659,24 @@ class Impostor(threading.Thread):
                 self.send(connection, number + 1, ok)
 
 
+class Silent(Impostor):
+    """Takes connections and says nothing."""
+
+    def talk(self, connection):
+        self.heard += b"ann"
+        connection.recv(1)
+
+
 class WithImpostor(unittest.TestCase):
-    def meet(self, asks_for):
-        server = Impostor(asks_for)
+    def meet(self, asks_for, kind=Impostor):
+        server = kind(asks_for)
         self.addCleanup(server.close)
         project = Project()
         self.addCleanup(project.close)
         (project.folder / "flows/shop.yaml").unlink()
         project.environment.update(SHOP_PORT=str(server.port), SHOP_DATABASE="shop", WEIR_SECRET_SHOP=json.dumps({"password": "pa55-of-ann-z"}))
         canary.watch("pa55-of-ann-z")
-        project.write("weir.yaml", YAML.replace("DATASETS", "").replace("user: root", "user: ann, password: secret://shop#password"))
+        project.write("weir.yaml", YAML.replace("DATASETS", "").replace("user: root", "user: ann, password: secret://shop#password, connect_timeout: 1s"))
         run = project.weir("connection", "test", "shop", expect=None)
         self.assertIn(b"ann", server.heard, run.stderr)
         return run, server.heard
@@ -678,6 +686,12 @@ class WithImpostor(unittest.TestCase):
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertNotIn(b"pa55-of-ann-z", heard)
         self.assertIn("a way to log in that this client does not take", run.stderr)
+
+    def test_one_that_says_nothing_is_not_waited_for(self):
+        before = time.monotonic()
+        run, _ = self.meet("", Silent)
+        self.assertEqual(run.returncode, 75, run.stderr)
+        self.assertLess(time.monotonic() - before, 9)
 
     def test_no_file_is_sent(self):
         with tempfile.NamedTemporaryFile(dir="/tmp") as file:
