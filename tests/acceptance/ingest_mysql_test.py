@@ -221,6 +221,7 @@ class IngestMysql(WithServer):
         self.assertEqual(self.counts(task), {"in": 12, "inserted": 3, "rejected": 9})
         self.assertEqual(json.loads(rejected[3]["values"]), {"id": "6", "while": "-00:00:01", "stamp": "2024-01-01 00:00:00"})
         self.assertEqual(rejected[3]["raw"], "6\\x09\\x5CN\\x09\\x5CN\\x09\\x5CN\\x09\\x5CN\\x09-00:00:01\\x092024-01-01 00:00:00")
+        self.assertEqual(json.loads(rejected[4]["values"])["while"], "838:59:59")
         self.assertEqual(json.loads(rejected[5]["values"])["data"], "0xC328")
         self.assertEqual(task["details"]["sums"]["columns"]["id"]["rejected"]["sum"], "65")
         self.assertEqual(self.project.weir("reconcile").returncode, 0)
@@ -455,14 +456,14 @@ class IngestMysql(WithServer):
         self.wait_for("SELECT count(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT `id`%'", "0")
 
     def test_interrupted_while_the_server_computes(self):
-        self.flow(("ingest", "ingest_database", {"connection": "shop", "to": "raw.rows", "query": "SELECT SLEEP(600) AS id"}))
+        self.flow(("ingest", "ingest_database", {"connection": "shop", "to": "raw.rows", "query": "SELECT count(*) AS id FROM seq_1_to_1000000 a, seq_1_to_1000000 b"}))
         run = self.start("run", "shop", "--apply")
-        asleep = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"
-        self.wait_for(asleep, "1")
+        busy = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%seq_1_to_1000000 a%' AND ID <> CONNECTION_ID()"
+        self.wait_for(busy, "1")
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=60)
         self.assertEqual((run.returncode, self.parquet()), (130, []))
-        self.wait_for(asleep, "0")
+        self.wait_for(busy, "0")
 
     def test_a_connection_that_is_killed_in_the_middle(self):
         run = self.slow()

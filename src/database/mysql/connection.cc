@@ -197,8 +197,6 @@ void Rows::fill(size_t column) {
                  .second = time.second,
                  .microsecond = static_cast<uint32_t>(time.second_part),
                  .is_negative = time.neg != 0};
-    // The protocol counts the days of a time by themselves.
-    if (cell.kind == CellKind::kTime) cell.time.hour += int64_t{time.day} * 24;
     cell.fraction_digits = static_cast<int>(std::min(field.decimals, 6U));
   } else {
     cell.text = {slot.bytes.data(), slot.length};
