@@ -5,7 +5,7 @@
 #include "cli/project.h"
 #include "cli/result_view.h"
 #include "cli/table_text.h"
-#include "database/postgres_look.h"
+#include "database/look.h"
 #include "inputs/locations.h"
 #include "sql/session.h"
 
@@ -38,46 +38,49 @@ Result<model::Connection> find_connection(Session& session, const std::string& i
                         meant.empty() ? "`weir connection list` shows them" : meant);
 }
 
-Result<std::unique_ptr<database::Postgres>> open_database(Session& session, const std::string& id) {
+Result<std::unique_ptr<database::Look>> open_database(Session& session, const std::string& id) {
   WEIR_ASSIGN(const auto connection, find_connection(session, id));
-  if (connection.kind != "postgres")
+  if (!database::is_source_kind(connection.kind))
     return fail_with_hint(
         ErrorCode::kUnsupported,
-        fmt::format("connection '{}' is of kind {}, not postgres", id, connection.kind),
+        fmt::format("connection '{}' is of kind {}, which is none of: {}", id, connection.kind,
+                    fmt::join(database::source_kinds(), ", ")),
         connection.kind == "duckdb" ? "`weir connection query` reads a DuckDB warehouse" : "");
   WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
-  WEIR_ASSIGN(Json options, inputs::connection_options(configuration, session.folder(), id));
-  WEIR_ASSIGN(options, session.resolve_secrets()(options, *session.wiring().cancel));
-  database::PostgresOptions how;
-  WEIR_ASSIGN(how.settings, database::read_postgres_settings(options));
-  how.clock = session.wiring().clock;
-  how.cancel = session.wiring().cancel;
-  return while_doing(database::open_postgres(how), fmt::format("opening connection '{}'", id));
+  WEIR_ASSIGN(const Json options, inputs::connection_options(configuration, session.folder(), id));
+  const auto open = [&session](const Json& given) {
+    return database::open_look({given, "weir", session.wiring().clock, session.wiring().cancel});
+  };
+  return while_doing(
+      open_with_secrets(session.resolve_secrets(), options, *session.wiring().cancel, open),
+      fmt::format("opening connection '{}'", id));
 }
 
 /// Connects and says what it finds: what a person asks before a first run.
 Result<int> test_connection(Session& session, const std::string& id) {
   WEIR_ASSIGN(const auto connection, open_database(session, id));
-  WEIR_ASSIGN(const auto look, database::look_at_server(*connection));
-  const std::string way = look.tls.empty() ? "not encrypted" : look.tls;
+  WEIR_ASSIGN(const auto look, connection->server());
+  std::string way = look.tls.empty() ? "not encrypted" : look.tls;
+  if (look.is_file) way = "a file";
+  const std::string user = look.user.empty() ? "" : fmt::format("as {} ", look.user);
   session.give({{"connection_id", id},
                 {"version", look.version},
-                {"user", look.user},
+                {"user", look.user.empty() ? Json() : Json(look.user)},
                 {"database", look.database},
                 {"tls", look.tls.empty() ? Json() : Json(look.tls)},
                 {"is_standby", look.is_standby},
                 {"readable_tables", look.readable_tables},
                 {"denied_tables", look.denied_tables}});
-  session.say(fmt::format("{}: {}{}, as {} in {}, {}; {} tables can be read, {} cannot", id,
-                          look.version, look.is_standby ? " (standby)" : "", look.user,
-                          look.database, way, look.readable_tables, look.denied_tables));
+  session.say(fmt::format("{}: {}{}, {}in {}, {}; {} tables can be read, {} cannot", id,
+                          look.version, look.is_standby ? " (standby)" : "", user, look.database,
+                          way, look.readable_tables, look.denied_tables));
   return 0;
 }
 
 /// The tables behind a connection, with what a task that reads them has to be told.
 Result<int> discover_connection(Session& session, const std::string& id) {
   WEIR_ASSIGN(const auto connection, open_database(session, id));
-  WEIR_ASSIGN(const auto tables, database::discover_tables(*connection));
+  WEIR_ASSIGN(const auto tables, connection->tables());
   std::vector<std::vector<std::string>> rows;
   Json list = Json::array();
   for (const auto& table : tables) {

@@ -252,7 +252,7 @@ Keys<model::Connection> connection_keys() {
   return Keys<Connection>("connection", "connection_id")
       .required("connection_id", &Connection::connection_id, name("connection"),
                 "Name of the connection.")
-      .required("kind", &Connection::kind, text(), "duckdb, postgres, redshift, …")
+      .required("kind", &Connection::kind, text(), "duckdb, postgres, mysql, sqlite, …")
       .optional("secret_id", &Connection::secret_id, text(), "Where its secret is kept.")
       .rest(&Connection::options);
 }

@@ -10,7 +10,7 @@
 #include "base/redact.h"
 #include "config/lint_notifications.h"
 #include "config/user_templates.h"
-#include "database/postgres.h"
+#include "database/source.h"
 #include "model/control_sums.h"
 #include "model/layer_name.h"
 #include "model/names.h"
@@ -181,7 +181,7 @@ class Linter {
     if (connection.kind == "s3") lint_options(connection, storage::read_s3_settings);
     if (connection.kind == "sftp") lint_options(connection, storage::read_sftp_settings);
     if (connection.kind == "http") lint_options(connection, net::read_api_settings);
-    if (connection.kind == "postgres") lint_postgres(connection);
+    if (database::is_source_kind(connection.kind)) lint_database(connection);
     if (connection.kind != "duckdb") return;
     const Json path = connection.options.value("path", Json());
     if (path.is_string() && path != "") return;
@@ -220,17 +220,18 @@ class Linter {
             settings.error().hint);
   }
 
-  void lint_postgres(const model::Connection& connection) {
+  void lint_database(const model::Connection& connection) {
     const Subject subject{"connection", {connection.connection_id}, {}};
     if (!connection.secret_id.empty())
-      fault(subject.in("secret_id"), "a connection of kind 'postgres' takes no secret_id",
+      fault(subject.in("secret_id"),
+            fmt::format("a connection of kind '{}' takes no secret_id", connection.kind),
             fmt::format("write password: secret://{}#password", connection.secret_id));
     if (is_open(dump_json(connection.options))) return;
     Json options = connection.options;
     // Its number is not known here.
     const Json port = options.value("port", Json());
     if (port.is_string() && refers_to_secret(port.get<std::string>())) options.erase("port");
-    const auto settings = database::read_postgres_settings(options);
+    const auto settings = database::check_source_options(connection.kind, options);
     if (!settings) fault(subject, settings.error().message, settings.error().hint);
   }
 

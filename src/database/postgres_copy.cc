@@ -207,14 +207,14 @@ class BytesAppender final : public Appender {
 template <typename Builder>
 class TimeAppender final : public Appender {
  public:
-  TimeAppender(CopyWire wire, Infinity infinity, arrow::ArrayBuilder& builder)
+  TimeAppender(CopyWire wire, NoValue infinity, arrow::ArrayBuilder& builder)
       : wire_(wire), infinity_(infinity), builder_(static_cast<Builder&>(builder)) {}
 
   Fault append(std::string_view bytes) override {
     int64_t value = 0;
     const Fault fault = postgres::read_time(wire_, bytes, value);
     if (fault == Fault::kMalformed) return fault;
-    const bool is_null = fault == Fault::kInfinite && infinity_ == Infinity::kNull;
+    const bool is_null = fault == Fault::kInfinite && infinity_ == NoValue::kNull;
     const auto status = fault == Fault::kNone
                             ? builder_.Append(static_cast<typename Builder::value_type>(value))
                             : builder_.AppendNull();
@@ -224,7 +224,7 @@ class TimeAppender final : public Appender {
 
  private:
   const CopyWire wire_;
-  const Infinity infinity_;
+  const NoValue infinity_;
   Builder& builder_;
 };
 
@@ -273,11 +273,13 @@ std::unique_ptr<Appender> make_appender(const CopyColumn& column, const DataType
     case TypeKind::kDecimal: return std::make_unique<DecimalAppender>(wire, type, builder);
     case TypeKind::kBlob: return std::make_unique<BytesAppender>(builder);
     case TypeKind::kDate:
-      return std::make_unique<TimeAppender<arrow::Date32Builder>>(wire, options.infinity, builder);
+      return std::make_unique<TimeAppender<arrow::Date32Builder>>(wire, options.read.infinity,
+                                                                  builder);
     case TypeKind::kTime:
-      return std::make_unique<TimeAppender<arrow::Time64Builder>>(wire, options.infinity, builder);
+      return std::make_unique<TimeAppender<arrow::Time64Builder>>(wire, options.read.infinity,
+                                                                  builder);
     case TypeKind::kTimestamp:
-      return std::make_unique<TimeAppender<arrow::TimestampBuilder>>(wire, options.infinity,
+      return std::make_unique<TimeAppender<arrow::TimestampBuilder>>(wire, options.read.infinity,
                                                                      builder);
     case TypeKind::kList: {
       auto& list = static_cast<arrow::ListBuilder&>(builder);
@@ -338,11 +340,11 @@ class Decoder final : public CopyDecoder {
   }
 
   bool is_full() const override {
-    return row_ >= options_.batch_rows || bytes_ >= options_.batch_bytes;
+    return row_ >= options_.read.batch_rows || bytes_ >= options_.read.batch_bytes;
   }
 
-  Result<CopyBatch> take() override {
-    CopyBatch batch;
+  Result<SourceBatch> take() override {
+    SourceBatch batch;
     batch.row_count = row_;
     batch.bytes = bytes_;
     arrow::ArrayVector arrays;
@@ -351,11 +353,11 @@ class Decoder final : public CopyDecoder {
     int64_t from = 0;
     const auto add_until = [&](int64_t to) {
       if (to == from) return;
-      CopyRows& rows = batch.rows.emplace_back();
+      SourceRows& rows = batch.rows.emplace_back();
       rows.first_row = from;
       for (const auto& array : arrays) rows.columns.push_back(array->Slice(from, to - from));
     };
-    for (const CopyReject& reject : rejects_) {
+    for (const SourceReject& reject : rejects_) {
       add_until(reject.row);
       from = reject.row + 1;
     }
@@ -455,8 +457,8 @@ class Decoder final : public CopyDecoder {
     return arrow::util::ValidateUTF8(text) ? text : postgres::hex_of(text);
   }
 
-  CopyReject reject_of(size_t at_fault, Fault fault, std::string_view tuple) const {
-    CopyReject reject;
+  SourceReject reject_of(size_t at_fault, Fault fault, std::string_view tuple) const {
+    SourceReject reject;
     reject.row = row_;
     reject.reason = postgres::reason_of(fault);
     reject.column = columns_[at_fault].name;
@@ -479,7 +481,7 @@ class Decoder final : public CopyDecoder {
   bool has_ended_ = false;
   int64_t row_ = 0;
   int64_t bytes_ = 0;
-  std::vector<CopyReject> rejects_;
+  std::vector<SourceReject> rejects_;
 };
 
 }  // namespace

@@ -10,9 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include <arrow/array.h>
-
 #include "base/result.h"
+#include "database/source.h"
 #include "model/schema.h"
 
 namespace weir::database {
@@ -46,40 +45,9 @@ struct CopyColumn {
 /// by its elements.
 bool can_decode(CopyWire wire, const model::DataType& type);
 
-enum class Infinity {
-  kReject,  ///< A date or timestamp `infinity` refuses its row.
-  kNull,    ///< It is read as NULL.
-};
-
 struct CopyOptions {
-  Infinity infinity = Infinity::kReject;
+  ReadOptions read;
   bool checks_utf8 = false;  ///< Where the server does not: its encoding is SQL_ASCII.
-  int64_t batch_rows = int64_t{32} * 1024;
-  int64_t batch_bytes = int64_t{8} << 20;  ///< Of the stream.
-};
-
-/// A row that has no exact value in the columns' types. Reasons are stored: `out_of_range`,
-/// `scale_overflow`, `wrong_type`, `infinite`, `nested_array`, `invalid_utf8`.
-struct CopyReject {
-  int64_t row = 0;  ///< Within the batch, from 0.
-  std::string reason;
-  std::string column;
-  std::string text;    ///< Of the value at fault, as PostgreSQL writes it.
-  std::string raw;     ///< The tuple's own bytes.
-  std::string values;  ///< JSON object: column to text; NULLs left out.
-};
-
-/// Rows that follow one another.
-struct CopyRows {
-  int64_t first_row = 0;  ///< Within the batch, from 0.
-  std::vector<std::shared_ptr<arrow::Array>> columns;
-};
-
-struct CopyBatch {
-  int64_t row_count = 0;  ///< Good and refused ones.
-  int64_t bytes = 0;
-  std::vector<CopyRows> rows;  ///< Without the refused ones.
-  std::vector<CopyReject> rejects;
 };
 
 /// Not for use from several threads at once.
@@ -92,7 +60,7 @@ class CopyDecoder {
   /// Whether enough is decoded for a batch; feed() takes more all the same.
   virtual bool is_full() const = 0;
   /// What was decoded since the last one; without rows where that is nothing.
-  virtual Result<CopyBatch> take() = 0;
+  virtual Result<SourceBatch> take() = 0;
   /// kCorrupt where the stream's own end was not seen: it was cut off.
   virtual Status check_ended() const = 0;
 };

@@ -53,10 +53,10 @@ CopyColumn list(std::string name, CopyWire wire, TypeKind element) {
   return {std::move(name), wire, true, std::move(type)};
 }
 
-Result<CopyBatch> decoded(std::string_view bytes, std::vector<CopyColumn> columns,
-                          size_t step = std::string_view::npos, Infinity infinity = {}) {
+Result<SourceBatch> decoded(std::string_view bytes, std::vector<CopyColumn> columns,
+                            size_t step = std::string_view::npos, NoValue infinity = {}) {
   CopyOptions options;
-  options.infinity = infinity;
+  options.read.infinity = infinity;
   WEIR_ASSIGN(const auto decoder, make_copy_decoder(std::move(columns), options));
   for (size_t at = 0; at < bytes.size(); at += std::min(step, bytes.size()))
     WEIR_TRY(decoder->feed(bytes.substr(at, step)));
@@ -64,7 +64,7 @@ Result<CopyBatch> decoded(std::string_view bytes, std::vector<CopyColumn> column
   return decoder->take();
 }
 
-std::vector<std::string> texts(const CopyRows& rows) {
+std::vector<std::string> texts(const SourceRows& rows) {
   std::vector<std::string> values;
   for (const auto& array : rows.columns)
     for (int64_t i = 0; i < array->length(); ++i)
@@ -177,7 +177,7 @@ TEST(PostgresCopy, InfinityIsRefusedOrNullAsIsAsked) {
   EXPECT_EQ(refused->rejects[0].reason, "infinite");
   EXPECT_EQ(refused->rejects[0].text, "infinity");
   const auto taken =
-      decoded(bytes_of(kNestedAndInfinite), columns, std::string_view::npos, Infinity::kNull);
+      decoded(bytes_of(kNestedAndInfinite), columns, std::string_view::npos, NoValue::kNull);
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_TRUE(taken->rows.at(0).columns[1]->IsNull(0));
 }

@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 
+#include "base/check.h"
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "database/postgres_copy.h"
 
 namespace weir::database {
 namespace {
@@ -128,9 +130,40 @@ std::string is_finite(const std::string& column, const std::string& type) {
   return fmt::format("{} IS NOT NULL", column);
 }
 
-class Source final : public PostgresSource {
+/// A column, and how it is asked for.
+struct PostgresColumn {
+  SourceColumn column;
+  CopyWire wire = CopyWire::kText;
+  bool is_array = false;
+  std::string expression;
+};
+
+/// The column read as another type: exactly, or row by row exactly where it is a free numeric.
+std::optional<PostgresColumn> fit(const PostgresColumn& own, const DataType& type) {
+  if (own.column.type == type) return own;
+  PostgresColumn other = own;
+  other.column.type = type;
+  other.column.is_free = false;
+  if (type.kind == TypeKind::kVarchar) {
+    // jsonb, uuid and numeric are texts already; the rest as PostgreSQL writes it.
+    other.is_array = false;
+    if (!own.is_array && can_decode(own.wire, type)) return other;
+    other.expression = quote_name(own.column.name) + "::text";
+    other.wire = CopyWire::kText;
+    return other;
+  }
+  const bool is_list = type.kind == TypeKind::kList;
+  if (is_list != own.is_array) return std::nullopt;
+  const DataType& value = is_list ? type.children.at(0).type : type;
+  const DataType& natural = is_list ? own.column.type.children.at(0).type : own.column.type;
+  if (!can_decode(own.wire, value)) return std::nullopt;
+  if (own.column.is_free || natural == value || model::widens(natural, value)) return other;
+  return std::nullopt;
+}
+
+class PostgresSource final : public Source {
  public:
-  Source(const PostgresOptions& options, SourceRequest request)
+  PostgresSource(const PostgresOptions& options, SourceRequest request)
       : options_(options), request_(std::move(request)) {}
 
   Status open() {
@@ -157,7 +190,12 @@ class Source final : public PostgresSource {
   const std::string& name() const override { return name_; }
   int64_t snapshot_at_us() const override { return snapshot_at_us_; }
   int server_version() const override { return connection_->server_version(); }
-  bool checks_utf8() const override { return checks_utf8_; }
+
+  std::optional<SourceColumn> read_as(const SourceColumn& column,
+                                      const DataType& type) const override {
+    const auto other = fit(own_column(column.name), type);
+    return other ? std::optional(other->column) : std::nullopt;
+  }
 
   Result<SourceWatermark> watermark() override {
     SourceWatermark mark;
@@ -238,8 +276,22 @@ class Source final : public PostgresSource {
     return count;
   }
 
-  Status read(int64_t piece, const std::vector<SourceColumn>& columns, const Cancel& cancel,
-              const Sink& sink) const override {
+  Status read(int64_t piece, const std::vector<SourceColumn>& columns, const ReadOptions& how,
+              const Cancel& cancel, const Sink& sink) const override {
+    std::vector<std::string> expressions;
+    std::vector<CopyColumn> copied;
+    for (const auto& each : columns) {
+      const auto column = fit(own_column(each.name), each.type);
+      if (!column)
+        return fail(ErrorCode::kUnsupported, "column '{}' cannot be read as {}", each.name,
+                    model::to_text(each.type));
+      expressions.push_back(column->expression);
+      copied.push_back({each.name, column->wire, column->is_array, each.type});
+    }
+    CopyOptions copying;
+    copying.read = how;
+    copying.checks_utf8 = checks_utf8_;
+    WEIR_ASSIGN(const auto decoder, make_copy_decoder(std::move(copied), copying));
     PostgresOptions options = options_;
     options.cancel = &cancel;
     WEIR_ASSIGN(const auto connection, open_postgres(options));
@@ -247,8 +299,6 @@ class Source final : public PostgresSource {
         connection->run(fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
                                     "SET TRANSACTION SNAPSHOT {}; {}",
                                     quote_text(snapshot_), kSession)));
-    std::vector<std::string> expressions;
-    for (const auto& column : columns) expressions.push_back(column.expression);
     std::vector<std::string> conditions = window_;
     conditions.push_back(pieces_.at(static_cast<size_t>(piece)));
     WEIR_ASSIGN(const auto copy, connection->copy_out(fmt::format(
@@ -256,9 +306,12 @@ class Source final : public PostgresSource {
                                      fmt::join(expressions, ", "), from_, where(conditions))));
     while (true) {
       WEIR_ASSIGN(const auto bytes, copy->next());
-      if (!bytes) return {};
-      WEIR_TRY(sink(*bytes));
+      if (!bytes) break;
+      WEIR_TRY(decoder->feed(*bytes));
+      if (decoder->is_full()) WEIR_TRY(pass_on(*decoder, sink));
     }
+    WEIR_TRY(decoder->check_ended());
+    return pass_on(*decoder, sink);
   }
 
  private:
@@ -267,6 +320,18 @@ class Source final : public PostgresSource {
       "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; "
       "SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL extra_float_digits = 3; "
       "SET LOCAL bytea_output = 'hex'";
+
+  static Status pass_on(CopyDecoder& decoder, const Sink& sink) {
+    WEIR_ASSIGN(SourceBatch batch, decoder.take());
+    if (batch.row_count == 0) return {};
+    return sink(std::move(batch));
+  }
+
+  const PostgresColumn& own_column(const std::string& name) const {
+    const auto found = std::ranges::find(columns_, name, &SourceColumn::name);
+    WEIR_CHECK(found != columns_.end());
+    return own_.at(static_cast<size_t>(found - columns_.begin()));
+  }
 
   static std::string conditions_of(const std::string& text) {
     return text.empty() ? "" : fmt::format("({}\n)", text);  // it may end in a comment
@@ -329,8 +394,9 @@ class Source final : public PostgresSource {
     WEIR_TRY(choose(shape.names, places));
     WEIR_ASSIGN(const auto types, types_of(shape));
     for (const size_t i : places) {
-      WEIR_ASSIGN(auto column, describe_column(shape.names[i], types[i]));
-      columns_.push_back(std::move(column));
+      PostgresColumn column = describe_column(shape.names[i], types[i]);
+      columns_.push_back(column.column);
+      own_.push_back(std::move(column));
     }
     for (const auto& name : request_.cursor) {
       const auto found = std::ranges::find(shape.names, name);
@@ -388,38 +454,35 @@ class Source final : public PostgresSource {
     return types;
   }
 
-  Result<SourceColumn> describe_column(const std::string& name, const ServerType& type) const {
-    SourceColumn column;
+  PostgresColumn describe_column(const std::string& name, const ServerType& type) const {
+    PostgresColumn own;
+    SourceColumn& column = own.column;
     column.name = name;
     column.type_name = type.name;
-    column.expression = quote_name(name);
-    column.copy.name = name;
-    column.copy.is_array = type.element != 0;
-    const uint32_t value = column.copy.is_array ? type.element : type.oid;
+    own.expression = quote_name(name);
+    own.is_array = type.element != 0;
+    const uint32_t value = own.is_array ? type.element : type.oid;
     column.is_zoneless = value == kTimestampOid;
-    if (column.is_zoneless) WEIR_TRY(place_in_time(column));
+    if (column.is_zoneless) place_in_time(own);
     // Money's digits depend on the server's locale; as numeric it is what it is.
-    if (value == kMoneyOid) column.expression += column.copy.is_array ? "::numeric[]" : "::numeric";
+    if (value == kMoneyOid) own.expression += own.is_array ? "::numeric[]" : "::numeric";
     auto natural = natural_of(value == kMoneyOid ? uint32_t{kNumericOid} : value, type.modifier);
-    if (column.is_zoneless && column.copy.is_array && request_.timezone != "UTC")
+    if (column.is_zoneless && own.is_array && request_.timezone != "UTC")
       natural.reset();  // no server places whole arrays
     if (!natural) {
-      column.expression = quote_name(name) + (column.copy.is_array ? "::text[]" : "::text");
+      own.expression = quote_name(name) + (own.is_array ? "::text[]" : "::text");
       natural = Natural{CopyWire::kText, plain(TypeKind::kVarchar)};
     }
-    column.copy.wire = natural->wire;
-    column.is_free_numeric = natural->is_free_numeric;
-    column.copy.type =
-        column.copy.is_array ? list_of(std::move(natural->type)) : std::move(natural->type);
-    return column;
+    own.wire = natural->wire;
+    column.is_free = natural->is_free_numeric;
+    column.type = own.is_array ? list_of(std::move(natural->type)) : std::move(natural->type);
+    return own;
   }
 
-  Status place_in_time(SourceColumn& column) const {
-    if (request_.timezone == "UTC" || column.copy.is_array) return {};
-    if (!request_.timezone.empty())
-      column.expression =
-          fmt::format("({} AT TIME ZONE {})", column.expression, quote_text(request_.timezone));
-    return {};
+  void place_in_time(PostgresColumn& own) const {
+    if (request_.timezone.empty() || request_.timezone == "UTC" || own.is_array) return;
+    own.expression =
+        fmt::format("({} AT TIME ZONE {})", own.expression, quote_text(request_.timezone));
   }
 
   Status check_cursor() {
@@ -506,6 +569,7 @@ class Source final : public PostgresSource {
   std::string name_;
   std::string from_;  ///< What stands behind FROM.
   std::vector<SourceColumn> columns_;
+  std::vector<PostgresColumn> own_;  ///< The same, in the same order.
   std::vector<std::string> cursor_types_;
   std::string lag_;                  ///< What is subtracted from the watermark.
   std::vector<std::string> window_;  ///< Conditions on every row of the read.
@@ -514,31 +578,9 @@ class Source final : public PostgresSource {
 
 }  // namespace
 
-std::optional<SourceColumn> read_as(const SourceColumn& column, const DataType& type) {
-  if (column.copy.type == type) return column;
-  SourceColumn other = column;
-  other.copy.type = type;
-  other.is_free_numeric = false;
-  if (type.kind == TypeKind::kVarchar) {
-    // jsonb, uuid and numeric are texts already; the rest as PostgreSQL writes it.
-    other.copy.is_array = false;
-    if (!column.copy.is_array && can_decode(column.copy.wire, type)) return other;
-    other.expression = quote_name(column.name) + "::text";
-    other.copy.wire = CopyWire::kText;
-    return other;
-  }
-  const bool is_list = type.kind == TypeKind::kList;
-  if (is_list != column.copy.is_array) return std::nullopt;
-  const DataType& value = is_list ? type.children.at(0).type : type;
-  const DataType& natural = is_list ? column.copy.type.children.at(0).type : column.copy.type;
-  if (!can_decode(column.copy.wire, value)) return std::nullopt;
-  if (column.is_free_numeric || natural == value || model::widens(natural, value)) return other;
-  return std::nullopt;
-}
-
-Result<std::unique_ptr<PostgresSource>> open_postgres_source(const PostgresOptions& options,
-                                                             SourceRequest request) {
-  auto source = std::make_unique<Source>(options, std::move(request));
+Result<std::unique_ptr<Source>> open_postgres_source(const PostgresOptions& options,
+                                                     SourceRequest request) {
+  auto source = std::make_unique<PostgresSource>(options, std::move(request));
   WEIR_TRY(source->open());
   return source;
 }

@@ -19,6 +19,7 @@ struct Params {
   std::string where;
   std::string timezone;
   std::string infinity = "reject";
+  std::string zero_dates = "reject";
   int64_t parallel = 2;
   std::optional<double> max_rejected_percent;
   std::optional<int64_t> max_rejected_rows;
@@ -37,6 +38,7 @@ Result<std::vector<Operation>> plan(const Params& params, const task::Inputs& in
   given = {{"mode", params.mode},
            {"parallel", params.parallel},
            {"infinity", params.infinity},
+           {"zero_dates", params.zero_dates},
            {"source_key", inputs.source.value("key", "")},
            {"logical_time", format_instant(inputs.logical_time_us)}};
   const auto say = [&given](const char* name, const auto& value) {
@@ -83,8 +85,10 @@ Status check(const Params& params) {
 task::Template ingest_database() {
   return task::Define<Params>("ingest_database",
                               "Reads a table or query of a database into a raw dataset.")
-      .required("connection", &Params::connection, "The database.", task::connection({"postgres"}))
-      .optional("table", &Params::table, "What is read: schema.table.")
+      .required("connection", &Params::connection, "The database.",
+                task::connection({"postgres", "mysql", "mariadb", "sqlite"}))
+      .optional("table", &Params::table,
+                "What is read: schema.table, database.table, or a table of a file.")
       .optional("query", &Params::query,
                 "What is read instead of a table: one SELECT in the database's own SQL.")
       .produces("to", &Params::to, "Raw dataset that takes one object per read.")
@@ -108,8 +112,14 @@ task::Template ingest_database() {
                 "What becomes of dates and timestamps that are infinite: the row is rejected, or "
                 "the value is NULL.",
                 task::choice({"reject", "null"}))
+      .optional(
+          "zero_dates", &Params::zero_dates,
+          "What becomes of MySQL's 0000-00-00, and of dates without a month or a day: the row "
+          "is rejected, or the value is NULL.",
+          task::choice({"reject", "null"}))
       .optional("parallel", &Params::parallel,
-                "Connections that read pieces of one table at the same time.",
+                "Connections that read pieces of one table at the same time, where the database "
+                "lets them share a snapshot: PostgreSQL.",
                 task::in_range(1, 64))
       .optional("max_rejected_percent", &Params::max_rejected_percent,
                 "Fails the read, with nothing published, if more of its rows are rejected.",

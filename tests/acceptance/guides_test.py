@@ -6,6 +6,7 @@ import unittest
 from weir_project import ROOT, Project
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import mariadb  # noqa: E402
 import postgres  # noqa: E402
 
 
@@ -60,6 +61,46 @@ class PostgresSource(unittest.TestCase):
         self.assertEqual([(row["id"], row["name"], row["is_current"]) for row in history],
                          [(1, "name 1", False), (2, "name 2", False), (2, "Bo", True), (3, "name 3", True)])
         (orders,) = self.project.rows("SELECT count(*) AS n, sum(amount) AS amount FROM stage.orders")
+        self.assertEqual((orders["n"], orders["amount"]), (100, "7564.50"))
+
+
+class MysqlSource(unittest.TestCase):
+    def test_the_first_read(self):
+        context = mariadb.server()
+        try:
+            server = context.__enter__()
+        except mariadb.Missing as why:
+            print(f"skipped: {why}")
+            raise unittest.SkipTest(str(why))
+        self.addCleanup(context.__exit__, None, None, None)
+        server.sql("mysql", """CREATE DATABASE shop; CREATE USER weir_reader IDENTIFIED BY 'n0t-a-secret'; GRANT SELECT ON shop.* TO weir_reader; USE shop;
+            CREATE TABLE customers (id int PRIMARY KEY, name text, born datetime);
+            CREATE TABLE orders (id bigint PRIMARY KEY, amount decimal(10,2), changed_at timestamp(6) NOT NULL DEFAULT now(6), KEY (changed_at));
+            INSERT INTO customers SELECT seq, concat('name ', seq), '1990-01-01' FROM seq_1_to_10;
+            INSERT INTO orders (id, amount) SELECT seq, seq * 1.5 FROM seq_1_to_100""")
+        project = Project()
+        self.addCleanup(project.close)
+        (project.folder / "flows/shop.yaml").unlink()
+        settings, flow = blocks("mysql-source.md", "yaml")[:2]
+        self.assertIn("host: db.example.com,", settings)
+        project.write("weir.yaml", settings.replace("host: db.example.com,", f"host: 127.0.0.1, port: {server.port},"))
+        project.write("flows/flow.yaml", flow)
+        project.environment["WEIR_SECRET_SHOP_DB"] = '{"password": "n0t-a-secret"}'
+        project.weir("apply")
+        commands = [line.split("#")[0].split()[1:] for line in blocks("mysql-source.md", "sh")[0].splitlines()]
+        tested, discovered = [project.weir(*words).stdout for words in commands]
+        self.assertIn("2 tables can be read", tested)
+        for word in ("shop.customers", "shop.orders", "changed_at"):
+            self.assertIn(word, discovered)
+        project.run("shop")
+        server.sql("shop", """UPDATE customers SET name = 'Bo' WHERE id = 2; DELETE FROM customers WHERE id = 1;
+            UPDATE orders SET amount = 0, changed_at = now(6) + interval 1 hour WHERE id = 7""")
+        report = project.report("shop")
+        self.assertEqual(report["tasks"]["latest"]["counts"]["updated_in_place"], report["tasks"]["orders"]["counts"]["in"])
+        history = project.rows("SELECT id, name, is_current FROM stage.customers WHERE id < 4 ORDER BY id, valid_from")
+        self.assertEqual([(row["id"], row["name"], row["is_current"]) for row in history],
+                         [(1, "name 1", False), (2, "name 2", False), (2, "Bo", True), (3, "name 3", True)])
+        (orders,) = project.rows("SELECT count(*) AS n, sum(amount) AS amount FROM stage.orders")
         self.assertEqual((orders["n"], orders["amount"]), (100, "7564.50"))
 
 

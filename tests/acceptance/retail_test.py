@@ -1,4 +1,4 @@
-"""examples/retail as it stands, against real servers: PostgreSQL for the shop, the catalog and the warehouse, OpenSSH for the
+"""examples/retail as it stands, against real servers: PostgreSQL for the shop, the catalog and the warehouse, MariaDB for the customers, OpenSSH for the
 partner's prices, an API for rates, versitygw for the bucket, moto for Secrets Manager and SNS, a mail server. Twice, with new
 data in between; then a source that fails, and comes back."""
 import collections
@@ -16,6 +16,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import canary  # noqa: E402
+import mariadb  # noqa: E402
 import moto_server  # noqa: E402
 import notify_test  # noqa: E402
 import postgres  # noqa: E402
@@ -23,15 +24,19 @@ import sftp_server  # noqa: E402
 import versitygw  # noqa: E402
 from weir_project import ROOT, Project  # noqa: E402
 
-TOKEN, READER, WRITER = "b4nk/token+of-ours", "sh0p/reader+word", "h0use/writer+word"
+TOKEN, READER, WRITER, CALLER = "b4nk/token+of-ours", "sh0p/reader+word", "h0use/writer+word", "cr-m/reader+word"
 SOURCES = ("orders", "customers", "prices", "rates", "returns")
-MISSING = (versitygw.Missing, moto_server.Missing, postgres.Missing, sftp_server.Missing)
+MISSING = (versitygw.Missing, moto_server.Missing, mariadb.Missing, postgres.Missing, sftp_server.Missing)
 SHOP = """
 CREATE ROLE weir_reader LOGIN PASSWORD '{reader}';
-CREATE TABLE customers (customer_id bigint PRIMARY KEY, name text NOT NULL, city text NOT NULL);
 CREATE TABLE orders (order_id bigint PRIMARY KEY, customer_id bigint NOT NULL, product text NOT NULL, quantity integer NOT NULL,
                      currency text NOT NULL, ordered_at timestamp NOT NULL, changed_at timestamptz NOT NULL DEFAULT clock_timestamp());
-GRANT SELECT ON customers, orders TO weir_reader
+GRANT SELECT ON orders TO weir_reader
+"""
+CRM = """
+CREATE OR REPLACE USER weir_reader IDENTIFIED BY '{caller}';
+CREATE TABLE customers (customer_id bigint PRIMARY KEY, name varchar(100) NOT NULL, city varchar(100) NOT NULL);
+GRANT SELECT ON customers TO weir_reader
 """
 
 
@@ -72,6 +77,7 @@ class Retail(unittest.TestCase):
     def setUpClass(cls):
         try:
             cls.database = cls.enterClassContext(postgres.server())
+            cls.customers = cls.enterClassContext(mariadb.server())
             cls.bucket = versitygw.Server()
             cls.addClassCleanup(cls.bucket.stop)
             cls.aws = cls.enterClassContext(moto_server.Server())
@@ -81,7 +87,7 @@ class Retail(unittest.TestCase):
             print(f"SKIPPED: {missing}", flush=True)
             raise unittest.SkipTest(str(missing)) from missing
         cls.bucket.create_bucket("retail-lake")
-        canary.watch(TOKEN, READER, WRITER)
+        canary.watch(TOKEN, READER, WRITER, CALLER)
 
     def setUp(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="weir retail "))
@@ -94,18 +100,21 @@ class Retail(unittest.TestCase):
         self.addCleanup(self.mail.close)
         self.shop, self.house, catalog = (self.database.create_database() for _ in range(3))
         self.database.sql(self.shop, SHOP.format(reader=READER))
+        self.crm = self.customers.create_database()
+        self.customers.sql(self.crm, CRM.format(caller=CALLER))
         house = self.house.rpartition("/")[2]
         self.database.sql(self.house, f"CREATE ROLE weir_writer LOGIN PASSWORD '{WRITER}'; GRANT CREATE, TEMPORARY ON DATABASE {house} TO weir_writer")
         self.keep_secrets()
         self.topic = self.subscribe()
         yaml = (folder / "weir.yaml").read_text()
-        for name in ("shop", "house"):  # every test has databases of its own
+        for name in ("shop", "crm", "house"):  # every test has databases of its own
             yaml = yaml.replace(f"database: {name},", f"database: {getattr(self, name).rpartition('/')[2]},")
         (folder / "weir.yaml").write_text(yaml)
         self.project.environment = {name: value for name, value in self.project.environment.items() if not name.startswith(("AWS_", "WEIR_"))}
         self.project.environment.update(
             self.aws.environment, HOME=str(folder / "home"), AWS_ENDPOINT_URL=self.aws.endpoint, RETAIL_CATALOG=catalog, RETAIL_BUCKET="retail-lake",
             RETAIL_S3=self.bucket.endpoint, RETAIL_SHOP_HOST="127.0.0.1", RETAIL_SHOP_PORT=str(self.database.port),
+            RETAIL_CRM_HOST="127.0.0.1", RETAIL_CRM_PORT=str(self.customers.port),
             RETAIL_HOUSE_HOST="127.0.0.1", RETAIL_HOUSE_PORT=str(self.database.port), RETAIL_TOPIC=self.topic,
             RETAIL_PARTNER=self.partner.uri.removeprefix("sftp://"), RETAIL_PARTNER_USER=self.partner.user, RETAIL_PARTNER_KEY=self.partner.fingerprint,
             RETAIL_BANK=f"http://127.0.0.1:{self.bank.server_port}", RETAIL_IS_TEST="true", RETAIL_MAIL_HOST="127.0.0.1",
@@ -115,7 +124,7 @@ class Retail(unittest.TestCase):
         kept = self.aws.client("secretsmanager")
         private_key = (self.partner.folder / "user").read_text()
         canary.watch(private_key.splitlines()[2])
-        for name, value in {"shop": {"password": READER}, "house": {"password": WRITER}, "bank": {"token": TOKEN},
+        for name, value in {"shop": {"password": READER}, "crm": {"password": CALLER}, "house": {"password": WRITER}, "bank": {"token": TOKEN},
                             "partner": {"private_key": private_key},
                             "lake": {"access_key_id": versitygw.ACCESS_KEY, "secret_access_key": versitygw.SECRET_KEY}}.items():
             with contextlib.suppress(kept.exceptions.ResourceExistsException):
@@ -141,6 +150,9 @@ class Retail(unittest.TestCase):
     def sql(self, text):
         self.database.sql(self.shop, text)
 
+    def call(self, text):
+        self.customers.sql(self.crm, text)
+
     def leave_prices(self, day, **prices):
         self.partner.put(f"out/prices-{day}.csv", "product,price\n" + "".join(f"{name},{price}\n" for name, price in prices.items()))
         self.partner.put(f"out/prices-{day}.csv.done", "")
@@ -152,7 +164,7 @@ class Retail(unittest.TestCase):
         self.bucket.put("retail-lake", f"landing/uploads/returns-{name}.csv", "return_id,order_id,quantity,reason\n" + "".join(line + "\n" for line in lines))
 
     def first_day(self):
-        self.sql("INSERT INTO customers VALUES (1, 'Ann', 'Oslo'), (2, 'Bo', 'Rome'), (3, 'Cy', 'Oslo')")
+        self.call("INSERT INTO customers VALUES (1, 'Ann', 'Oslo'), (2, 'Bo', 'Rome'), (3, 'Cy', 'Oslo')")
         self.sql("INSERT INTO orders VALUES (10, 1, 'cup', 4, 'EUR', '2026-01-05 10:00'), (11, 2, 'pot', 2, 'USD', '2026-01-05 11:00'),"
                  " (12, 3, 'cup', 6, 'USD', '2026-01-06 09:30')")
         self.leave_prices("20260105", cup="2.50", pot="8.00")
@@ -161,7 +173,7 @@ class Retail(unittest.TestCase):
         self.upload_returns("a", "1,10,1,broken", "2,12,x,lost")
 
     def second_day(self):
-        self.sql("UPDATE customers SET city = 'Bonn' WHERE customer_id = 3; DELETE FROM customers WHERE customer_id = 2;"
+        self.call("UPDATE customers SET city = 'Bonn' WHERE customer_id = 3; DELETE FROM customers WHERE customer_id = 2;"
                  "INSERT INTO customers VALUES (4, 'Di', 'Rome')")
         self.sql("UPDATE orders SET quantity = 8, changed_at = clock_timestamp() WHERE order_id = 12;"
                  "INSERT INTO orders VALUES (13, 4, 'pot', 5, 'NOK', '2026-01-07 08:00'), (14, 1, 'cup', 2, 'EUR', '2026-01-07 08:05')")

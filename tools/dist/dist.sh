@@ -18,9 +18,15 @@ ldd "$program" | awk '$3 ~ /^\// {print $3}' | while read -r library; do
   esac
   cp -L "$library" "$out/lib/"
 done
+# Ways to log in that MariaDB's client library loads by name; src/database/mysql/connection.cc says which it takes.
+mkdir "$out/lib/mariadb"
+for plugin in caching_sha2_password client_ed25519 sha256_password mysql_clear_password; do
+  cp -L "$(dirname "$(ldd "$program" | awk '/libmariadb/ {print $3}')")/libmariadb3/plugin/$plugin.so" "$out/lib/mariadb/"
+done
 chmod u+w "$out"/lib/*
 patchelf --set-rpath '$ORIGIN/../lib' "$out/bin/$name"
-for library in "$out"/lib/*; do patchelf --set-rpath '$ORIGIN' "$library"; done
+for library in "$out"/lib/*.so*; do patchelf --set-rpath '$ORIGIN' "$library"; done
+for library in "$out"/lib/mariadb/*; do patchelf --set-rpath '$ORIGIN/..' "$library"; done
 
 # Debian's C++ runtime asks for two functions of a newer glibc; they come along, too.
 cc -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -Wl,-soname,libnewer_glibc.so \
@@ -29,7 +35,7 @@ for library in libstdc++.so.6 libgcc_s.so.1; do
   patchelf --add-needed libnewer_glibc.so "$out/lib/$library"
   python3 tools/dist/glibc.py lower "$glibc" "$out/lib/$library" arc4random _dl_find_object
 done
-python3 tools/dist/glibc.py check "$glibc" "$out/bin/$name" "$out"/lib/* || {
+python3 tools/dist/glibc.py check "$glibc" "$out/bin/$name" "$out"/lib/*.so* "$out"/lib/mariadb/* || {
   echo "dist: $out needs a glibc newer than $glibc" >&2
   exit 1
 }

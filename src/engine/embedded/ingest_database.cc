@@ -9,7 +9,7 @@
 #include <arrow/api.h>
 
 #include "base/instant.h"
-#include "database/postgres_source.h"
+#include "database/source.h"
 #include "engine/embedded/ahead.h"
 #include "engine/embedded/executors.h"
 #include "engine/embedded/gathered.h"
@@ -23,8 +23,8 @@
 namespace weir::engine::embedded {
 namespace {
 
-using database::CopyBatch;
-using database::PostgresSource;
+using database::Source;
+using database::SourceBatch;
 using database::SourceRequest;
 
 constexpr size_t kBatchesAhead = 2;
@@ -40,7 +40,7 @@ struct Read {
   SourceRequest request;
   bool is_incremental = false;
   int64_t parallel = 1;
-  database::Infinity infinity = database::Infinity::kReject;
+  database::ReadOptions how;
   std::string source_key;
 };
 
@@ -75,7 +75,9 @@ Result<Read> read_params(const Json& params) {
   read.is_incremental = mode == "incremental";
   if (!read.is_incremental) request.from.clear();
   WEIR_ASSIGN(const std::string infinity, text("infinity"));
-  if (infinity == "null") read.infinity = database::Infinity::kNull;
+  if (infinity == "null") read.how.infinity = database::NoValue::kNull;
+  WEIR_ASSIGN(const std::string zero_dates, text("zero_dates"));
+  if (zero_dates == "null") read.how.zero_dates = database::NoValue::kNull;
   WEIR_ASSIGN(read.parallel, json_field_or<int64_t>(params, "parallel", 1));
   read.parallel = std::max<int64_t>(read.parallel, 1);
   WEIR_ASSIGN(read.source_key, text("source_key"));
@@ -100,26 +102,17 @@ std::string object_name(const SourceRequest& request, const std::string& token) 
   return fmt::format("{}-{}.parquet", stem, token.substr(0, kNameDigits));
 }
 
-Result<std::unique_ptr<PostgresSource>> open_source(const Operation& operation,
-                                                    const Context& context, const Cancel& cancel,
-                                                    const Read& read) {
+Result<std::unique_ptr<Source>> open_source(const Operation& operation, const Context& context,
+                                            const Cancel& cancel, const Read& read) {
   const std::string& id = operation.target.connection_id;
-  const auto open = [&]() -> Result<std::unique_ptr<PostgresSource>> {
-    Json given = operation.target.connection_options;
-    if (context.resolve_secrets) {
-      WEIR_ASSIGN(given, context.resolve_secrets(given, *context.cancel));
-    }
-    const auto kind = given.value("kind", "");
-    if (kind != "postgres")
-      return fail(ErrorCode::kUnsupported, "it is of kind '{}', not postgres", kind);
-    database::PostgresOptions options;
-    WEIR_ASSIGN(options.settings, database::read_postgres_settings(given));
-    options.application_name = fmt::format("weir {}", operation.origin.run_id);
-    options.clock = context.clock;
-    options.cancel = &cancel;
-    return database::open_postgres_source(options, read.request);
+  const auto open = [&](const Json& given) {
+    return database::open_source(
+        {given, fmt::format("weir {}", operation.origin.run_id), context.clock, &cancel},
+        read.request);
   };
-  return while_doing(open(), fmt::format("opening connection '{}'", id));
+  return while_doing(open_with_secrets(context.resolve_secrets, operation.target.connection_options,
+                                       *context.cancel, open),
+                     fmt::format("opening connection '{}'", id));
 }
 
 /// A batch with what makes rows of the dataset out of it.
@@ -130,7 +123,7 @@ class Rows {
     for (const auto& column : control_) sums_.columns.try_emplace(column);
   }
 
-  Status write(const CopyBatch& batch, RawObject& raw, RejectedObject& rejected) {
+  Status write(const SourceBatch& batch, RawObject& raw, RejectedObject& rejected) {
     for (const auto& rows : batch.rows) {
       WEIR_ASSIGN(const TypedRows typed, typed_rows(rows));
       WEIR_TRY(add_sums(typed));
@@ -160,7 +153,7 @@ class Rows {
   }
 
  private:
-  Result<TypedRows> typed_rows(const database::CopyRows& rows) const {
+  Result<TypedRows> typed_rows(const database::SourceRows& rows) const {
     const int64_t count = rows.columns.empty() ? 0 : rows.columns[0]->length();
     TypedRows typed;
     const auto& plan = plan_.columns;
@@ -181,12 +174,12 @@ class Rows {
     return typed;
   }
 
-  Result<files::Reject> reject_of(const database::CopyReject& row) {
+  Result<files::Reject> reject_of(const database::SourceReject& row) {
     const auto column = std::ranges::find(plan_.read, row.column, &database::SourceColumn::name);
     files::Reject reject;
     reject.reason = row.reason;
     reject.column = row.column;
-    reject.message = message_of(row, column->copy.type);
+    reject.message = message_of(row, column->type);
     reject.place.record = rows_ + row.row + 1;
     reject.place.line = reject.place.record;
     reject.place.byte_length = static_cast<int64_t>(row.raw.size());
@@ -206,10 +199,13 @@ class Rows {
     return reject;
   }
 
-  static std::string message_of(const database::CopyReject& row, const model::DataType& type) {
+  static std::string message_of(const database::SourceReject& row, const model::DataType& type) {
     if (row.reason == "infinite")
       return fmt::format("{} has no place in {}; `infinity: null` reads NULL", row.text,
                          model::to_text(type));
+    if (row.reason == "zero_date")
+      return fmt::format("{} is no day of any calendar; `zero_dates: null` reads NULL", row.text);
+    if (row.reason == "invalid_utf8") return fmt::format("{} is no UTF-8", row.text);
     if (row.reason == "nested_array")
       return fmt::format("an array of more than one dimension is no {}", model::to_text(type));
     return files::message_of(row.reason, row.text, type);
@@ -250,28 +246,16 @@ class Stop {
   int handle_;
 };
 
-/// One piece after another, as long as there are some, decoded.
-Status read_pieces(const PostgresSource& source, const SourcePlan& plan,
-                   const database::CopyOptions& options, std::atomic<int64_t>& next, int64_t pieces,
-                   const Cancel& cancel, const Gathered<CopyBatch>::Put& put) {
-  std::vector<database::CopyColumn> columns;
-  for (const auto& column : plan.read) columns.push_back(column.copy);
-  for (int64_t piece = next++; piece < pieces; piece = next++) {
-    WEIR_ASSIGN(const auto decoder, database::make_copy_decoder(columns, options));
-    const auto pass_on = [&]() -> Status {
-      WEIR_ASSIGN(CopyBatch batch, decoder->take());
-      if (batch.row_count == 0 || put(std::move(batch))) return {};
-      return fail(ErrorCode::kCancelled, "nobody waits for it");
-    };
-    const auto sink = [&](std::string_view bytes) -> Status {
-      WEIR_TRY(decoder->feed(bytes));
-      if (decoder->is_full()) return pass_on();
-      return {};
-    };
-    WEIR_TRY(source.read(piece, plan.read, cancel, sink));
-    WEIR_TRY(decoder->check_ended());
-    WEIR_TRY(pass_on());
-  }
+/// One piece after another, as long as there are some.
+Status read_pieces(const Source& source, const SourcePlan& plan, const database::ReadOptions& how,
+                   std::atomic<int64_t>& next, int64_t pieces, const Cancel& cancel,
+                   const Gathered<SourceBatch>::Put& put) {
+  const auto pass_on = [&](SourceBatch batch) -> Status {
+    if (put(std::move(batch))) return {};
+    return fail(ErrorCode::kCancelled, "nobody waits for it");
+  };
+  for (int64_t piece = next++; piece < pieces; piece = next++)
+    WEIR_TRY(source.read(piece, plan.read, how, cancel, pass_on));
   return {};
 }
 
@@ -284,7 +268,7 @@ struct Transferred {
 struct Transfer {
   const Ingest& ingest;
   const Read& read;
-  PostgresSource& source;
+  Source& source;
   const SourcePlan& plan;
   Cancel& stop;
   Rows& rows;
@@ -294,14 +278,11 @@ struct Transfer {
 
 /// All pieces, read by threads and written by this one.
 Status write_batches(const Transfer& each, int64_t pieces) {
-  database::CopyOptions options;
-  options.infinity = each.read.infinity;
-  options.checks_utf8 = each.source.checks_utf8();
   std::atomic<int64_t> next = 0;
   const auto workers = static_cast<size_t>(std::min(each.read.parallel, pieces));
-  Gathered<CopyBatch> batches(
-      workers + kBatchesAhead, workers, each.stop, [&](const Gathered<CopyBatch>::Put& put) {
-        return read_pieces(each.source, each.plan, options, next, pieces, each.stop, put);
+  Gathered<SourceBatch> batches(
+      workers + kBatchesAhead, workers, each.stop, [&](const Gathered<SourceBatch>::Put& put) {
+        return read_pieces(each.source, each.plan, each.read.how, next, pieces, each.stop, put);
       });
   const Context& context = each.ingest.context;
   while (true) {
@@ -339,7 +320,7 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 /// Where the rows come from and how far they go: the next read begins there.
-Json source_json(const Operation& operation, const Read& read, const PostgresSource& source,
+Json source_json(const Operation& operation, const Read& read, const Source& source,
                  const database::SourceWatermark& mark, const Transferred& done) {
   const SourceRequest& request = read.request;
   Json json = {{"connection", operation.target.connection_id},
@@ -379,11 +360,11 @@ void describe(const SourcePlan& plan, const Read& read, const database::SourceWa
   if (!columns.discarded_columns.empty())
     warnings.push_back(fmt::format("columns of the source that are dropped: {}",
                                    listed(columns.discarded_columns)));
-  if (!plan.free_numerics.empty())
+  if (!plan.free_columns.empty())
     warnings.push_back(
-        fmt::format("numeric columns that say nothing of their digits are loaded as text; declare "
-                    "them decimal(p,s): {}",
-                    listed(plan.free_numerics)));
+        fmt::format("columns whose type does not say what their values are (digits of a number, or "
+                    "anything at all) are loaded as text; declare their types: {}",
+                    listed(plan.free_columns)));
   std::vector<std::string> odd;
   for (const auto& column : columns.schema)
     if (!model::is_column_name(column.name)) odd.push_back(column.name);
@@ -408,7 +389,7 @@ Status check_custody(const Ingest& ingest, const Ingested& ingested) {
 
 /// Snapshots of one dataset are in the order in which they were taken, also where the server's
 /// clock went back.
-int64_t as_of(const PostgresSource& source, const Json& params, Ingested& ingested) {
+int64_t as_of(const Source& source, const Json& params, Ingested& ingested) {
   const std::string after = params.value("after", "");
   const auto before_us = after.empty() ? Result<int64_t>(0) : parse_instant(after);
   if (!before_us || source.snapshot_at_us() > *before_us) return source.snapshot_at_us();
@@ -464,6 +445,7 @@ Result<Outcome> ingest_database(const Operation& operation, const Context& conte
   ingested.counts.out = raw->rows();
   ingested.rejects = rejected.summary();
   WEIR_ASSIGN(ingested.sums, rows.sums(done.totals));
+  for (auto& warning : source->warnings()) ingested.warnings.push_back(std::move(warning));
   ingested.details["source"] = source_json(operation, read, *source, mark, done);
   describe(plan, read, mark, operation.target.schema.empty(), ingested);
   WEIR_TRY(check_custody(ingest, ingested));

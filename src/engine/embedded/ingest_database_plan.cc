@@ -47,8 +47,7 @@ Status check_names(const std::vector<SourceColumn>& columns, const std::string& 
 
 class Planner {
  public:
-  Planner(const database::PostgresSource& source, const model::Target& target,
-          const std::string& zone)
+  Planner(const database::Source& source, const model::Target& target, const std::string& zone)
       : source_(source), target_(target), timezone_(zone) {}
 
   Result<SourcePlan> make() {
@@ -64,7 +63,7 @@ class Planner {
       }
       is_used[*place] = true;
       WEIR_ASSIGN(SourceColumn column, fitted(columns[*place], declared));
-      add({declared.name, column.copy.type, true}, static_cast<int>(plan_.read.size()));
+      add({declared.name, column.type, true}, static_cast<int>(plan_.read.size()));
       plan_.read.push_back(std::move(column));
     }
     for (size_t i = 0; i < columns.size(); ++i)
@@ -92,10 +91,10 @@ class Planner {
   }
 
   Result<SourceColumn> fitted(const SourceColumn& column, const Column& declared) const {
-    if (auto read = database::read_as(column, declared.type)) return *std::move(read);
-    const bool grows = model::widens(declared.type, column.copy.type);
+    if (auto read = source_.read_as(column, declared.type)) return *std::move(read);
+    const bool grows = model::widens(declared.type, column.type);
     if (grows && target_.contract.types == model::TypePolicy::kEvolve) return column;
-    const std::string natural = model::to_text(column.copy.type);
+    const std::string natural = model::to_text(column.type);
     return fail_with_hint(
         ErrorCode::kSchemaDrift,
         fmt::format("column '{}' is {} in the dataset and {} in {}, which is read as {}",
@@ -109,8 +108,8 @@ class Planner {
     auto& plan = plan_.columns;
     if (target_.contract.columns == model::ColumnPolicy::kEvolve || target_.schema.empty()) {
       plan.new_columns.push_back(column.name);
-      add({column.name, column.copy.type, true}, static_cast<int>(plan_.read.size()));
-      if (column.is_free_numeric) plan_.free_numerics.push_back(column.name);
+      add({column.name, column.type, true}, static_cast<int>(plan_.read.size()));
+      if (column.is_free) plan_.free_columns.push_back(column.name);
       plan_.read.push_back(column);
     } else {
       plan.discarded_columns.push_back(column.name);
@@ -146,7 +145,7 @@ class Planner {
   Status check_zones() const {
     if (!timezone_.empty()) return {};
     for (const auto& column : plan_.read) {
-      const auto& type = column.copy.type;
+      const auto& type = column.type;
       const auto kind = type.kind == TypeKind::kList ? type.children.at(0).type.kind : type.kind;
       if (!column.is_zoneless || kind != TypeKind::kTimestamp) continue;
       return fail_with_hint(
@@ -158,7 +157,7 @@ class Planner {
     return {};
   }
 
-  const database::PostgresSource& source_;
+  const database::Source& source_;
   const model::Target& target_;
   const std::string& timezone_;
   SourcePlan plan_;
@@ -166,7 +165,7 @@ class Planner {
 
 }  // namespace
 
-Result<SourcePlan> plan_source(const database::PostgresSource& source, const model::Target& target,
+Result<SourcePlan> plan_source(const database::Source& source, const model::Target& target,
                                const std::string& timezone) {
   return Planner(source, target, timezone).make();
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "database/postgres_source.h"
+#include "database/source.h"
 #include "files/header.h"
 #include "model/operation.h"
 
@@ -15,12 +15,12 @@ namespace weir::engine::embedded {
 struct SourcePlan {
   files::ColumnPlan columns;                 ///< `field_of_column` are places in `read`.
   std::vector<database::SourceColumn> read;  ///< In the order of the stream.
-  std::vector<std::string> free_numerics;    ///< Taken as text, since nobody said their digits.
+  std::vector<std::string> free_columns;     ///< Taken as text, since nobody said what they are.
 };
 
 /// kSchemaDrift by contract, naming column and both types; kInvalidConfig for a timestamp without a
 /// zone where no timezone is said; kInvalidData for names that a dataset cannot hold.
-Result<SourcePlan> plan_source(const database::PostgresSource& source, const model::Target& target,
+Result<SourcePlan> plan_source(const database::Source& source, const model::Target& target,
                                const std::string& timezone);
 
 }  // namespace weir::engine::embedded
