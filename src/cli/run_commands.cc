@@ -9,6 +9,7 @@
 #include "cli/run_view.h"
 #include "cli/table_text.h"
 #include "engine/error_json.h"
+#include "model/task_id.h"
 #include "orchestrate/runner.h"
 
 namespace weir::cli {
@@ -137,7 +138,13 @@ Result<int> runs(Session& session, const std::string& flow, int64_t limit) {
 Result<int> logs(Session& session, const std::string& word, const std::string& task) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(const auto lines, catalog->logs(run.run_id, task));
+  WEIR_ASSIGN(auto lines, catalog->logs(run.run_id, task));
+  if (lines.empty() && !task.empty()) {
+    // The name of a task with for_each stands for those of all its values.
+    WEIR_ASSIGN(lines, catalog->logs(run.run_id, ""));
+    std::erase_if(lines,
+                  [&](const auto& line) { return model::without_value(line.task_id) != task; });
+  }
   for (const auto& line : lines) {
     if (session.wants_json())
       session.give({{"at", format_instant(line.at_us)},
@@ -311,7 +318,8 @@ void add_run_commands(CLI::App& app, Chosen& chosen) {
   auto logs_word = std::make_shared<std::string>();
   auto* logs_command = app.add_subcommand("logs", "What a run wrote into its log");
   logs_command->add_option("run", *logs_word, "Run id or flow")->required();
-  logs_command->add_option("task", *task, "Only of this task");
+  logs_command->add_option("task", *task,
+                           "Only of this task; of one with for_each, those of all its values");
   logs_command->callback([&chosen, logs_word, task] {
     chosen.action = [=](Session& s) { return logs(s, *logs_word, *task); };
   });
