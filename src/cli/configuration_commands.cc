@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "config/first_project.h"
+#include "config/for_each.h"
 #include "config/json_schema.h"
 #include "config/project.h"
 #include "lake/first_look.h"
@@ -13,11 +14,26 @@
 namespace weir::cli {
 namespace {
 
+/// What no command without a database can check.
+Status say_patterns(Session& session) {
+  WEIR_ASSIGN(const auto open, open_configuration(session));
+  for (const auto& flow : open.configuration.flows)
+    for (const auto& task : flow.tasks) {
+      const auto pattern = config::table_pattern(task);
+      if (!pattern || !*pattern) continue;
+      session.say(fmt::format(
+          "flow {}, task {}: tables of '{}' like {} are looked up when a run starts", flow.flow_id,
+          task.task_id, (*pattern)->connection, fmt::join((*pattern)->like, ", ")));
+    }
+  return {};
+}
+
 Result<int> validate(Session& session) {
   WEIR_ASSIGN(auto faults, check_project(session));
   for (auto& fault : faults) fault = without_secrets(std::move(fault));
   if (faults.empty()) {
     session.say("the project is good");
+    WEIR_TRY(say_patterns(session));
     session.give({{"faults", Json::array()}});
     return 0;
   }
@@ -54,6 +70,7 @@ Result<int> plan(Session& session, bool prune) {
     session.give(config::to_json(made));
   else
     *session.wiring().out << config::to_text(made);
+  WEIR_TRY(say_patterns(session));
   return 0;
 }
 

@@ -44,9 +44,18 @@ struct Shown {
   orchestrate::Services services;
 };
 
+/// A run that was started with the key keeps the configuration with which it started.
+Result<orchestrate::Pinned> pin_for(Session& session, const RunFlags& flags) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  if (!flags.run_key.empty()) {
+    WEIR_ASSIGN(const auto known, catalog->find_run(flags.flow, flags.run_key));
+    if (known) return pin_version(session, known->config_hash);
+  }
+  return pin_head(session, flags.flow, flags.applies);
+}
+
 Result<int> run(Session& session, const RunFlags& flags) {
-  WEIR_TRY(session.catalog());
-  WEIR_ASSIGN(const auto pinned, pin_head(session, flags.applies));
+  WEIR_ASSIGN(const auto pinned, pin_for(session, flags));
   Shown shown(session);
   orchestrate::RunRequest request;
   request.flow_id = flags.flow;
@@ -81,7 +90,7 @@ Result<int> retry(Session& session, const std::string& word, int64_t parallel) {
 Result<int> rerun(Session& session, const std::string& word, int64_t parallel) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(const auto pinned, pin_head(session, false));
+  WEIR_ASSIGN(const auto pinned, pin_head(session, run.flow_id, false));
   Shown shown(session);
   orchestrate::RunRequest request;
   request.flow_id = run.flow_id;
@@ -195,7 +204,7 @@ Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& re
   WEIR_TRY(session.catalog());
   Shown shown(session);
   const auto pin = [&](const std::string& hash) {
-    return hash.empty() ? pin_head(session, false) : pin_version(session, hash);
+    return hash.empty() ? pin_head(session, request.flow_id, false) : pin_version(session, hash);
   };
   WEIR_ASSIGN(const auto row,
               orchestrate::run_task(shown.services, pin, request, *session.wiring().cancel));

@@ -400,7 +400,11 @@ Codec<Json> for_each_value() {
         {"minItems", 1},
         {"items", {{"type", Json::array({"string", "number", "boolean", "object"})}}}};
     const Json tables = {{"type", "object"},
-                         {"properties", {{"connection", text}, {"like", texts}, {"except", texts}}},
+                         {"properties",
+                          {{"connection", text},
+                           {"like", texts},
+                           {"except", texts},
+                           {"views", {{"type", "boolean"}}}}},
                          {"required", Json::array({"connection", "like"})},
                          {"additionalProperties", false}};
     const Json map = {{"type", "object"},

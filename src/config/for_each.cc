@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "base/nearest.h"
+#include "base/pattern.h"
 
 namespace weir::config {
 namespace {
@@ -89,7 +90,7 @@ Status check_fields(const Json& map, const std::vector<std::string>& known) {
 Result<TablePattern> read_pattern(const Json& tables) {
   const std::string hint = R"(write tables: {connection: shop, like: "public.*"})";
   if (!tables.is_object()) return refuse(fmt::format("'tables' is {}", dump_json(tables)), hint);
-  WEIR_TRY(check_fields(tables, {"connection", "like", "except"}));
+  WEIR_TRY(check_fields(tables, {"connection", "like", "except", "views"}));
   TablePattern pattern;
   const Json connection = tables.value("connection", Json());
   if (!connection.is_string() || connection == "")
@@ -98,14 +99,23 @@ Result<TablePattern> read_pattern(const Json& tables) {
   WEIR_ASSIGN(pattern.like, texts_of(tables.value("like", Json::array()), "like"));
   if (pattern.like.empty()) return refuse("'tables' has no 'like'", hint);
   WEIR_ASSIGN(pattern.except, texts_of(tables.value("except", Json::array()), "except"));
+  for (const auto* globs : {&pattern.like, &pattern.except})
+    for (const auto& glob : *globs) {
+      WEIR_TRY(glob_matches(glob, ""));
+    }
+  const Json views = tables.value("views", Json(false));
+  if (!views.is_boolean())
+    return refuse(fmt::format("'views' is {}", dump_json(views)), "write true or false");
+  pattern.takes_views = views.get<bool>();
   return pattern;
 }
 
 /// Reads the lists of one flow; a list that is that of another task is followed.
 class RepeatReader {
  public:
-  RepeatReader(const model::Flow& flow, const Places& places, Faults& faults)
-      : flow_(flow), places_(places), faults_(faults) {}
+  RepeatReader(const model::Flow& flow, const FoundTables& tables, const Places& places,
+               Faults& faults)
+      : flow_(flow), tables_(tables), places_(places), faults_(faults) {}
 
   Repeats read() {
     for (const auto& task : flow_.tasks)
@@ -137,7 +147,8 @@ class RepeatReader {
     const Json& map = task.for_each;
     repeat.is_open = true;  // Until its values are known: a fault is told once.
     if (!map.is_object())
-      return fault(subject, refuse("for_each is no list", "write for_each: [orders, customers]").error());
+      return fault(subject,
+                   refuse("for_each is no list", "write for_each: [orders, customers]").error());
     auto known = kKinds;
     known.emplace_back("wait_for");
     if (const Status status = check_fields(map, known); !status)
@@ -156,11 +167,21 @@ class RepeatReader {
       repeat.is_open = false;
       take_values(subject.in("values"), map["values"], repeat);
     } else if (said.front() == "tables") {
-      if (const auto pattern = read_pattern(map["tables"]); !pattern)
-        fault(subject.in("tables"), pattern.error());
+      take_tables(subject.in("tables"), task, repeat);
     } else {
       take_same(subject.in("same_as"), map["same_as"], path, repeat);
     }
+  }
+
+  /// What was found is taken as it is; nothing at all is a list without tasks.
+  void take_tables(const Subject& subject, const model::Task& task, Repeat& repeat) {
+    if (const auto pattern = table_pattern(task); !pattern) return fault(subject, pattern.error());
+    const auto found = tables_.find({flow_.flow_id, task.task_id});
+    if (found == tables_.end()) return;
+    repeat.is_open = false;
+    std::map<std::string, size_t> seen;
+    const Json values(found->second);
+    for (size_t i = 0; i < values.size(); ++i) take_value(subject, values, i, seen, repeat);
   }
 
   void take_wait(const Subject& subject, const Json& map, Repeat& repeat) {
@@ -188,10 +209,10 @@ class RepeatReader {
                                 .error());
     }
     if (std::ranges::find(path, name) != path.end())
-      return fault(subject, refuse(fmt::format("same_as goes round: {} → {}",
-                                               fmt::join(path, " → "), name),
-                                   "give one of them values")
-                                .error());
+      return fault(subject,
+                   refuse(fmt::format("same_as goes round: {} → {}", fmt::join(path, " → "), name),
+                          "give one of them values")
+                       .error());
     const Repeat& same = find(*other, path);
     repeat.values = same.values;
     repeat.is_open = same.is_open;
@@ -199,11 +220,12 @@ class RepeatReader {
 
   void take_values(const Subject& subject, const Json& values, Repeat& repeat) {
     if (!values.is_array())
-      return fault(subject, refuse(fmt::format("'values' is {}", dump_json(values)),
-                                   "write a list")
-                                .error());
+      return fault(
+          subject,
+          refuse(fmt::format("'values' is {}", dump_json(values)), "write a list").error());
     if (values.empty())
-      return fault(subject, refuse("for_each has no value", "name one, or take for_each away").error());
+      return fault(subject,
+                   refuse("for_each has no value", "name one, or take for_each away").error());
     if (values.size() > kMostValues)
       return fault(subject, refuse(fmt::format("for_each has {} values, more than {}",
                                                values.size(), kMostValues),
@@ -238,29 +260,23 @@ class RepeatReader {
   }
 
   const model::Flow& flow_;
+  const FoundTables& tables_;
   const Places& places_;
   Faults& faults_;
   Repeats repeats_;
 };
 
-/// A text that resolves to itself.
-void escape(Json& value) {
-  if (value.is_string()) {
-    std::string text;
-    for (const char c : value.get_ref<const std::string&>()) {
-      if (c == '{' && text.ends_with('$')) text += '$';
-      text += c;
-    }
-    value = std::move(text);
-  }
-  if (value.is_structured())
-    for (auto& item : value) escape(item);
+/// A glob's `*` stops at '/', which a table's name may have.
+std::string without_slash(std::string text) {
+  std::ranges::replace(text, '/', '\x1f');
+  return text;
 }
 
 }  // namespace
 
-Repeats read_repeats(const model::Flow& flow, const Places& places, Faults& faults) {
-  return RepeatReader(flow, places, faults).read();
+Repeats read_repeats(const model::Flow& flow, const FoundTables& tables, const Places& places,
+                     Faults& faults) {
+  return RepeatReader(flow, tables, places, faults).read();
 }
 
 std::string label_of_text(std::string_view text) {
@@ -331,13 +347,12 @@ void Needs::take(model::Task& task, const std::string& written_id, const EachVal
     } else if (std::ranges::find(values, label->label, &EachValue::label) != values.end()) {
       needs.push_back(each_task_id(need, label->label));
     } else {
-      faults_.push_back(
-          fault_of(places_, {"task", {task.flow_id, task.task_id}, {"needs"}},
-                   fmt::format("it needs '{}' of the same value, and that has no '{}'", need,
-                               label->label),
-                   fmt::format("give both the same values (same_as: {}), or write wait_for: all "
-                               "to wait for every '{}'",
-                               need, need)));
+      faults_.push_back(fault_of(
+          places_, {"task", {task.flow_id, task.task_id}, {"needs"}},
+          fmt::format("it needs '{}' of the same value, and that has no '{}'", need, label->label),
+          fmt::format("give both the same values (same_as: {}), or write wait_for: all "
+                      "to wait for every '{}'",
+                      need, need)));
     }
   }
   std::ranges::sort(needs);
@@ -352,11 +367,11 @@ Result<std::optional<TablePattern>> table_pattern(const model::Task& task) {
   return pattern;
 }
 
-void set_tables(model::Task& task, const std::vector<Json>& tables) {
-  Json values(tables);
-  escape(values);
-  task.for_each.erase("tables");
-  task.for_each["values"] = std::move(values);
+bool is_meant(const TablePattern& pattern, const std::string& table) {
+  const auto fits = [&](const std::string& glob) {
+    return glob == table || glob_matches(without_slash(glob), without_slash(table)).value_or(false);
+  };
+  return std::ranges::any_of(pattern.like, fits) && !std::ranges::any_of(pattern.except, fits);
 }
 
 }  // namespace weir::config

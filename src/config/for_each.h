@@ -4,9 +4,10 @@
 /// `load[orders]`; whoever runs it knows nothing of the list. Here the list is read and the ids and
 /// needs are made; texts get their values in resolve.h. Pure: what tables there are is told.
 
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/places.h"
@@ -23,20 +24,25 @@ struct EachValue {
 /// Tables of a database by pattern: `{connection: shop, like: "public.*", except: [public.tmp_*]}`.
 struct TablePattern {
   std::string connection;
-  std::vector<std::string> like;
-  std::vector<std::string> except;
+  std::vector<std::string> like;    ///< Globs over `schema.table`.
+  std::vector<std::string> except;  ///< Globs.
+  bool takes_views = false;         ///< Views of any kind and foreign tables, too.
 };
+
+/// The tables that patterns were found to mean, as maps with `id`, by flow and task as written.
+using FoundTables = std::map<std::pair<std::string, std::string>, std::vector<Json>>;
 
 struct Repeat {
   std::vector<EachValue> values;
-  bool is_open = false;         ///< Tables that nobody has looked up: the task stays as written.
-  bool waits_for_all = false;   ///< Of another list it needs all tasks, not that of its own value.
+  bool is_open = false;        ///< Tables that nobody has looked up: the task stays as written.
+  bool waits_for_all = false;  ///< Of another list it needs all tasks, not that of its own value.
 };
 /// By the id of the task as written.
 using Repeats = std::map<std::string, Repeat>;
 
 /// The lists of a flow, their variables resolved. All faults, with the place of the value.
-Repeats read_repeats(const model::Flow& flow, const Places& places, Faults& faults);
+Repeats read_repeats(const model::Flow& flow, const FoundTables& tables, const Places& places,
+                     Faults& faults);
 
 /// What the text may be called in an id: itself where it is of letters, digits, `_`, `-` and `.`
 /// and no longer than 100 bytes; else with `_` for the rest and the start of its SHA-256 behind, so
@@ -73,8 +79,7 @@ class Needs {
 /// kInvalidConfig where it does not read.
 Result<std::optional<TablePattern>> table_pattern(const model::Task& task);
 
-/// Puts the tables that were found (maps with `id`) in the place of the task's pattern. What is in
-/// them is not looked through for variables.
-void set_tables(model::Task& task, const std::vector<Json>& tables);
+/// Whether the pattern means the table of that name (`schema.table`).
+bool is_meant(const TablePattern& pattern, const std::string& table);
 
 }  // namespace weir::config

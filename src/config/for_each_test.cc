@@ -19,7 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-const auto kEnvironment = make_fixed_environment({{"BEST", "orders"}, {"TRICK", "${each} ${BEST}"}});
+const auto kEnvironment =
+    make_fixed_environment({{"BEST", "orders"}, {"TRICK", "${each} ${BEST}"}});
 
 /// The tasks that a flow's `tasks:` become, or its faults.
 Checked<std::vector<model::Task>> tasks_of(const std::string& tasks) {
@@ -98,13 +99,15 @@ TEST(ForEach, WhatAValueBringsIsNotLookedThroughAgain) {
 }
 
 const std::string kLoad =
-    "  - {id: load, template: ingest_files, for_each: [a, b], with: {from: \"landing/${each}\", to: "
+    "  - {id: load, template: ingest_files, for_each: [a, b], with: {from: \"landing/${each}\", "
+    "to: "
     "\"raw.${each}\"}}\n";
 
 TEST(ForEach, APlainTaskWaitsForAllAndAListPairsByValue) {
   EXPECT_THAT(
-      lines_of(kLoad +
-               R"(  - {id: history, template: merge_history, needs: [load], for_each: [b, a], with: {from: "raw.${each}", to: "stage.${each}"}}
+      lines_of(
+          kLoad +
+          R"(  - {id: history, template: merge_history, needs: [load], for_each: [b, a], with: {from: "raw.${each}", to: "stage.${each}"}}
   - {id: some, template: merge_history, needs: [load, history], for_each: {same_as: load}, with: {from: "raw.${each}", to: "stage.x_${each}"}}
   - {id: last, template: merge_history, needs: [history, some], with: {from: raw.a, to: stage.last}}
 )"),
@@ -116,8 +119,9 @@ TEST(ForEach, APlainTaskWaitsForAllAndAListPairsByValue) {
 
 TEST(ForEach, WaitForAllIsSaid) {
   EXPECT_THAT(
-      lines_of(kLoad +
-               R"(  - {id: history, template: merge_history, needs: [load], for_each: {values: [a, z], wait_for: all}, with: {from: "raw.${each}", to: "stage.${each}"}}
+      lines_of(
+          kLoad +
+          R"(  - {id: history, template: merge_history, needs: [load], for_each: {values: [a, z], wait_for: all}, with: {from: "raw.${each}", to: "stage.${each}"}}
 )"),
       ElementsAre("history[a]: stage.a ← load[a] load[b]", "history[z]: stage.z ← load[a] load[b]",
                   "load[a]: raw.a ← ", "load[b]: raw.b ← "));
@@ -125,8 +129,9 @@ TEST(ForEach, WaitForAllIsSaid) {
 
 TEST(ForEach, AValueWithoutItsPairIsAFault) {
   EXPECT_THAT(
-      lines_of(kLoad +
-               R"(  - {id: history, template: merge_history, needs: [load], for_each: [a, z], with: {from: "raw.${each}", to: "stage.${each}"}}
+      lines_of(
+          kLoad +
+          R"(  - {id: history, template: merge_history, needs: [load], for_each: [a, z], with: {from: "raw.${each}", to: "stage.${each}"}}
 )"),
       ElementsAre("flows/airports.yaml:4 task 'history[z]' of flow 'f': it needs 'load' of the "
                   "same value, and that has no 'z' | give both the same values (same_as: load), or "
@@ -134,8 +139,7 @@ TEST(ForEach, AValueWithoutItsPairIsAFault) {
 }
 
 /// The one fault of a task with this for_each.
-std::string fault_of_list(const std::string& for_each,
-                          const std::string& to = "raw.${each}") {
+std::string fault_of_list(const std::string& for_each, const std::string& to = "raw.${each}") {
   const auto lines =
       lines_of("  - id: load\n    template: ingest_files\n    for_each: " + for_each +
                "\n    with: {from: landing/x, to: \"" + to + "\"}\n");
@@ -144,8 +148,7 @@ std::string fault_of_list(const std::string& for_each,
 
 TEST(ForEach, BadListsAreToldWithTheirPlace) {
   const std::string at = "flows/airports.yaml:5 task 'load' of flow 'f': ";
-  EXPECT_EQ(fault_of_list("[]"),
-            at + "for_each has no value | name one, or take for_each away");
+  EXPECT_EQ(fault_of_list("[]"), at + "for_each has no value | name one, or take for_each away");
   EXPECT_EQ(fault_of_list("[a, b, a]"),
             at + "value 3 of for_each: it is value 1 again | take one of them away");
   EXPECT_EQ(fault_of_list("[{id: a, x: 1}, {name: a}]", "raw.${each.id}"),
@@ -165,8 +168,7 @@ TEST(ForEach, BadListsAreToldWithTheirPlace) {
                  "letters, digits, '_', '-' and '.', at most 100");
   EXPECT_EQ(fault_of_list("orders"),
             at + "for_each is no list | write for_each: [orders, customers]");
-  EXPECT_EQ(fault_of_list("{value: [a]}"),
-            at + "for_each has no 'value' | did you mean 'values'?");
+  EXPECT_EQ(fault_of_list("{value: [a]}"), at + "for_each has no 'value' | did you mean 'values'?");
   EXPECT_EQ(fault_of_list("{wait_for: all}"),
             at + "for_each says no values | it takes one of values, tables and same_as");
   EXPECT_EQ(fault_of_list("{values: [a], same_as: b}"),
@@ -193,18 +195,20 @@ TEST(ForEach, BadUsesOfTheValueAreToldWithTheirPlace) {
   EXPECT_EQ(fault_of_list("[{id: a, b: [c]}]", "raw.${each.b}"),
             at + "'${each.b}' is a list, which no text can hold | let it stand alone, as the whole "
                  "value");
-  EXPECT_EQ(fault_of_list("[a, b]", "raw.x"),
-            "flows/airports.yaml:5 task 'load' of flow 'f': nothing in the task says ${each}: every "
-            "value would do the same | write ${each}, or ${each.field} where the values are maps");
+  EXPECT_EQ(
+      fault_of_list("[a, b]", "raw.x"),
+      "flows/airports.yaml:5 task 'load' of flow 'f': nothing in the task says ${each}: every "
+      "value would do the same | write ${each}, or ${each.field} where the values are maps");
   EXPECT_EQ(fault_of_list("[Orders, orders]"),
             "flows/airports.yaml:6 task 'load[orders]' of flow 'f': it writes raw.orders, as "
             "'load[Orders]' does | each value of for_each has a target of its own: write ${each} "
             "into it");
-  EXPECT_THAT(lines_of("  - {id: a, template: ingest_files, with: {from: \"landing/${each}\", to: "
-                       "raw.a}}\n"),
-              ElementsAre("flows/airports.yaml:3 task 'a' of flow 'f': '${each}' stands outside of "
-                          "a task with for_each | it is the value of a task's for_each; no variable "
-                          "can be called each"));
+  EXPECT_THAT(
+      lines_of("  - {id: a, template: ingest_files, with: {from: \"landing/${each}\", to: "
+               "raw.a}}\n"),
+      ElementsAre("flows/airports.yaml:3 task 'a' of flow 'f': '${each}' stands outside of "
+                  "a task with for_each | it is the value of a task's for_each; no variable "
+                  "can be called each"));
   EXPECT_THAT(lines_of("  - {id: \"a[b]\", template: ingest_files, with: {from: landing/x, to: "
                        "raw.a}}\n"),
               ElementsAre("flows/airports.yaml:3 task 'a[b]' of flow 'f': brackets in an id are "
@@ -212,10 +216,12 @@ TEST(ForEach, BadUsesOfTheValueAreToldWithTheirPlace) {
 }
 
 TEST(ForEach, TwoListsMayWriteOneDataset) {
-  EXPECT_THAT(lines_of(kLoad +
-                       R"(  - {id: more, template: ingest_files, for_each: [a], with: {from: "landing/m_${each}", to: "raw.${each}"}}
+  EXPECT_THAT(
+      lines_of(
+          kLoad +
+          R"(  - {id: more, template: ingest_files, for_each: [a], with: {from: "landing/m_${each}", to: "raw.${each}"}}
 )"),
-              ElementsAre("load[a]: raw.a ← ", "load[b]: raw.b ← ", "more[a]: raw.a ← "));
+      ElementsAre("load[a]: raw.a ← ", "load[b]: raw.b ← ", "more[a]: raw.a ← "));
 }
 
 TEST(ForEach, ACompositeIsMadeForEachValue) {
@@ -244,12 +250,12 @@ tasks:
   std::vector<std::string> lines;
   for (const auto& task : expanded->configuration.flows.front().tasks)
     lines.push_back(fmt::format("{} ← {}", task.task_id, fmt::join(task.needs, " ")));
-  EXPECT_THAT(lines, ElementsAre("load[a].history ← load[a].ingest", "load[a].ingest ← ",
-                                 "load[b.c].history ← load[b.c].ingest", "load[b.c].ingest ← ",
-                                 "next[a].history ← next[a].ingest",
-                                 "next[a].ingest ← load[a].history",
-                                 "next[b.c].history ← next[b.c].ingest",
-                                 "next[b.c].ingest ← load[b.c].history"));
+  EXPECT_THAT(
+      lines,
+      ElementsAre("load[a].history ← load[a].ingest", "load[a].ingest ← ",
+                  "load[b.c].history ← load[b.c].ingest", "load[b.c].ingest ← ",
+                  "next[a].history ← next[a].ingest", "next[a].ingest ← load[a].history",
+                  "next[b.c].history ← next[b.c].ingest", "next[b.c].ingest ← load[b.c].history"));
 }
 
 TEST(ForEach, TheOrderOfValuesIsNoPartOfAVersion) {
@@ -275,28 +281,63 @@ TEST(ForEach, TablesStayAsWrittenUntilTheyAreLookedUp) {
   - {id: load, template: ingest_files, for_each: {tables: {connection: warehouse, like: "public.*"}}, with: {from: "landing/${each.table}", to: "raw.${each.table}"}}
   - {id: next, template: merge_history, for_each: {same_as: load}, needs: [load], with: {from: "raw.${each.table}", to: "stage.${each.table}"}}
 )";
-  EXPECT_THAT(lines_of(tasks), ElementsAre("load: raw.${each.table} ← ",
-                                           "next: stage.${each.table} ← load"));
+  EXPECT_THAT(lines_of(tasks),
+              ElementsAre("load: raw.${each.table} ← ", "next: stage.${each.table} ← load"));
   auto files = sample::files();
   files["flows/airports.yaml"] = "flow: f\ntasks:\n" + tasks;
   auto project = read_project(files);
   ASSERT_TRUE(project);
-  auto& load = project->configuration.flows[0].tasks[0];
-  const auto pattern = table_pattern(load);
+  const auto pattern = table_pattern(project->configuration.flows[0].tasks[0]);
   ASSERT_TRUE(pattern && *pattern);
   EXPECT_EQ((*pattern)->connection, "warehouse");
-  set_tables(load, {Json{{"id", "public.a"}, {"table", "a"}},
-                    Json{{"id", "x"}, {"table", "${each} $${BEST}"}}});
-  const auto resolved = resolve(project->configuration, {}, project->places, sample::builtin());
+  Variables variables;
+  variables.tables[{"f", "load"}] = {Json{{"id", "public.a"}, {"table", "a"}},
+                                     Json{{"id", "x"}, {"table", "${each} $${BEST}"}}};
+  const auto resolved =
+      resolve(project->configuration, variables, project->places, sample::builtin());
   ASSERT_TRUE(resolved) << to_line(resolved.error().front());
   std::vector<std::string> lines;
   for (const auto& task : resolved->flows[0].tasks)
     lines.push_back(fmt::format("{}: {} ← {}", task.task_id, task.params.value("to", ""),
                                 fmt::join(task.needs, " ")));
-  EXPECT_THAT(lines,
-              ElementsAre("load[public.a]: raw.a ← ", "load[x]: raw.${each} $${BEST} ← ",
-                          "next[public.a]: stage.a ← load[public.a]",
-                          "next[x]: stage.${each} $${BEST} ← load[x]"));
+  EXPECT_THAT(lines, ElementsAre("load[public.a]: raw.a ← ", "load[x]: raw.${each} $${BEST} ← ",
+                                 "next[public.a]: stage.a ← load[public.a]",
+                                 "next[x]: stage.${each} $${BEST} ← load[x]"));
+}
+
+TEST(ForEach, TablesThatWereFoundArePartOfTheVersion) {
+  auto files = sample::files();
+  files["flows/airports.yaml"] = R"(flow: f
+tasks:
+  - {id: load, template: ingest_files, for_each: {tables: {connection: warehouse, like: "public.*"}}, with: {from: "landing/${each.table}", to: "raw.${each.table}"}}
+  - {id: next, template: merge_history, needs: [load], with: {from: raw.x, to: stage.x}}
+)";
+  const auto project = read_project(files);
+  ASSERT_TRUE(project);
+  const auto folder = sample::folder(files);
+  const auto version_with = [&](const std::vector<Json>& tables) {
+    VersionInputs inputs{folder.get(), {}, sample::builtin(), &project->places};
+    inputs.variables.tables[{"f", "load"}] = tables;
+    return *make_version(project->configuration, inputs);
+  };
+  const Json a = {{"id", "public.a"}, {"table", "a"}};
+  const Version one = version_with({a});
+  EXPECT_EQ(tables_of(one.content), (FoundTables{{{"f", "load"}, {a}}}));
+  EXPECT_EQ(one.configuration.flows[0].tasks[0].task_id, "load[public.a]");
+  EXPECT_NE(one.hash, version_with({a, Json{{"id", "b"}, {"table", "b"}}}).hash);
+  const Version none = version_with({});
+  ASSERT_EQ(none.configuration.flows[0].tasks.size(), 1U) << "nothing is there, so nothing is done";
+  EXPECT_TRUE(none.configuration.flows[0].tasks[0].needs.empty());
+  EXPECT_FALSE(none.content.contains("tables"));
+}
+
+TEST(TablePattern, IsOfGlobsOverSchemaAndTable) {
+  const TablePattern pattern{"shop", {"public.*", "a/b.c"}, {"public.tmp_*"}, false};
+  EXPECT_TRUE(is_meant(pattern, "public.orders"));
+  EXPECT_TRUE(is_meant(pattern, "public.a/b [c]")) << "a table may be called so";
+  EXPECT_TRUE(is_meant(pattern, "a/b.c"));
+  EXPECT_FALSE(is_meant(pattern, "public.tmp_x"));
+  EXPECT_FALSE(is_meant(pattern, "private.orders"));
 }
 
 TEST(LabelOfText, IsTheTextWhereItCanBe) {
@@ -327,7 +368,7 @@ TEST(ForEach, RandomValuesMakeSafeIdsOfTheirOwn) {
     task.for_each = Json(texts);
     flow.tasks = {task};
     Faults faults;
-    const auto all = read_repeats(flow, Places(), faults).at("load").values;
+    const auto all = read_repeats(flow, {}, Places(), faults).at("load").values;
     RC_ASSERT(faults.empty());
     RC_ASSERT(all.size() == texts.size());
     std::set<std::string> labels;

@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/pattern.h"
 #include "base/redact.h"
+#include "config/for_each.h"
 #include "config/lint_notifications.h"
 #include "config/user_templates.h"
 #include "database/postgres.h"
@@ -92,6 +93,7 @@ class Linter {
     for (const auto& task : flow.tasks) {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
       lint_needs(flow, task);
+      lint_pattern(task);
     }
     lint_cycles(flow);
   }
@@ -335,6 +337,17 @@ class Linter {
               hint_for(need, "tasks", others));
       }
     }
+  }
+
+  /// Tables by pattern come from a database that can be read.
+  void lint_pattern(const Task& task) {
+    const auto pattern = table_pattern(task);
+    if (!pattern || !*pattern || is_open((*pattern)->connection)) return;
+    const auto reads = std::ranges::find(inputs_.builtin, "ingest_database", &task::Template::name);
+    const Param* param = reads == inputs_.builtin.end() ? nullptr : reads->find_param("connection");
+    const Subject subject{
+        "task", {task.flow_id, task.task_id}, {"for_each", "tables", "connection"}};
+    lint_connection(subject, (*pattern)->connection, param == nullptr ? Param() : *param);
   }
 
   /// One fault per cycle, with its tasks in order.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "config/for_each.h"
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
 
@@ -182,9 +181,9 @@ bool says_each(const Json& value) {
 /// The tasks of a flow as they run: of one with for_each, one a value.
 class TaskResolver {
  public:
-  TaskResolver(Resolver& resolver, const model::Configuration& configuration,
-               std::span<const task::Template> builtin)
-      : resolver_(resolver), configuration_(configuration), builtin_(builtin) {}
+  TaskResolver(Resolver& resolver, const FoundTables& tables,
+               const model::Configuration& configuration, std::span<const task::Template> builtin)
+      : resolver_(resolver), tables_(tables), configuration_(configuration), builtin_(builtin) {}
 
   void run(model::Flow& flow) {
     for (auto& task : flow.tasks) {
@@ -195,7 +194,7 @@ class TaskResolver {
             resolver_.places(), subject.in("id"),
             "brackets in an id are those of the tasks that for_each makes", "write another id"));
     }
-    const Repeats repeats = read_repeats(flow, resolver_.places(), resolver_.faults);
+    const Repeats repeats = read_repeats(flow, tables_, resolver_.places(), resolver_.faults);
     Needs needs(repeats, resolver_.places(), resolver_.faults);
     std::vector<model::Task> tasks;
     for (const auto& task : flow.tasks) {
@@ -239,6 +238,7 @@ class TaskResolver {
   }
 
   Resolver& resolver_;
+  const FoundTables& tables_;
   const model::Configuration& configuration_;
   std::span<const task::Template> builtin_;
 };
@@ -294,7 +294,7 @@ Checked<model::Configuration> resolve(model::Configuration configuration,
                   configuration.defaults);
     for (auto& flow : configuration.flows) {
       resolve_flow(resolver, flow);
-      TaskResolver(resolver, configuration, builtin).run(flow);
+      TaskResolver(resolver, variables.tables, configuration, builtin).run(flow);
     }
   }
   if (!resolver.faults.empty()) return std::unexpected(std::move(resolver.faults));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/environment.h"
+#include "config/for_each.h"
 #include "config/places.h"
 #include "model/configuration.h"
 #include "task/template.h"
@@ -18,6 +19,7 @@ namespace weir::config {
 struct Variables {
   const Environment* environment = nullptr;  ///< May be nullptr: none.
   std::map<std::string, std::string> given;  ///< --var name=value
+  FoundTables tables = {};                   ///< What patterns of for_each mean at this moment.
 
   std::optional<std::string> get(const std::string& name) const;
 };

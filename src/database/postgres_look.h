@@ -24,6 +24,13 @@ struct ServerLook {
 };
 Result<ServerLook> look_at_server(Postgres& connection);
 
+struct ColumnLook {
+  std::string name;
+  std::string type;  ///< As the database calls it: `timestamp without time zone`
+  bool is_nullable = true;
+  bool operator==(const ColumnLook&) const = default;
+};
+
 struct TableLook {
   std::string table;  ///< `schema.table`
   std::string kind;  ///< `table`, `partitioned table`, `view`, `materialized view`, `foreign table`
@@ -31,8 +38,10 @@ struct TableLook {
   bool is_readable = false;
   std::vector<std::string> key;      ///< The primary key.
   std::vector<std::string> cursors;  ///< Columns that may tell what changed, the likeliest first.
+  std::vector<ColumnLook> columns = {};
 };
-/// Tables and views outside of the server's own schemas, by name.
+/// Tables and views outside of the server's own schemas, by name. Partitions are no tables of their
+/// own: the table that they are of has their rows.
 Result<std::vector<TableLook>> discover_tables(Postgres& connection);
 
 }  // namespace weir::database

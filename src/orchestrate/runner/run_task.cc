@@ -106,6 +106,9 @@ Status find_or_start(const Services& services, const Pin& pin, const TaskRequest
   run.params = request.params;
   WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*of.flow, run.run_id)));
   of.run = started.run;
+  if (started.is_new) {
+    WEIR_TRY(tell_warnings(services, of.pinned, of.run.run_id));
+  }
   // Somebody else was faster, with another configuration: that one holds.
   if (of.run.config_hash == of.pinned.hash) return {};
   WEIR_ASSIGN(of.pinned, pin(of.run.config_hash));
