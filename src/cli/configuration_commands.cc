@@ -4,6 +4,7 @@
 
 #include "base/redact.h"
 #include "cli/commands.h"
+#include "cli/init_from_database.h"
 #include "cli/project.h"
 #include "config/first_project.h"
 #include "config/for_each.h"
@@ -155,6 +156,20 @@ Result<int> init(Session& session, const std::string& from_folder) {
   return 0;
 }
 
+Result<int> init_from_database(Session& session, const FromDatabase& request) {
+  WEIR_ASSIGN(const auto files, project_of_database(session, request));
+  for (const auto& [name, text] : files) {
+    WEIR_TRY(write_new(session, session.folder(), name, text));
+  }
+  const std::string flow = files.begin()->first.starts_with("flows/")
+                               ? files.begin()->first
+                               : std::next(files.begin())->first;
+  const std::string id = std::filesystem::path(flow).stem().string();
+  session.say(fmt::format("next: look through {}, then `weir validate` and `weir run {} --apply`",
+                          flow, id));
+  return 0;
+}
+
 }  // namespace
 
 void add_configuration_commands(CLI::App& app, Chosen& chosen) {
@@ -165,8 +180,20 @@ void add_configuration_commands(CLI::App& app, Chosen& chosen) {
   auto is_rows = std::make_shared<bool>(false);
   init_command->add_flag("--rows", *is_rows,
                          "The catalog's tables alone, for a project of rows without YAML");
-  init_command->callback([&chosen, folder, is_rows] {
-    chosen.action = [=](Session& s) { return *is_rows ? init_rows(s) : init(s, *folder); };
+  auto request = std::make_shared<FromDatabase>();
+  auto* from_database = init_command->add_option(
+      "--from-db", request->from,
+      "Database to start from, postgresql://user@host/database or a connection of the project: "
+      "its tables, with keys and what tells changes");
+  init_command
+      ->add_option("--tables", request->tables,
+                   "Those alone: schema.table, or globs such as 'sales.*'")
+      ->needs(from_database);
+  init_command->callback([&chosen, folder, is_rows, request] {
+    chosen.action = [=](Session& s) {
+      if (!request->from.empty()) return init_from_database(s, *request);
+      return *is_rows ? init_rows(s) : init(s, *folder);
+    };
   });
 
   app.add_subcommand("validate", "Check the project; every fault with its place")

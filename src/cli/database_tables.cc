@@ -29,8 +29,7 @@ Result<std::vector<database::TableLook>> tables_of_database(Session& session,
     return fail_with_hint(ErrorCode::kUnsupported,
                           fmt::format("tables of a connection of kind '{}' cannot be listed", kind),
                           "name a connection of kind postgres");
-  WEIR_ASSIGN(const Json options,
-              session.resolve_secrets()(connection, *session.wiring().cancel));
+  WEIR_ASSIGN(const Json options, session.resolve_secrets()(connection, *session.wiring().cancel));
   database::PostgresOptions how;
   WEIR_ASSIGN(how.settings, database::read_postgres_settings(options));
   how.clock = session.wiring().clock;
@@ -41,8 +40,7 @@ Result<std::vector<database::TableLook>> tables_of_database(Session& session,
 
 std::string change_column(const database::TableLook& table) {
   for (const auto& name : table.cursors) {
-    const auto column =
-        std::ranges::find(table.columns, name, &database::ColumnLook::name);
+    const auto column = std::ranges::find(table.columns, name, &database::ColumnLook::name);
     if (column != table.columns.end() && is_instant(column->type) && !column->is_nullable &&
         is_called_as_changed(name))
       return name;
@@ -53,14 +51,13 @@ std::string change_column(const database::TableLook& table) {
 Json each_of_table(const database::TableLook& table) {
   const auto dot = table.table.find('.');
   const std::string cursor = change_column(table);
-  Json each = {
-      {"id", config::label_of_text(table.table)},
-      {"name", table.table},
-      {"schema", dot == std::string::npos ? "" : table.table.substr(0, dot)},
-      {"table", dot == std::string::npos ? table.table : table.table.substr(dot + 1)},
-      {"kind", table.kind},
-      {"key", table.key},
-      {"mode", cursor.empty() ? "full" : "incremental"}};
+  Json each = {{"id", config::label_of_text(table.table)},
+               {"name", table.table},
+               {"schema", dot == std::string::npos ? "" : table.table.substr(0, dot)},
+               {"table", dot == std::string::npos ? table.table : table.table.substr(dot + 1)},
+               {"kind", table.kind},
+               {"key", table.key},
+               {"mode", cursor.empty() ? "full" : "incremental"}};
   if (table.key.empty()) each["key"] = nullptr;
   if (!cursor.empty()) each["cursor"] = cursor;
   return each;

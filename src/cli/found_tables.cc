@@ -41,10 +41,7 @@ class Lookup {
  public:
   Lookup(Session& session, const model::Configuration& configuration,
          const config::Variables& variables, const config::Places& places)
-      : session_(session),
-        configuration_(configuration),
-        variables_(variables),
-        places_(places) {}
+      : session_(session), configuration_(configuration), variables_(variables), places_(places) {}
 
   Result<std::vector<Json>> find(const model::Task& task, TablePattern pattern) {
     for (auto* texts : {&pattern.like, &pattern.except})
@@ -91,10 +88,9 @@ class Lookup {
   }
 
   Result<const std::vector<database::TableLook>*> tables_of(const std::string& connection_id) {
-    if (const auto known = asked_.find(connection_id); known != asked_.end())
-      return &known->second;
-    auto resolved = config::resolve(configuration_, variables_, places_, {},
-                                    config::Scope::kConnections);
+    if (const auto known = asked_.find(connection_id); known != asked_.end()) return &known->second;
+    auto resolved =
+        config::resolve(configuration_, variables_, places_, {}, config::Scope::kConnections);
     if (!resolved) return std::unexpected(config::as_one(resolved.error()));
     WEIR_ASSIGN(const Json connection,
                 inputs::connection_options(*resolved, session_.folder(), connection_id));

@@ -427,6 +427,9 @@ const Keys<Task>& task_keys() {
           .required("id", &Task::task_id, name("task"), "Name of the task within its flow.")
           .required("template", &Task::template_id, text(), "What it does: `weir template list`.")
           .optional("needs", &Task::needs, texts(), "Tasks that must have succeeded before.")
+          .optional("for_each", &Task::for_each, for_each_value(),
+                    "One task a value, which its parameters use as ${each} or ${each.field}: a "
+                    "list, or where the list comes from.")
           .optional("with", &Task::params, json_map(), "Parameters of the template.")
           .optional("engine", &Task::engine, text(), "Engine that executes it.")
           .optional("resources", &Task::resources, json_map(), "Threads, memory_limit and more.")
@@ -437,9 +440,6 @@ const Keys<Task>& task_keys() {
           .optional("timeout", &Task::timeout_ms, optional_duration(),
                     "Longest time of one attempt.")
           .optional("pool", &Task::pool, text(), "Pool whose slots it takes.")
-          .optional("for_each", &Task::for_each, for_each_value(),
-                    "One task a value, which its parameters use as ${each} or ${each.field}: a "
-                    "list, or where the list comes from.")
           .block();
   return kKeys;
 }

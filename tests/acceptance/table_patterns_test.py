@@ -186,7 +186,7 @@ class TablePatterns(unittest.TestCase):
         states = self.states()
         self.assertEqual(len(states), 10)
         odd = [task for task in states if task.startswith("load[public.Order_Items")]
-        self.assertRegex(odd[0], r"^load\[public\.Order_Items____HOME_-[0-9a-f]{8}\]$")
+        self.assertRegex(odd[0], r"^load\[public\.Order_Items___HOME_-[0-9a-f]{8}\]$")
         self.sql('CREATE SCHEMA old; CREATE TABLE old."A-B" (id int)')
         self.project.write("flows/shop.yaml", FLOW.replace('"public.*"', '["public.*", "old.*"]'))
         run = self.project.weir("run", "shop", "--apply", expect=2)
