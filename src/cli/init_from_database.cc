@@ -66,10 +66,10 @@ Result<model::Connection> connection_of_url(Session& session, const std::string&
 /// A connection of the project; its flow writes into the layers that a first project has.
 Result<model::Connection> connection_of_project(Session& session, const std::string& id) {
   if (!session.has_yaml())
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("'{}' is no URL, and there is no project in {}", id,
-                                      session.folder()),
-                          "write --from-db postgresql://user@host:5432/database");
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("'{}' is no URL, and there is no project in {}", id, session.folder()),
+        "write --from-db postgresql://user@host:5432/database");
   WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
   const auto* connection = configuration.find_connection(id);
   if (connection == nullptr) {
@@ -92,7 +92,8 @@ Result<model::Connection> connection_of_project(Session& session, const std::str
   return *connection;
 }
 
-Result<std::vector<TableLook>> tables_behind(Session& session, const model::Connection& connection) {
+Result<std::vector<TableLook>> tables_behind(Session& session,
+                                             const model::Connection& connection) {
   model::Configuration alone;
   alone.connections.push_back(connection);
   WEIR_ASSIGN(const Json options,
@@ -141,18 +142,16 @@ Status choose(const FromDatabase& request, std::vector<TableLook> all,
     project.tables.push_back({std::move(table), std::move(cursor)});
   }
   if (!project.tables.empty()) return {};
-  return fail_with_hint(ErrorCode::kNotFound, "there is no table that can be read",
-                        project.left_out.empty()
-                            ? "the database shows no table to this user"
-                            : fmt::format("left out: {}{}; views are taken by their whole name",
-                                          project.left_out.front().table,
-                                          project.left_out.size() > 1 ? ", …" : ""));
+  return fail_with_hint(
+      ErrorCode::kNotFound, "there is no table that can be read",
+      project.left_out.empty()
+          ? "the database shows no table to this user"
+          : fmt::format("left out: {}{}; views are taken by their whole name",
+                        project.left_out.front().table, project.left_out.size() > 1 ? ", …" : ""));
 }
 
 void say_what_was_chosen(Session& session, const config::DatabaseProject& project) {
-  const auto count = [&](auto is_one) {
-    return std::ranges::count_if(project.tables, is_one);
-  };
+  const auto count = [&](auto is_one) { return std::ranges::count_if(project.tables, is_one); };
   const auto increments = count([](const auto& table) { return !table.cursor.empty(); });
   const auto keyless = count([](const auto& table) { return table.look.key.empty(); });
   const auto total = std::ssize(project.tables);

@@ -87,7 +87,8 @@ class Renamed {
   bool has_any() const { return has_any_; }
 
   std::string name_of(const std::string& column) const {
-    const auto found = std::ranges::find(names_, column, &std::pair<std::string, std::string>::first);
+    const auto found =
+        std::ranges::find(names_, column, &std::pair<std::string, std::string>::first);
     return found == names_.end() ? column : found->second;
   }
 
@@ -158,8 +159,8 @@ Node value_of(const ChosenTable& chosen, const std::string& name, const std::str
 
 std::string why(const ChosenTable& chosen) {
   const TableLook& table = chosen.look;
-  std::string words = table.rows ? fmt::format("about {} rows", with_commas(*table.rows))
-                                 : "rows not counted yet";
+  std::string words =
+      table.rows ? fmt::format("about {} rows", with_commas(*table.rows)) : "rows not counted yet";
   if (table.kind != "table") words = fmt::format("{}, {}", in_comment(table.kind), words);
   if (!chosen.cursor.empty())
     words += fmt::format("; what changed, by {}", in_comment(chosen.cursor));
@@ -168,18 +169,20 @@ std::string why(const ChosenTable& chosen) {
   if (table.key.empty()) words += "; NO KEY: no history";
   std::vector<std::string> look;
   if (chosen.cursor.empty() && table.rows.value_or(0) >= kManyRows)
-    look.emplace_back("LOOK: large to be read whole; is there a column that grows with each change?");
+    look.emplace_back(
+        "LOOK: large to be read whole; is there a column that grows with each change?");
   if (has_local_times(table))
     look.emplace_back("LOOK: it has timestamps without a zone; are they UTC?");
   if (Renamed(table).has_any())
-    look.emplace_back("Columns are renamed: a history takes letters, digits and _ of names that are "
-                      "not its own.");
+    look.emplace_back(
+        "Columns are renamed: a history takes letters, digits and _ of names that are "
+        "not its own.");
   for (const auto& line : look) words += "\n" + line;
   return words;
 }
 
-Node list_of_tables(const std::vector<const ChosenTable*>& tables, const std::vector<std::string>& names,
-             const std::string& kind) {
+Node list_of_tables(const std::vector<const ChosenTable*>& tables,
+                    const std::vector<std::string>& names, const std::string& kind) {
   Node list = list_node();
   list.layout = Node::Layout::kBlock;
   for (size_t i = 0; i < tables.size(); ++i) {
@@ -244,7 +247,8 @@ class FlowText {
     model::Task task;
     task.task_id = id;
     task.template_id = "ingest_database";
-    task.params = Json{{"connection", project_.connection.connection_id}, {"to", "raw.${each.name}"}};
+    task.params =
+        Json{{"connection", project_.connection.connection_id}, {"to", "raw.${each.name}"}};
     for (const char* field : {"table", "query", "mode", "cursor", "lag", "timezone"})
       if (part.has(field, kind())) task.params[field] = fmt::format("${{each.{}:-}}", field);
     task.for_each = Json::array({"?"});  // its place; finish() writes the tables
@@ -268,12 +272,14 @@ class FlowText {
     const std::string id = task.find("id")->text;
     if (id == "load" || id == "load_without_key") {
       const Part& part = id == "load" ? keyed_ : keyless_;
-      if (Node* list = task.find("for_each")) *list = list_of_tables(part.tables, part.names, kind());
+      if (Node* list = task.find("for_each"))
+        *list = list_of_tables(part.tables, part.names, kind());
     }
     if (id == "load")
       task.comment =
           "Each table is one task, load[name], into a raw dataset of its own. An increment begins\n"
-          "`lag` before the newest row that was seen: longer than your longest transaction. It sees\n"
+          "`lag` before the newest row that was seen: longer than your longest transaction. It "
+          "sees\n"
           "no row that was deleted: where that matters, take mode, cursor and lag away, and write\n"
           "deletes: by_absence.";
     if (id == "load_without_key")
@@ -282,7 +288,8 @@ class FlowText {
           "columns tell one row from another, move the entry to `load`, with key: [column, …].";
     if (id == "history")
       task.comment =
-          "The history of each table (SCD2): a version a change, in stage. Of a table that is read\n"
+          "The history of each table (SCD2): a version a change, in stage. Of a table that is "
+          "read\n"
           "whole, a key that is gone is closed; more than 20 % at once wait for a person.";
     if (id == "prove") task.comment = "Proves that every row is where it was published.";
   }
@@ -373,11 +380,10 @@ std::vector<std::string> dataset_names(const std::vector<std::string>& tables) {
 
 Result<std::map<std::string, std::string>> write_database_project(const DatabaseProject& project) {
   if (project.tables.size() > kMostTables)
-    return fail_with_hint(
-        ErrorCode::kInvalidConfig,
-        fmt::format("{} tables are more than the {} that one flow takes", project.tables.size(),
-                    kMostTables),
-        "choose some with --tables, such as --tables 'sales.*'");
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("{} tables are more than the {} that one flow takes",
+                                      project.tables.size(), kMostTables),
+                          "choose some with --tables, such as --tables 'sales.*'");
   std::map<std::string, std::string> files;
   files["flows/" + project.connection.connection_id + ".yaml"] = FlowText(project).text();
   if (project.has_project) return files;

@@ -21,10 +21,13 @@ std::unexpected<Error> refuse(std::string message, std::string hint) {
 
 /// Names of libpq and of our options.
 const std::map<std::string, std::string>& known_options() {
-  static const std::map<std::string, std::string> kKnown = {
-      {"host", "host"}, {"hostaddr", "host"},       {"port", "port"},
-      {"user", "user"}, {"dbname", "database"},     {"sslmode", "sslmode"},
-      {"sslrootcert", "sslrootcert"}};
+  static const std::map<std::string, std::string> kKnown = {{"host", "host"},
+                                                            {"hostaddr", "host"},
+                                                            {"port", "port"},
+                                                            {"user", "user"},
+                                                            {"dbname", "database"},
+                                                            {"sslmode", "sslmode"},
+                                                            {"sslrootcert", "sslrootcert"}};
   return kKnown;
 }
 
