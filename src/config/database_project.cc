@@ -19,6 +19,7 @@ using database::TableLook;
 constexpr size_t kMostTables = 2000;  ///< What for_each takes.
 constexpr int64_t kManyRows = 10'000'000;
 constexpr size_t kMostListed = 50;
+constexpr size_t kMostNameBytes = 60;  ///< Of a schema or a table in the name of a dataset.
 constexpr const char* kLag = "10m";
 
 /// Names that raw datasets and histories have for columns of their own.
@@ -62,6 +63,7 @@ std::string plain_name(std::string_view text) {
     if (!is_rest_of_letter) name += is_word ? c : '_';
   }
   if (name.find_first_not_of('_') == std::string::npos) name = "table";
+  if (name.size() > kMostNameBytes) name.resize(kMostNameBytes);
   // That is the name of another table's rejected rows.
   return name.ends_with("__rejected") ? name + "_table" : name;
 }

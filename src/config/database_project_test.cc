@@ -40,7 +40,8 @@ std::span<const task::Template> builtin() {
   using Kind = model::OperationKind;
   static const std::array kAll = {
       task::Define<Read>("ingest_database", "Reads.")
-          .required("connection", &Read::connection, "The database.", task::connection({"postgres"}))
+          .required("connection", &Read::connection, "The database.",
+                    task::connection({"postgres"}))
           .optional("table", &Read::table, "Table.")
           .optional("query", &Read::query, "Query.")
           .produces("to", &Read::to, "Raw dataset.")
@@ -59,8 +60,7 @@ std::span<const task::Template> builtin() {
                 sample::internal::plans_nothing<Merge>),
       task::Define<Prove>("reconcile", "Proves.")
           .reconciles("datasets", &Prove::datasets, "Datasets.")
-          .plan(Kind::kReconcile, task::Batching::kChain,
-                sample::internal::plans_nothing<Prove>),
+          .plan(Kind::kReconcile, task::Batching::kChain, sample::internal::plans_nothing<Prove>),
   };
   return kAll;
 }
@@ -111,7 +111,8 @@ TEST(DatabaseProject, AnIncrementAWholeTableAndOneWithoutAKey) {
   auto products = table("public.products");
   products.columns.push_back({"seen", "timestamp without time zone", true});
   products.rows = 20'000'000;
-  auto tasks = tasks_of(shop({{table("public.audit", {}), ""}, {orders, "changed_at"}, {products, ""}}));
+  auto tasks =
+      tasks_of(shop({{table("public.audit", {}), ""}, {orders, "changed_at"}, {products, ""}}));
   ASSERT_EQ(tasks.size(), 6U);
   EXPECT_EQ(tasks["load[orders]"].params, (Json{{"connection", "shop"},
                                                 {"table", "public.orders"},
@@ -129,8 +130,8 @@ TEST(DatabaseProject, AnIncrementAWholeTableAndOneWithoutAKey) {
                                                   {"timezone", "UTC"}}));
   EXPECT_EQ(tasks["history[products]"].params["deletes"], "by_absence");
   EXPECT_EQ(tasks["load_without_key[audit]"].params["table"], "public.audit");
-  EXPECT_THAT(tasks["prove"].needs, ElementsAre("history[orders]", "history[products]",
-                                                "load_without_key[audit]"));
+  EXPECT_THAT(tasks["prove"].needs,
+              ElementsAre("history[orders]", "history[products]", "load_without_key[audit]"));
   const auto files = *write_database_project(shop({{products, ""}}));
   EXPECT_THAT(files.at("flows/shop.yaml"),
               HasSubstr("      # about 20,000,000 rows; whole each time: no timestamp tells what "
@@ -150,9 +151,10 @@ TEST(DatabaseProject, NamesThatAHistoryCannotHaveAreRenamedInAQuery) {
   odd.columns.push_back({"order id", "integer", true});
   odd.columns.push_back({"valid_from", "date", true});
   auto tasks = tasks_of(shop({{odd, ""}}));
-  EXPECT_EQ(tasks["load[order__items_]"].params["query"],
-            "SELECT \"Order ID\" AS \"order_id\", \"order id\" AS \"order_id_2\", \"valid_from\" AS "
-            "\"source_valid_from\" FROM \"public\".\"Order \"\"Items\"\"\"");
+  EXPECT_EQ(
+      tasks["load[order__items_]"].params["query"],
+      "SELECT \"Order ID\" AS \"order_id\", \"order id\" AS \"order_id_2\", \"valid_from\" AS "
+      "\"source_valid_from\" FROM \"public\".\"Order \"\"Items\"\"\"");
   EXPECT_EQ(tasks["history[order__items_]"].params["key"], Json::array({"order_id"}));
 }
 
@@ -167,8 +169,14 @@ TEST(DatabaseProject, MoreTablesThanOneFlowTakesAreRefused) {
 TEST(DatasetNames, AreOfTheTableAndOfTheSchemaWhereTwoShareOne) {
   EXPECT_THAT(dataset_names({"a.Orders", "b.orders", "b.Order Items", "b.заказы", "b.x__rejected",
                              "main", "c.a_orders"}),
-              ElementsAre("a_orders", "b_orders", "order_items", "table", "x__rejected_table", "main",
-                          "a_orders_2"));
+              ElementsAre("a_orders", "b_orders", "order_items", "table", "x__rejected_table",
+                          "main", "a_orders_2"));
+}
+
+TEST(DatasetNames, AreShortEnoughForADataset) {
+  const auto names = dataset_names({"s." + std::string(500, 'x'), "t." + std::string(501, 'x')});
+  EXPECT_EQ(names[0], "s_" + std::string(60, 'x'));
+  EXPECT_EQ(names[1], "t_" + std::string(60, 'x'));
 }
 
 /// Whatever tables and columns are called, the files load, lint, and make a task for each table.

@@ -341,13 +341,14 @@ class Linter {
 
   /// Tables by pattern come from a database that can be read.
   void lint_pattern(const Task& task) {
+    const Subject tables{"task", {task.flow_id, task.task_id}, {"for_each", "tables"}};
     const auto pattern = table_pattern(task);
-    if (!pattern || !*pattern || is_open((*pattern)->connection)) return;
+    if (!pattern) return fault(tables, pattern.error().message, pattern.error().hint);
+    if (!*pattern || is_open((*pattern)->connection)) return;
     const auto reads = std::ranges::find(inputs_.builtin, "ingest_database", &task::Template::name);
     const Param* param = reads == inputs_.builtin.end() ? nullptr : reads->find_param("connection");
-    const Subject subject{
-        "task", {task.flow_id, task.task_id}, {"for_each", "tables", "connection"}};
-    lint_connection(subject, (*pattern)->connection, param == nullptr ? Param() : *param);
+    lint_connection(tables.in("connection"), (*pattern)->connection,
+                    param == nullptr ? Param() : *param);
   }
 
   /// One fault per cycle, with its tasks in order.

@@ -17,13 +17,14 @@ Json options(std::string_view url) {
 }
 
 TEST(PostgresUrl, SaysTheOptionsOfAConnection) {
-  EXPECT_EQ(options("postgresql://ann@db.example.com:6543/shop?sslmode=verify-ca&sslrootcert=ca.pem"),
-            (Json{{"host", "db.example.com"},
-                  {"port", 6543},
-                  {"database", "shop"},
-                  {"user", "ann"},
-                  {"sslmode", "verify-ca"},
-                  {"sslrootcert", "ca.pem"}}));
+  EXPECT_EQ(
+      options("postgresql://ann@db.example.com:6543/shop?sslmode=verify-ca&sslrootcert=ca.pem"),
+      (Json{{"host", "db.example.com"},
+            {"port", 6543},
+            {"database", "shop"},
+            {"user", "ann"},
+            {"sslmode", "verify-ca"},
+            {"sslrootcert", "ca.pem"}}));
   EXPECT_EQ(options("postgres://a%40b@[::1]/my%20shop"),
             (Json{{"host", "::1"}, {"database", "my shop"}, {"user", "a@b"}}));
   EXPECT_EQ(options("postgresql:///shop?host=/run/postgresql&user=ann"),
@@ -42,8 +43,9 @@ TEST(PostgresUrl, APasswordIsRefusedAndShownNowhere) {
 }
 
 TEST(PostgresUrl, WhatCannotBeReadSaysTheForm) {
-  for (const auto* url : {"mysql://a@b/c", "postgresql://ann@db:x/shop", "postgresql://a:b:c@[/shop",
-                          "postgresql://db/shop", "postgresql://ann@db", "postgresql://ann@/shop"}) {
+  for (const auto* url :
+       {"mysql://a@b/c", "postgresql://ann@db:x/shop", "postgresql://a:b:c@[/shop",
+        "postgresql://db/shop", "postgresql://ann@db", "postgresql://ann@/shop"}) {
     const auto read = options_of_postgres_url(url);
     ASSERT_FALSE(read) << url;
     EXPECT_EQ(read.error().code, ErrorCode::kInvalidConfig);

@@ -14,7 +14,7 @@ GUIDE = ROOT / "docs/guide/from-a-database.md"
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text, city text, updated_at timestamptz NOT NULL);
 CREATE TABLE products (sku text PRIMARY KEY, price numeric(10,2), seen timestamp);
-CREATE TABLE order_lines (order_id int, line int, sku text, amount int, PRIMARY KEY (order_id, line));
+CREATE TABLE order_lines (order_id int, line int, sku text, amount int, changed_on timestamptz, PRIMARY KEY (order_id, line));
 CREATE TABLE audit_log (at timestamptz, what text);
 CREATE VIEW cities AS SELECT DISTINCT city FROM customers;
 INSERT INTO customers VALUES (1, 'Ann', 'Oslo', '2026-01-01'), (2, 'Bob', 'Bergen', '2026-01-01');

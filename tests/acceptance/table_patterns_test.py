@@ -1,10 +1,11 @@
 """`for_each: {tables: …}` over a real PostgreSQL: what a run finds, and what a retry keeps. Skipped where it is not installed."""
 import json
 import pathlib
+import re
 import sys
 import unittest
 
-from weir_project import Project
+from weir_project import ROOT, Project
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import postgres  # noqa: E402
@@ -191,6 +192,20 @@ class TablePatterns(unittest.TestCase):
         self.project.write("flows/shop.yaml", FLOW.replace('"public.*"', '["public.*", "old.*"]'))
         run = self.project.weir("run", "shop", "--apply", expect=2)
         self.assertIn("it writes raw.a-b, as 'load[old.A-B]' does", run.stderr)
+
+    def test_the_guide_does_what_it_says(self):
+        guide = (ROOT / "docs/guide/for-each.md").read_text()
+        named, by_pattern = re.findall(r"^```yaml\n(.*?)^```", guide, re.M | re.S)
+        self.sql("DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE refunds (id int PRIMARY KEY); "
+                 "CREATE TABLE audit (what text); INSERT INTO orders VALUES (1)")
+        self.project.write("flows/shop.yaml", named)
+        self.project.weir("run", "shop", "--apply")
+        self.assertEqual(set(self.states()), {f"{task}[{name}]" for task in ("load", "history") for name in ("customers", "orders", "refunds")})
+        self.project.write("flows/shop.yaml", "flow: shop\ntasks:\n" + by_pattern)
+        self.project.weir("run", "shop", "--apply")
+        self.assertEqual(set(self.states()), {f"{task}[public.{name}]" for task in ("load", "history")
+                                              for name in ("customers", "days", "orders", "refunds")})
+        self.assertEqual(self.query("SELECT count(*) AS n FROM stage.orders"), [{"n": 1}])
 
 
 if __name__ == "__main__":
