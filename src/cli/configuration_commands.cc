@@ -4,8 +4,10 @@
 
 #include "base/redact.h"
 #include "cli/commands.h"
+#include "cli/init_from_database.h"
 #include "cli/project.h"
 #include "config/first_project.h"
+#include "config/for_each.h"
 #include "config/json_schema.h"
 #include "config/project.h"
 #include "lake/first_look.h"
@@ -13,11 +15,26 @@
 namespace weir::cli {
 namespace {
 
+/// What no command without a database can check.
+Status say_patterns(Session& session) {
+  WEIR_ASSIGN(const auto open, open_configuration(session));
+  for (const auto& flow : open.configuration.flows)
+    for (const auto& task : flow.tasks) {
+      const auto pattern = config::table_pattern(task);
+      if (!pattern || !*pattern) continue;
+      session.say(fmt::format(
+          "flow {}, task {}: tables of '{}' like {} are looked up when a run starts", flow.flow_id,
+          task.task_id, (*pattern)->connection, fmt::join((*pattern)->like, ", ")));
+    }
+  return {};
+}
+
 Result<int> validate(Session& session) {
   WEIR_ASSIGN(auto faults, check_project(session));
   for (auto& fault : faults) fault = without_secrets(std::move(fault));
   if (faults.empty()) {
     session.say("the project is good");
+    WEIR_TRY(say_patterns(session));
     session.give({{"faults", Json::array()}});
     return 0;
   }
@@ -54,6 +71,7 @@ Result<int> plan(Session& session, bool prune) {
     session.give(config::to_json(made));
   else
     *session.wiring().out << config::to_text(made);
+  WEIR_TRY(say_patterns(session));
   return 0;
 }
 
@@ -138,6 +156,20 @@ Result<int> init(Session& session, const std::string& from_folder) {
   return 0;
 }
 
+Result<int> init_from_database(Session& session, const FromDatabase& request) {
+  WEIR_ASSIGN(const auto files, project_of_database(session, request));
+  for (const auto& [name, text] : files) {
+    WEIR_TRY(write_new(session, session.folder(), name, text));
+  }
+  const std::string flow = files.begin()->first.starts_with("flows/")
+                               ? files.begin()->first
+                               : std::next(files.begin())->first;
+  const std::string id = std::filesystem::path(flow).stem().string();
+  session.say(fmt::format("next: look through {}, then `weir validate` and `weir run {} --apply`",
+                          flow, id));
+  return 0;
+}
+
 }  // namespace
 
 void add_configuration_commands(CLI::App& app, Chosen& chosen) {
@@ -148,8 +180,21 @@ void add_configuration_commands(CLI::App& app, Chosen& chosen) {
   auto is_rows = std::make_shared<bool>(false);
   init_command->add_flag("--rows", *is_rows,
                          "The catalog's tables alone, for a project of rows without YAML");
-  init_command->callback([&chosen, folder, is_rows] {
-    chosen.action = [=](Session& s) { return *is_rows ? init_rows(s) : init(s, *folder); };
+  auto request = std::make_shared<FromDatabase>();
+  auto* from_database = init_command->add_option(
+      "--from-db", request->from,
+      "Database to start from, postgresql://user@host/database, mysql://…, sqlite:FILE or a "
+      "connection of the project: "
+      "its tables, with keys and what tells changes");
+  init_command
+      ->add_option("--tables", request->tables,
+                   "Those alone: schema.table, or globs such as 'sales.*'")
+      ->needs(from_database);
+  init_command->callback([&chosen, folder, is_rows, request] {
+    chosen.action = [=](Session& s) {
+      if (!request->from.empty()) return init_from_database(s, *request);
+      return *is_rows ? init_rows(s) : init(s, *folder);
+    };
   });
 
   app.add_subcommand("validate", "Check the project; every fault with its place")

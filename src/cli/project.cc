@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cli/found_tables.h"
 #include "config/lint.h"
 #include "config/plan.h"
 #include "config/project.h"
@@ -20,13 +21,6 @@ template <typename T>
 Result<T> one(config::Checked<T> checked) {
   if (!checked) return std::unexpected(config::as_one(checked.error()));
   return *std::move(checked);
-}
-
-Result<config::Variables> variables_of(Session& session) {
-  config::Variables variables;
-  variables.environment = session.wiring().environment;
-  WEIR_ASSIGN(variables.given, session.variables());
-  return variables;
 }
 
 Result<config::Project> load_yaml(Session& session) {
@@ -74,10 +68,17 @@ config::Faults check_settings(Session& session, const model::Configuration& conf
 }
 
 orchestrate::Pinned pinned_of(config::Version version) {
-  return {std::move(version.hash), std::move(version.configuration), std::move(version.files)};
+  return {std::move(version.hash), std::move(version.configuration), std::move(version.files), {}};
 }
 
 }  // namespace
+
+Result<config::Variables> variables_of(Session& session) {
+  config::Variables variables;
+  variables.environment = session.wiring().environment;
+  WEIR_ASSIGN(variables.given, session.variables());
+  return variables;
+}
 
 Result<std::string> project_catalog(Session& session) {
   WEIR_ASSIGN(const auto project, load_yaml(session));
@@ -102,7 +103,8 @@ Result<OpenProject> open_configuration(Session& session) {
 
 Result<model::Configuration> resolved_configuration(Session& session) {
   WEIR_ASSIGN(auto open, open_configuration(session));
-  WEIR_ASSIGN(const auto variables, variables_of(session));
+  WEIR_ASSIGN(auto variables, variables_of(session));
+  WEIR_ASSIGN(variables.tables, tables_as_seen(session, open.configuration));
   WEIR_ASSIGN(auto resolved, one(config::resolve(std::move(open.configuration), variables,
                                                  open.places, session.wiring().templates)));
   // What composites write belongs to the lake too; a template at fault is told by who runs it.
@@ -155,7 +157,8 @@ Status apply_plan(Session& session, const config::Plan& plan) {
   return config::apply(*catalog, plan, session.wiring().environment->get("USER").value_or(""));
 }
 
-Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first) {
+Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
+                                     bool applies_first) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   config::Places places;
   std::string reason = "sql";
@@ -175,14 +178,18 @@ Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first) {
   WEIR_ASSIGN(auto head, catalog->load_configuration());
   WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
   WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
-  WEIR_ASSIGN(const auto variables, variables_of(session));
+  WEIR_ASSIGN(auto variables, variables_of(session));
+  WEIR_ASSIGN(auto looked_up, look_up_tables(session, head, places, flow_id));
+  variables.tables = std::move(looked_up.tables);
   WEIR_ASSIGN(auto version, one(config::make_version(
                                 head, {folder, variables, session.wiring().templates, &places})));
   const auto faults = check_settings(session, version.configuration, places);
   if (!faults.empty()) return std::unexpected(config::as_one(faults));
   WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""),
                        reason));
-  return pinned_of(std::move(version));
+  auto pinned = pinned_of(std::move(version));
+  pinned.warnings = std::move(looked_up.warnings);
+  return pinned;
 }
 
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash) {

@@ -8,6 +8,7 @@
 #include "cli/session.h"
 #include "config/places.h"
 #include "config/plan.h"
+#include "config/resolve.h"
 #include "orchestrate/services.h"
 
 namespace weir::cli {
@@ -34,9 +35,14 @@ Result<std::vector<Error>> check_project(Session& session);
 Result<config::Plan> plan_project(Session& session, bool prune);
 Status apply_plan(Session& session, const config::Plan& plan);
 
-/// What a new run pins: the head of the catalog (for a YAML project nothing must be unapplied:
-/// kInvalidConfig shows the plan), checked, recorded as a config version, resolved and expanded.
-Result<orchestrate::Pinned> pin_head(Session& session, bool applies_first);
+/// Values of `--var` over the environment.
+Result<config::Variables> variables_of(Session& session);
+
+/// What a new run of a flow pins: the head of the catalog (for a YAML project nothing must be
+/// unapplied: kInvalidConfig shows the plan), checked, recorded as a config version, resolved and
+/// expanded; tables by pattern as the databases of the flow have them now.
+Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
+                                     bool applies_first);
 /// The same of a version that an earlier run pinned.
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash);
 

@@ -9,6 +9,7 @@
 #include "cli/run_view.h"
 #include "cli/table_text.h"
 #include "engine/error_json.h"
+#include "model/task_id.h"
 #include "orchestrate/runner.h"
 
 namespace weir::cli {
@@ -43,9 +44,18 @@ struct Shown {
   orchestrate::Services services;
 };
 
+/// A run that was started with the key keeps the configuration with which it started.
+Result<orchestrate::Pinned> pin_for(Session& session, const RunFlags& flags) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  if (!flags.run_key.empty()) {
+    WEIR_ASSIGN(const auto known, catalog->find_run(flags.flow, flags.run_key));
+    if (known) return pin_version(session, known->config_hash);
+  }
+  return pin_head(session, flags.flow, flags.applies);
+}
+
 Result<int> run(Session& session, const RunFlags& flags) {
-  WEIR_TRY(session.catalog());
-  WEIR_ASSIGN(const auto pinned, pin_head(session, flags.applies));
+  WEIR_ASSIGN(const auto pinned, pin_for(session, flags));
   Shown shown(session);
   orchestrate::RunRequest request;
   request.flow_id = flags.flow;
@@ -80,7 +90,7 @@ Result<int> retry(Session& session, const std::string& word, int64_t parallel) {
 Result<int> rerun(Session& session, const std::string& word, int64_t parallel) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(const auto pinned, pin_head(session, false));
+  WEIR_ASSIGN(const auto pinned, pin_head(session, run.flow_id, false));
   Shown shown(session);
   orchestrate::RunRequest request;
   request.flow_id = run.flow_id;
@@ -137,7 +147,13 @@ Result<int> runs(Session& session, const std::string& flow, int64_t limit) {
 Result<int> logs(Session& session, const std::string& word, const std::string& task) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(const auto lines, catalog->logs(run.run_id, task));
+  WEIR_ASSIGN(auto lines, catalog->logs(run.run_id, task));
+  if (lines.empty() && !task.empty()) {
+    // The name of a task with for_each stands for those of all its values.
+    WEIR_ASSIGN(lines, catalog->logs(run.run_id, ""));
+    std::erase_if(lines,
+                  [&](const auto& line) { return model::without_value(line.task_id) != task; });
+  }
   for (const auto& line : lines) {
     if (session.wants_json())
       session.give({{"at", format_instant(line.at_us)},
@@ -188,7 +204,7 @@ Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& re
   WEIR_TRY(session.catalog());
   Shown shown(session);
   const auto pin = [&](const std::string& hash) {
-    return hash.empty() ? pin_head(session, false) : pin_version(session, hash);
+    return hash.empty() ? pin_head(session, request.flow_id, false) : pin_version(session, hash);
   };
   WEIR_ASSIGN(const auto row,
               orchestrate::run_task(shown.services, pin, request, *session.wiring().cancel));
@@ -312,7 +328,8 @@ void add_run_commands(CLI::App& app, Chosen& chosen) {
   auto logs_word = std::make_shared<std::string>();
   auto* logs_command = app.add_subcommand("logs", "What a run wrote into its log");
   logs_command->add_option("run", *logs_word, "Run id or flow")->required();
-  logs_command->add_option("task", *task, "Only of this task");
+  logs_command->add_option("task", *task,
+                           "Only of this task; of one with for_each, those of all its values");
   logs_command->callback([&chosen, logs_word, task] {
     chosen.action = [=](Session& s) { return logs(s, *logs_word, *task); };
   });

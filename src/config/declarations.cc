@@ -389,6 +389,36 @@ Codec<Json> environments() {
           }};
 }
 
+/// Kept as it is written: for_each.h reads it, as it does that of a row.
+Codec<Json> for_each_value() {
+  Codec<Json> value = json_value();
+  value.schema = [] {
+    const Json text = {{"type", "string"}};
+    const Json texts = {{"type", Json::array({"string", "array"})}, {"items", text}};
+    const Json list = {
+        {"type", "array"},
+        {"minItems", 1},
+        {"items", {{"type", Json::array({"string", "number", "boolean", "object"})}}}};
+    const Json tables = {{"type", "object"},
+                         {"properties",
+                          {{"connection", text},
+                           {"like", texts},
+                           {"except", texts},
+                           {"views", {{"type", "boolean"}}}}},
+                         {"required", Json::array({"connection", "like"})},
+                         {"additionalProperties", false}};
+    const Json map = {{"type", "object"},
+                      {"properties",
+                       {{"values", list},
+                        {"tables", tables},
+                        {"same_as", text},
+                        {"wait_for", {{"enum", Json::array({"same", "all"})}}}}},
+                      {"additionalProperties", false}};
+    return Json{{"oneOf", Json::array({list, map})}};
+  };
+  return value;
+}
+
 }  // namespace
 
 const Keys<Task>& task_keys() {
@@ -397,6 +427,9 @@ const Keys<Task>& task_keys() {
           .required("id", &Task::task_id, name("task"), "Name of the task within its flow.")
           .required("template", &Task::template_id, text(), "What it does: `weir template list`.")
           .optional("needs", &Task::needs, texts(), "Tasks that must have succeeded before.")
+          .optional("for_each", &Task::for_each, for_each_value(),
+                    "One task a value, which its parameters use as ${each} or ${each.field}: a "
+                    "list, or where the list comes from.")
           .optional("with", &Task::params, json_map(), "Parameters of the template.")
           .optional("engine", &Task::engine, text(), "Engine that executes it.")
           .optional("resources", &Task::resources, json_map(), "Threads, memory_limit and more.")
@@ -407,7 +440,6 @@ const Keys<Task>& task_keys() {
           .optional("timeout", &Task::timeout_ms, optional_duration(),
                     "Longest time of one attempt.")
           .optional("pool", &Task::pool, text(), "Pool whose slots it takes.")
-          .optional("for_each", &Task::for_each, json_value(), "One task per value.")
           .block();
   return kKeys;
 }

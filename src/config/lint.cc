@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/pattern.h"
 #include "base/redact.h"
+#include "config/for_each.h"
 #include "config/lint_notifications.h"
 #include "config/user_templates.h"
 #include "database/source.h"
@@ -15,6 +16,7 @@
 #include "model/layer_name.h"
 #include "model/names.h"
 #include "model/readers.h"
+#include "model/task_id.h"
 #include "net/api_settings.h"
 #include "secrets/secrets.h"
 #include "storage/s3_settings.h"
@@ -91,8 +93,32 @@ class Linter {
     for (const auto& task : flow.tasks) {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
       lint_needs(flow, task);
+      lint_pattern(task);
     }
     lint_cycles(flow);
+  }
+
+  /// Two values of one for_each do not write one dataset: each has its own, and its own history.
+  void targets(const Flow& flow) {
+    struct Writer {
+      std::string value;  ///< The task of the value, without what a composite made of it.
+      std::string task_id;
+    };
+    std::map<std::string, Writer> writers;
+    for (const auto& task : flow.tasks) {
+      const auto bracket = task.task_id.find(']');
+      if (bracket == std::string::npos) continue;
+      const Writer writer{task.task_id.substr(0, bracket + 1), task.task_id};
+      const std::string family(model::written_task_id(task.task_id));
+      for (const auto& [param, target] : targets_of(task)) {
+        if (is_open(target)) continue;
+        const auto [first, is_new] = writers.emplace(family + '\n' + folded(target), writer);
+        if (is_new || first->second.value == writer.value) continue;
+        fault({"task", {flow.flow_id, task.task_id}, {"with", param}},
+              fmt::format("it writes {}, as '{}' does", target, first->second.task_id),
+              "each value of for_each has a target of its own: write ${each} into it");
+      }
+    }
   }
 
   /// What a composite became: faults are shown where the composite is used.
@@ -114,6 +140,23 @@ class Linter {
  private:
   void fault(const Subject& subject, const std::string& message, std::string hint = {}) {
     faults.push_back(fault_of(places_, subject, as_ + message, std::move(hint)));
+  }
+
+  /// Datasets and warehouse tables that a task writes, each by the parameter that names it.
+  std::vector<std::pair<std::string, std::string>> targets_of(const Task& task) const {
+    std::vector<std::pair<std::string, std::string>> targets;
+    const auto made = std::ranges::find(inputs_.builtin, task.template_id, &task::Template::name);
+    if (made == inputs_.builtin.end() || !task.params.is_object()) return targets;
+    const auto text = [&](const char* name) {
+      const auto found = task.params.find(name);
+      return found != task.params.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    for (const auto& param : made->params)
+      if (param.use == task::Use::kProduces && !text(param.name.c_str()).empty())
+        targets.emplace_back(param.name, text(param.name.c_str()));
+    if (made->operation == model::OperationKind::kLoadWarehouse)
+      targets.emplace_back("table", text("connection") + "." + text("table"));
+    return targets;
   }
 
   /// Sub-tasks are `<task>.<sub>`, and a task's own name may have dots.
@@ -295,6 +338,18 @@ class Linter {
               hint_for(need, "tasks", others));
       }
     }
+  }
+
+  /// Tables by pattern come from a database that can be read.
+  void lint_pattern(const Task& task) {
+    const Subject tables{"task", {task.flow_id, task.task_id}, {"for_each", "tables"}};
+    const auto pattern = table_pattern(task);
+    if (!pattern) return fault(tables, pattern.error().message, pattern.error().hint);
+    if (!*pattern || is_open((*pattern)->connection)) return;
+    const auto reads = std::ranges::find(inputs_.builtin, "ingest_database", &task::Template::name);
+    const Param* param = reads == inputs_.builtin.end() ? nullptr : reads->find_param("connection");
+    lint_connection(tables.in("connection"), (*pattern)->connection,
+                    param == nullptr ? Param() : *param);
   }
 
   /// One fault per cycle, with its tasks in order.
@@ -497,6 +552,7 @@ Faults lint(const Configuration& configuration, const LintInputs& inputs, const 
   if (!expanded) return std::move(expanded).error();
   for (const auto& flow : configuration.flows)
     linter.expanded(flow, *expanded->configuration.find_flow(flow.flow_id));
+  for (const auto& flow : expanded->configuration.flows) linter.targets(flow);
   return std::move(linter.faults);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include "model/task_id.h"
+
 namespace weir::config {
 namespace {
 
@@ -11,6 +13,13 @@ std::string joined(const Subject& subject, size_t steps) {
   for (const auto& part : subject.key) text += '\x1f' + part;
   for (size_t i = 0; i < steps; ++i) text += '\x1e' + subject.path[i];
   return text;
+}
+
+/// `load[orders]` was written as `load` (for_each.h).
+Subject as_written(Subject subject) {
+  if (subject.table == "task" && subject.key.size() == 2)
+    subject.key[1] = std::string(model::written_task_id(subject.key[1]));
+  return subject;
 }
 
 /// YAML's short words and the columns of the tables that they fill.
@@ -66,7 +75,8 @@ std::optional<Place> Places::in_file(const Subject& subject) const {
   return place_at(found->second.value);
 }
 
-Place Places::find(const Subject& subject, bool is_key) const {
+Place Places::find(const Subject& asked, bool is_key) const {
+  const Subject subject = places_.contains(joined(asked, 0)) ? asked : as_written(asked);
   for (size_t steps = subject.path.size() + 1; steps-- > 0;) {
     const auto found = places_.find(joined(subject, steps));
     if (found == places_.end()) continue;

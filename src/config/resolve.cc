@@ -1,6 +1,6 @@
 #include "config/resolve.h"
 
-#include <functional>
+#include <algorithm>
 #include <optional>
 
 #include "config/user_templates.h"
@@ -15,6 +15,30 @@ bool is_name(std::string_view text) {
   for (const char c : text)
     if (!is_name_start(c) && (c < '0' || c > '9')) return false;
   return true;
+}
+
+/// What `${each}` stands for while texts are resolved.
+struct Each {
+  const Json* value = nullptr;  ///< nullptr: outside of for_each, or it is not known yet:
+  bool is_open = false;         ///< then the words stay as they are.
+};
+
+/// A value in the middle of a text.
+Result<std::string> words_of(std::string_view words, const Json& value) {
+  if (value.is_structured())
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("'${{{}}}' is {}, which no text can hold", words,
+                                      value.is_array() ? "a list" : "a map"),
+                          "let it stand alone, as the whole value");
+  return value.is_null() ? "" : value.is_string() ? value.get<std::string>() : dump_json(value);
+}
+
+Result<Json> resolve_each(std::string_view words, const Each& each) {
+  if (each.value != nullptr) return value_of_each(words, *each.value);
+  if (each.is_open) return Json(fmt::format("${{{}}}", words));
+  return fail_with_hint(ErrorCode::kInvalidConfig,
+                        fmt::format("'${{{}}}' stands outside of a task with for_each", words),
+                        "it is the value of a task's for_each; no variable can be called each");
 }
 
 /// What stands between the braces.
@@ -36,6 +60,40 @@ Result<std::string> value_of(std::string_view words, const Variables& variables)
                   name));
 }
 
+/// A text; `${each}` alone in one gives its value as it is.
+Result<Json> resolve_value(std::string_view text, const Variables& variables, const Each& each) {
+  const std::string_view whole = text;
+  std::string out;
+  while (!text.empty()) {
+    const auto at = text.find("${");
+    out += text.substr(0, at);
+    if (at == std::string_view::npos) break;
+    if (at > 0 && text[at - 1] == '$') {
+      out.back() = '$';
+      out += '{';
+      text.remove_prefix(at + 2);
+      continue;
+    }
+    const auto end = text.find('}', at);
+    if (end == std::string_view::npos)
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("'{}' has no '}}'", text.substr(at, 40)),
+                            "write $${ for a text that has ${ in it");
+    const std::string_view words = text.substr(at + 2, end - at - 2);
+    if (is_each(words)) {
+      WEIR_ASSIGN(Json value, resolve_each(words, each));
+      if (words.size() + 3 == whole.size()) return value;
+      WEIR_ASSIGN(const std::string part, words_of(words, value));
+      out += part;
+    } else {
+      WEIR_ASSIGN(const std::string value, value_of(words, variables));
+      out += value;
+    }
+    text.remove_prefix(end + 1);
+  }
+  return Json(std::move(out));
+}
+
 /// Resolves texts and keeps the faults with their places.
 class Resolver {
  public:
@@ -43,19 +101,32 @@ class Resolver {
       : variables_(variables), places_(places) {}
 
   Faults faults;
+  Each each;
+
+  const Places& places() const { return places_; }
 
   void text(const Subject& subject, std::string& value) {
     if (value.find("${") == std::string::npos) return;
-    auto resolved = resolve_text(value, variables_);
-    if (resolved)
-      value = *std::move(resolved);
+    auto resolved = resolve_value(value, variables_, each);
+    if (resolved && resolved->is_string())
+      value = resolved->get<std::string>();
+    else if (!resolved)
+      fault(subject, resolved.error());
+    else if (auto words = words_of("each", *resolved); words)
+      value = *std::move(words);
     else
-      faults.push_back(fault_of(places_, subject, resolved.error().message, resolved.error().hint));
+      fault(subject, words.error());
   }
 
   void json(const Subject& subject, Json& value) {
     if (value.is_string()) {
-      text(subject, value.get_ref<std::string&>());
+      const auto& words = value.get_ref<const std::string&>();
+      if (words.find("${") == std::string::npos) return;
+      auto resolved = resolve_value(words, variables_, each);
+      if (resolved)
+        value = *std::move(resolved);
+      else
+        fault(subject, resolved.error());
     } else if (value.is_object()) {
       for (auto& [key, item] : value.items()) json(subject.in(key), item);
     } else if (value.is_array()) {
@@ -64,6 +135,10 @@ class Resolver {
   }
 
  private:
+  void fault(const Subject& subject, const Error& error) {
+    faults.push_back(fault_of(places_, subject, error.message, error.hint));
+  }
+
   const Variables& variables_;
   const Places& places_;
 };
@@ -88,10 +163,85 @@ void resolve_task(Resolver& resolver, model::Task& task, const std::vector<task:
   for (const auto& param : params)
     if (task.params.contains(param.name))
       retype(param, before[param.name], task.params[param.name]);
+  // `${each.field:-}` of a value without the field: the parameter is not said.
+  if (before.is_object())
+    for (const auto& [name, value] : before.items())
+      if (value.is_string() && task.params[name].is_null()) task.params.erase(name);
   resolver.text(subject.in("engine"), task.engine);
   resolver.json(subject.in("resources"), task.resources);
-  resolver.json(subject.in("for_each"), task.for_each);
 }
+
+bool says_each(const Json& value) {
+  if (value.is_string())
+    return value.get_ref<const std::string&>().find("${each") != std::string::npos;
+  if (!value.is_structured()) return false;
+  return std::ranges::any_of(value, [](const Json& item) { return says_each(item); });
+}
+
+/// The tasks of a flow as they run: of one with for_each, one a value.
+class TaskResolver {
+ public:
+  TaskResolver(Resolver& resolver, const FoundTables& tables,
+               const model::Configuration& configuration, std::span<const task::Template> builtin)
+      : resolver_(resolver), tables_(tables), configuration_(configuration), builtin_(builtin) {}
+
+  void run(model::Flow& flow) {
+    for (auto& task : flow.tasks) {
+      const Subject subject{"task", {flow.flow_id, task.task_id}, {}};
+      resolver_.json(subject.in("for_each"), task.for_each);
+      if (task.task_id.find_first_of("[]") != std::string::npos)
+        resolver_.faults.push_back(fault_of(
+            resolver_.places(), subject.in("id"),
+            "brackets in an id are those of the tasks that for_each makes", "write another id"));
+    }
+    const Repeats repeats = read_repeats(flow, tables_, resolver_.places(), resolver_.faults);
+    Needs needs(repeats, resolver_.places(), resolver_.faults);
+    std::vector<model::Task> tasks;
+    for (const auto& task : flow.tasks) {
+      const auto params = params_of(configuration_, task.template_id, builtin_);
+      const auto& known = params ? *params : std::vector<task::Param>{};
+      const auto repeat = repeats.find(task.task_id);
+      if (repeat == repeats.end() || repeat->second.is_open) {
+        model::Task plain = task;
+        resolver_.each.is_open = repeat != repeats.end();
+        resolve_task(resolver_, plain, known);
+        resolver_.each.is_open = false;
+        needs.take(plain, task.task_id, nullptr);
+        tasks.push_back(std::move(plain));
+      } else {
+        take_each(task, repeat->second, known, needs, tasks);
+      }
+    }
+    std::ranges::stable_sort(tasks, {}, &model::Task::task_id);
+    flow.tasks = std::move(tasks);
+  }
+
+ private:
+  void take_each(const model::Task& task, const Repeat& repeat,
+                 const std::vector<task::Param>& params, Needs& needs,
+                 std::vector<model::Task>& tasks) {
+    if (!says_each(task.params) && !says_each(task.resources) && !says_each(task.engine))
+      resolver_.faults.push_back(
+          fault_of(resolver_.places(), {"task", {task.flow_id, task.task_id}, {"for_each"}},
+                   "nothing in the task says ${each}: every value would do the same",
+                   "write ${each}, or ${each.field} where the values are maps"));
+    for (const auto& value : repeat.values) {
+      model::Task one = task;
+      one.task_id = each_task_id(task.task_id, value.label);
+      one.for_each = Json();
+      resolver_.each.value = &value.value;
+      resolve_task(resolver_, one, params);
+      resolver_.each.value = nullptr;
+      needs.take(one, task.task_id, &value);
+      tasks.push_back(std::move(one));
+    }
+  }
+
+  Resolver& resolver_;
+  const FoundTables& tables_;
+  const model::Configuration& configuration_;
+  std::span<const task::Template> builtin_;
+};
 
 void resolve_flow(Resolver& resolver, model::Flow& flow) {
   const Subject subject{"flow", {flow.flow_id}, {}};
@@ -124,27 +274,8 @@ std::optional<std::string> Variables::get(const std::string& name) const {
 }
 
 Result<std::string> resolve_text(std::string_view text, const Variables& variables) {
-  std::string out;
-  while (!text.empty()) {
-    const auto at = text.find("${");
-    out += text.substr(0, at);
-    if (at == std::string_view::npos) break;
-    if (at > 0 && text[at - 1] == '$') {
-      out.back() = '$';
-      out += '{';
-      text.remove_prefix(at + 2);
-      continue;
-    }
-    const auto end = text.find('}', at);
-    if (end == std::string_view::npos)
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("'{}' has no '}}'", text.substr(at, 40)),
-                            "write $${ for a text that has ${ in it");
-    WEIR_ASSIGN(const std::string value, value_of(text.substr(at + 2, end - at - 2), variables));
-    out += value;
-    text.remove_prefix(end + 1);
-  }
-  return out;
+  WEIR_ASSIGN(const Json resolved, resolve_value(text, variables, {}));
+  return resolved.get<std::string>();
 }
 
 Checked<model::Configuration> resolve(model::Configuration configuration,
@@ -163,10 +294,7 @@ Checked<model::Configuration> resolve(model::Configuration configuration,
                   configuration.defaults);
     for (auto& flow : configuration.flows) {
       resolve_flow(resolver, flow);
-      for (auto& task : flow.tasks) {
-        auto params = params_of(configuration, task.template_id, builtin);
-        resolve_task(resolver, task, params ? *params : std::vector<task::Param>{});
-      }
+      TaskResolver(resolver, variables.tables, configuration, builtin).run(flow);
     }
   }
   if (!resolver.faults.empty()) return std::unexpected(std::move(resolver.faults));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/environment.h"
+#include "config/for_each.h"
 #include "config/places.h"
 #include "model/configuration.h"
 #include "task/template.h"
@@ -18,6 +19,7 @@ namespace weir::config {
 struct Variables {
   const Environment* environment = nullptr;  ///< May be nullptr: none.
   std::map<std::string, std::string> given;  ///< --var name=value
+  FoundTables tables = {};                   ///< What patterns of for_each mean at this moment.
 
   std::optional<std::string> get(const std::string& name) const;
 };
@@ -33,8 +35,9 @@ enum class Scope {
 };
 
 /// Every text of the configuration but names and locations. A parameter that is a number or a
-/// boolean to its template becomes one. All faults: variables that are not set, with the place in
-/// the file or the table, key and column of the row.
+/// boolean to its template becomes one. A task with `for_each` becomes one a value (for_each.h),
+/// but for tables that nobody has looked up: that one stays as written. All faults: variables that
+/// are not set, with the place in the file or the table, key and column of the row.
 Checked<model::Configuration> resolve(model::Configuration configuration,
                                       const Variables& variables, const Places& places,
                                       std::span<const task::Template> builtin,

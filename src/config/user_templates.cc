@@ -298,6 +298,11 @@ class FlowExpansion {
     model::Task sub = task;  // engine, resources, retries, pool: as the task says
     WEIR_ASSIGN(const std::string id, json_field<std::string>(body, "id"));
     WEIR_ASSIGN(sub.template_id, json_field<std::string>(body, "template"));
+    if (body.contains("for_each"))
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("template '{}': task '{}' has a for_each", task.template_id, id),
+          "give it to the task that uses the template: all of its tasks are made for each value");
     sub.task_id = task.task_id + "." + id;
     WEIR_ASSIGN(sub.params, substitute(body.value("with", Json::object()), values));
     WEIR_ASSIGN(sub.engine, json_field_or<std::string>(body, "engine", sub.engine));

@@ -83,6 +83,14 @@ Json files_json(const std::map<std::string, std::string>& files) {
   return json;
 }
 
+/// What a later run compares with: which tables there were.
+Json tables_json(const FoundTables& tables) {
+  Json json = Json::object();
+  for (const auto& [task, values] : tables)
+    if (!values.empty()) json[task.first][task.second] = values;
+  return json;
+}
+
 std::string hash_of(const Json& content) { return sha256_hex(dump_json(content)); }
 
 Result<Version> version_of(const Json& content) {
@@ -133,11 +141,23 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   version.content = {{"format", kFormat},
                      {"configuration", model::to_json(configuration)},
                      {"files", files_json(files)}};
+  const Json tables = tables_json(inputs.variables.tables);
+  if (!tables.empty()) version.content["tables"] = tables;
   version.hash = hash_of(version.content);
   version.configuration = configuration;
   version.configuration.connections = usable->connections;
   version.files = std::move(files);
   return version;
+}
+
+FoundTables tables_of(const Json& content) {
+  FoundTables tables;
+  const Json none = Json::object();
+  const Json flows = content.value("tables", none);
+  for (const auto& [flow, tasks] : flows.items())
+    for (const auto& [task, values] : tasks.items())
+      tables[{flow, task}] = std::vector<Json>(values.begin(), values.end());
+  return tables;
 }
 
 Status pin(catalog::Catalog& catalog, const Version& version, const std::string& author,

@@ -25,6 +25,13 @@ struct ServerLook {
   int64_t denied_tables = 0;    ///< and those that he may not.
 };
 
+struct ColumnLook {
+  std::string name;
+  std::string type;  ///< As the database calls it: `timestamp without time zone`
+  bool is_nullable = true;
+  bool operator==(const ColumnLook&) const = default;
+};
+
 struct TableLook {
   std::string table;  ///< `schema.table`
   std::string kind;  ///< `table`, `partitioned table`, `view`, `materialized view`, `foreign table`
@@ -32,6 +39,7 @@ struct TableLook {
   bool is_readable = false;
   std::vector<std::string> key;      ///< The primary key.
   std::vector<std::string> cursors;  ///< Columns that may tell what changed, the likeliest first.
+  std::vector<ColumnLook> columns = {};
 };
 
 /// A connection to look through. Not for several threads at once.

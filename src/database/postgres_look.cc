@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kTables =
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', "
     "'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT "
-    "LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'";
+    "LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%' AND NOT c.relispartition";
 
 // A cursor has an order and is found by an index, or is called as such columns are.
 constexpr std::string_view kCursors =
@@ -24,6 +24,11 @@ constexpr std::string_view kKey =
     "unnest(i.indkey) WITH ORDINALITY AS k(number, place) JOIN pg_attribute a ON a.attrelid = "
     "c.oid AND a.attnum = k.number WHERE i.indrelid = c.oid AND i.indisprimary), '[]')";
 
+constexpr std::string_view kColumns =
+    "coalesce((SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), "
+    "NOT a.attnotnull) ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND "
+    "a.attnum > 0 AND NOT a.attisdropped), '[]')";
+
 int64_t number_of(const std::optional<std::string>& text) {
   const auto json = parse_json(text.value_or(""));
   return json && json->is_number_integer() ? json->get<int64_t>() : 0;
@@ -35,6 +40,16 @@ std::vector<std::string> names_of(const std::optional<std::string>& text) {
   if (json && json->is_array())
     for (const auto& each : *json) names.push_back(each.get<std::string>());
   return names;
+}
+
+std::vector<ColumnLook> columns_of(const std::optional<std::string>& text) {
+  const auto json = parse_json(text.value_or(""));
+  std::vector<ColumnLook> columns;
+  if (json && json->is_array())
+    for (const auto& each : *json)
+      columns.push_back(
+          {each[0].get<std::string>(), each[1].get<std::string>(), each[2].get<bool>()});
+  return columns;
 }
 
 std::string kind_of(const std::optional<std::string>& kind) {
@@ -67,13 +82,14 @@ Result<ServerLook> look_at_server(Postgres& connection) {
 }
 
 Result<std::vector<TableLook>> discover_tables(Postgres& connection) {
-  WEIR_ASSIGN(
-      const auto answer,
-      connection.query(fmt::format(
-          "SELECT n.nspname || '.' || c.relname, c.relkind::text, CASE WHEN c.relkind IN "
-          "('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END, "
-          "has_table_privilege(c.oid, 'SELECT')::int::text, {}::text, {}::text{} ORDER BY 1",
-          kKey, kCursors, kTables)));
+  WEIR_ASSIGN(const auto answer,
+              connection.query(fmt::format(
+                  "SELECT n.nspname || '.' || c.relname, c.relkind::text, CASE WHEN c.relkind IN "
+                  "('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END, "
+                  "has_table_privilege(c.oid, 'SELECT')::int::text, {}::text, {}::text, {}::text{} "
+                  "ORDER BY "
+                  "1",
+                  kKey, kCursors, kColumns, kTables)));
   std::vector<TableLook> tables;
   for (const auto& row : answer.rows) {
     TableLook& table = tables.emplace_back();
@@ -83,6 +99,7 @@ Result<std::vector<TableLook>> discover_tables(Postgres& connection) {
     table.is_readable = row.at(3) == "1";
     table.key = names_of(row.at(4));
     table.cursors = names_of(row.at(5));
+    table.columns = columns_of(row.at(6));
   }
   return tables;
 }

@@ -22,6 +22,22 @@ Result<storage::Storage*> open_store(const Lake& lake, const DatasetName& datase
   return lake.stores->open(uri);
 }
 
+/// The key as it is declared, else as the task says that writes the dataset.
+std::vector<std::string> key_of(const model::Configuration& configuration,
+                                const DatasetName& dataset) {
+  const model::Dataset* declared = configuration.find_dataset(dataset);
+  if (declared != nullptr && !declared->key.empty()) return declared->key;
+  for (const auto& flow : configuration.flows)
+    for (const auto& task : flow.tasks) {
+      if (!task.params.is_object() || task.params.value("to", Json()) != dataset.text()) continue;
+      const Json key = task.params.value("key", Json());
+      if (key.is_string()) return {key.get<std::string>()};
+      const auto names = json_field_or<std::vector<std::string>>(task.params, "key", {});
+      if (names && !names->empty()) return *names;
+    }
+  return {};
+}
+
 Result<std::unique_ptr<table::HudiTable>> open_hudi(const Lake& lake, const DatasetName& dataset) {
   WEIR_ASSIGN(storage::Storage * store, open_store(lake, dataset));
   table::TableContext context;
@@ -127,16 +143,16 @@ Result<std::vector<model::Publication>> table_commits(const Lake& lake,
 
 Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset,
                                     const std::vector<std::string>& key, const AsOf& at) {
-  const model::Dataset* declared = lake.configuration->find_dataset(dataset);
-  if (declared == nullptr || declared->key.empty())
+  const auto key_columns = key_of(*lake.configuration, dataset);
+  if (key_columns.empty())
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("dataset {} has no key", dataset.text()),
                           "declare `key: [column, …]` on it");
-  if (declared->key.size() != key.size())
+  if (key_columns.size() != key.size())
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("dataset {} has {} key columns, {} values were given",
-                                      dataset.text(), declared->key.size(), key.size()),
-                          fmt::format("give values for: {}", fmt::join(declared->key, ", ")));
+                                      dataset.text(), key_columns.size(), key.size()),
+                          fmt::format("give values for: {}", fmt::join(key_columns, ", ")));
   WEIR_ASSIGN(const PinnedInput input, pin(lake, dataset, at.instant));
   const auto options = session_options(lake);
   WEIR_ASSIGN(const sql::ViewSource view, view_of(lake, input, *options.objects));
@@ -145,7 +161,7 @@ Result<sql::TextResult> key_history(const Lake& lake, const DatasetName& dataset
   std::string where;
   for (size_t i = 0; i < key.size(); ++i)
     where += fmt::format("{}CAST({} AS VARCHAR) = {}", i == 0 ? "" : " AND ",
-                         model::quote_name(declared->key[i]), model::quote_text(key[i]));
+                         model::quote_name(key_columns[i]), model::quote_text(key[i]));
   if (at.valid_at_us)
     where += fmt::format(
         " AND valid_from <= make_timestamptz({0}) AND (valid_to IS NULL OR valid_to > "

@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "base/pattern.h"
 #include "base/redact.h"
+#include "model/task_id.h"
 #include "notify/message.h"
 
 namespace weir::orchestrate {
@@ -23,6 +24,11 @@ bool matches(const std::vector<std::string>& globs, const std::string& name) {
   return globs.empty() || std::ranges::any_of(globs, [&](const auto& glob) {
            return glob == name || glob_matches(glob, name).value_or(false);
          });
+}
+
+/// A rule that names a task with for_each is about those of all its values.
+bool matches_task(const NotificationRule& rule, const std::string& task_id) {
+  return matches(rule.tasks, task_id) || matches(rule.tasks, model::without_value(task_id));
 }
 
 /// What happened, before a rule looks at it.
@@ -168,7 +174,7 @@ const TaskRun* task_for(const NotificationRule& rule, const std::vector<TaskRun>
                         TaskState state, std::string_view code) {
   for (const auto& row : rows)
     if (row.state == state && (code.empty() || row.error_code == code) &&
-        matches(rule.tasks, row.task_id))
+        matches_task(rule, row.task_id))
       return &row;
   return nullptr;
 }
@@ -218,7 +224,7 @@ Notices notices_of_hold(const Services& services, const model::Configuration& co
   Notices notices;
   for (const auto& rule : configuration.notifications) {
     if (!model::tells_of(rule, "held") || !matches(rule.flows, run.flow_id) ||
-        !matches(rule.tasks, row.task_id))
+        !matches_task(rule, row.task_id))
       continue;
     notices.push_back(notice_of({services, configuration, run, "held", "held", &row}, rule));
   }

@@ -133,6 +133,26 @@ TEST_F(NoticesOfRuns, FailureIsToldWithWhatToDo) {
   EXPECT_EQ(kept("sent").front().key, told.key);
 }
 
+TEST_F(NoticesOfRuns, ARuleThatNamesAListIsAboutEachOfItsTasks) {
+  for (const char* id : {"load[a]", "load[b].ingest", "loading"}) {
+    add_task(id);
+    script(id, {fail_as(ErrorCode::kInvalidData)});
+  }
+  const auto told_of = [this](std::vector<std::string> tasks) {
+    pinned_.configuration.notifications.clear();
+    add_rule("night", {}).tasks = std::move(tasks);
+    run();
+    std::vector<std::string> subjects;
+    for (const auto& notice : kept()) subjects.push_back(notice.task_id);
+    return std::ssize(subjects);
+  };
+  EXPECT_EQ(told_of({"loadin"}), 0);
+  EXPECT_EQ(told_of({"load"}), 1);
+  EXPECT_EQ(kept().front().task_id, "load[a]");
+  EXPECT_EQ(told_of({"load.*"}), 2);
+  EXPECT_EQ(told_of({"load[a]"}), 3);
+}
+
 TEST_F(NoticesOfRuns, RetriesOfATaskAreToldToNobody) {
   add_task("a").retries = 1;
   script("a", {fail_as(ErrorCode::kUnavailable), succeed()});

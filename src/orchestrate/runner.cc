@@ -34,6 +34,7 @@ Result<RunReport> bring_to_end(const Services& services, const Pinned& pinned, c
               admit(services, pinned.configuration, *own.flow, run, cancel));
   if (!is_admitted) return report(services, run.run_id);
   services.tell({"run_started", run.run_id, "", {{"flow", run.flow_id}, {"run_key", run.run_key}}});
+  WEIR_TRY(tell_warnings(services, pinned, run.run_id));
   TaskDriver driver(services, pinned, *own.flow, run, own.lease->epoch());
   WEIR_TRY(driver.drive(own.max_parallel_tasks, cancel));
   WEIR_TRY(end_run(services, pinned.configuration, run.run_id, driver.rows()));
@@ -85,6 +86,11 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   if (!started.is_new) {
     lease.reset();
     if (is_final(started.run.state)) return report(services, started.run.run_id);
+    if (started.run.config_hash != pinned.hash)
+      return fail_with_hint(ErrorCode::kConflict,
+                            fmt::format("run {} with the key '{}' has another configuration",
+                                        started.run.run_id, request.run_key),
+                            fmt::format("`weir retry {}` goes on with it", started.run.run_id));
     return retry_run(services, pinned, started.run.run_id, request.max_parallel_tasks, cancel);
   }
   return bring_to_end(services, pinned,

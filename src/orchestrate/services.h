@@ -60,6 +60,12 @@ struct Pinned {
   std::string hash;
   model::Configuration configuration;
   std::map<std::string, std::string> files;  ///< path → content
+  /// What the first run with it tells before its tasks start.
+  struct Warning {
+    std::string task_id;
+    std::string message;
+  };
+  std::vector<Warning> warnings = {};
 };
 
 /// The template of a task; kInvalidConfig with did-you-mean.

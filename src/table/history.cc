@@ -178,7 +178,8 @@ class Merge {
     Json facts = {
         {"open_keys", counts_.open}, {"vanished", counts_.vanished}, {"percent", vanished}};
     if (options_.deletes == Deletes::kByAbsence) {
-      if (counts_.rows == 0)
+      // Where no key is open an empty picture loses none: a table that has no rows yet.
+      if (counts_.rows == 0 && counts_.open > 0)
         return Held{"empty_snapshot", "the snapshot is empty, and an absent key counts as deleted",
                     std::move(facts)};
       if (vanished > options_.max_deleted_percent)

@@ -374,6 +374,16 @@ TEST(DeleteGuard, HoldsAnEmptySnapshot) {
   EXPECT_EQ(none->held->reason, "empty_snapshot");
 }
 
+TEST(DeleteGuard, LetsAnEmptySnapshotOverNothingPass) {
+  TestLake lake;
+  const auto first = lake.merge(kMonday, {kName, {}});
+  ASSERT_OK(first);
+  EXPECT_FALSE(first->held) << "there is no key that could be lost";
+  ASSERT_OK(lake.merge(kTuesday, {kName, {{"a", "A"}}}));
+  EXPECT_THAT(story(lake), ElementsAre("a A Tue-"));
+  EXPECT_TRUE(lake.merge(kWednesday, {kName, {}})->held);
+}
+
 TEST(DeleteGuard, HoldsTooManyChangesWhereAsked) {
   TestLake lake;
   lake.options.max_changed_percent = 50;

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <map>
 
 #include "base/json.h"
 #include "database/mysql/connection.h"
@@ -76,6 +77,7 @@ class MysqlLook final : public Look {
                     "SELECT CONCAT(t.TABLE_SCHEMA, '.', t.TABLE_NAME), t.TABLE_TYPE, t.TABLE_ROWS, "
                     "{}, {}, {}{} ORDER BY 1",
                     kReadable, kKey, kCursors, kTables)));
+    WEIR_ASSIGN(auto columns, columns_by_table());
     std::vector<TableLook> tables;
     for (const auto& row : answer.rows) {
       TableLook& table = tables.emplace_back();
@@ -85,11 +87,26 @@ class MysqlLook final : public Look {
       table.is_readable = row.at(3) == "1";
       table.key = names_of(row.at(4));
       table.cursors = names_of(row.at(5));
+      table.columns = std::move(columns[table.table]);
     }
     return tables;
   }
 
  private:
+  Result<std::map<std::string, std::vector<ColumnLook>>> columns_by_table() {
+    WEIR_ASSIGN(const auto answer,
+                connection_->query(
+                    "SELECT CONCAT(c.TABLE_SCHEMA, '.', c.TABLE_NAME), c.COLUMN_NAME, c.DATA_TYPE, "
+                    "c.IS_NULLABLE FROM information_schema.COLUMNS c WHERE c.TABLE_SCHEMA NOT IN "
+                    "('information_schema', 'mysql', 'performance_schema', 'sys') "
+                    "ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION"));
+    std::map<std::string, std::vector<ColumnLook>> columns;
+    for (const auto& row : answer.rows)
+      columns[row.at(0).value_or("")].push_back(
+          {row.at(1).value_or(""), row.at(2).value_or(""), row.at(3) == "YES"});
+    return columns;
+  }
+
   const std::unique_ptr<Connection> connection_;
 };
 

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <map>
 
 #include "base/json.h"
 #include "database/sqlite/file.h"
@@ -47,6 +48,7 @@ class SqliteLook final : public Look {
         "ESCAPE '\\' ORDER BY 1";
     WEIR_ASSIGN(const auto rows, file_->query(std::string(kTables)));
     WEIR_ASSIGN(const auto estimates, estimated_rows());
+    WEIR_ASSIGN(auto columns, columns_by_table());
     std::vector<TableLook> tables;
     for (const auto& row : rows) {
       TableLook& table = tables.emplace_back();
@@ -55,6 +57,7 @@ class SqliteLook final : public Look {
       table.is_readable = true;
       table.key = names_of(row.at(2));
       table.cursors = names_of(row.at(3));
+      table.columns = std::move(columns[table.table]);
       const auto found = estimates.find(table.table);
       if (found != estimates.end()) table.rows = found->second;
     }
@@ -62,6 +65,18 @@ class SqliteLook final : public Look {
   }
 
  private:
+  Result<std::map<std::string, std::vector<ColumnLook>>> columns_by_table() {
+    WEIR_ASSIGN(const auto rows,
+                file_->query("SELECT t.name, c.name, lower(c.type), c.\"notnull\" FROM "
+                             "sqlite_schema t, pragma_table_info(t.name) c WHERE t.type IN "
+                             "('table', 'view') ORDER BY t.name, c.cid"));
+    std::map<std::string, std::vector<ColumnLook>> columns;
+    for (const auto& row : rows)
+      columns[row.at(0).value_or("")].push_back(
+          {row.at(1).value_or(""), row.at(2).value_or(""), row.at(3) == "0"});
+    return columns;
+  }
+
   /// What ANALYZE left.
   Result<std::map<std::string, int64_t>> estimated_rows() {
     std::map<std::string, int64_t> estimates;

@@ -54,6 +54,14 @@ std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id
   return rows;
 }
 
+Status tell_warnings(const Services& services, const Pinned& pinned, const std::string& run_id) {
+  for (const auto& [task_id, message] : pinned.warnings) {
+    services.tell({"warning", run_id, task_id, {{"message", message}}});
+    WEIR_TRY(services.catalog->add_log(run_id, task_id, 0, "warning", message));
+  }
+  return {};
+}
+
 void note_error(TaskRun& row, const Error& error) {
   row.error_code = std::string(to_text(error.code));
   Error told = without_secrets(error);

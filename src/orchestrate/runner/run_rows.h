@@ -22,6 +22,9 @@ catalog::FlowRun new_run(const Services& services, const Pinned& pinned, const s
 /// One waiting row for each task of the flow.
 std::vector<catalog::TaskRun> new_rows(const model::Flow& flow, const std::string& run_id);
 
+/// Says what was noticed before the run's tasks start, to who watches and in its log.
+Status tell_warnings(const Services& services, const Pinned& pinned, const std::string& run_id);
+
 /// Told on every failure of a task before its row says so.
 void note_error(catalog::TaskRun& row, const Error& error);
 /// What an earlier attempt left in the row is gone.

@@ -1,6 +1,9 @@
 #include <algorithm>
 
+#include <fmt/ranges.h>
+
 #include "base/nearest.h"
+#include "model/task_id.h"
 #include "orchestrate/courier.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/runner.h"
@@ -73,11 +76,17 @@ Status find_task(const TaskRequest& request, TaskOfRun& of) {
   const auto task = std::ranges::find(of.flow->tasks, request.task_id, &model::Task::task_id);
   if (task == of.flow->tasks.end()) {
     std::vector<std::string> names;
-    for (const auto& each : of.flow->tasks) names.push_back(each.task_id);
+    std::vector<std::string> of_list;
+    for (const auto& each : of.flow->tasks) {
+      names.push_back(each.task_id);
+      if (model::without_value(each.task_id) == request.task_id) of_list.push_back(each.task_id);
+    }
     return fail_with_hint(
         ErrorCode::kInvalidConfig,
         fmt::format("flow '{}' has no task '{}'", request.flow_id, request.task_id),
-        did_you_mean(request.task_id, names));
+        of_list.empty()
+            ? did_you_mean(request.task_id, names)
+            : fmt::format("it is one task for each value: {}", fmt::join(of_list, ", ")));
   }
   of.task = &*task;
   return {};
@@ -97,6 +106,9 @@ Status find_or_start(const Services& services, const Pin& pin, const TaskRequest
   run.params = request.params;
   WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*of.flow, run.run_id)));
   of.run = started.run;
+  if (started.is_new) {
+    WEIR_TRY(tell_warnings(services, of.pinned, of.run.run_id));
+  }
   // Somebody else was faster, with another configuration: that one holds.
   if (of.run.config_hash == of.pinned.hash) return {};
   WEIR_ASSIGN(of.pinned, pin(of.run.config_hash));
