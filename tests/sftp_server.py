@@ -25,8 +25,9 @@ def fingerprint(public_key):
 
 
 class Server:
-    def __init__(self, password=None):
-        """With a password (root alone may): for the user `self.user`, who is made for it."""
+    def __init__(self, password=None, subsystem="internal-sftp"):
+        """With a password (root alone may): for the user `self.user`, who is made for it. `subsystem` speaks SFTP: a
+        command of a test's own in place of sshd's; `{folder}` in it is the server's folder."""
         if not os.access(SSHD, os.X_OK):
             raise Missing(f"there is no {SSHD}: apt-get install openssh-server")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-sftp-"))
@@ -35,6 +36,7 @@ class Server:
         self.user = getpass.getuser()
         self.made_user = None
         self.process = None
+        self.subsystem = subsystem.format(folder=self.folder)
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)
         if password is not None:
@@ -74,7 +76,7 @@ PasswordAuthentication {"yes" if self.made_user else "no"}
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 AllowTcpForwarding no
-Subsystem sftp internal-sftp
+Subsystem sftp {self.subsystem}
 """)
             with open(self.folder / "log", "a") as log:
                 self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", self.folder / "config"], stdout=log, stderr=log)
