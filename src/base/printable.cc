@@ -25,6 +25,13 @@ bool is_control(std::string_view character) {
   const auto first = static_cast<uint8_t>(character[0]);
   if (character.size() == 1)
     return (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F;
+  // U+202A–U+202E and U+2066–U+2069 turn the direction of what follows.
+  if (character.size() == 3 && first == 0xE2) {
+    const auto second = static_cast<uint8_t>(character[1]);
+    const auto third = static_cast<uint8_t>(character[2]);
+    return (second == 0x80 && third >= 0xAA && third <= 0xAE) ||
+           (second == 0x81 && third >= 0xA6 && third <= 0xA9);
+  }
   // U+0080–U+009F: some terminals take them for escapes.
   return character.size() == 2 && first == 0xC2 && static_cast<uint8_t>(character[1]) < 0xA0;
 }

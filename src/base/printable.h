@@ -8,7 +8,8 @@
 namespace weir {
 
 /// The text with one U+FFFD for each byte that is no UTF-8 and for each control character but line
-/// ends and tabs: nothing in it moves the cursor or changes colours, and columns stay columns.
+/// ends and tabs, those that turn the direction among them: nothing in it moves the cursor or
+/// changes colours, and columns stay columns.
 std::string printable(std::string_view text);
 
 }  // namespace weir

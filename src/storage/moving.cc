@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace weir::storage {
+namespace {
+
+/// Since it was listed. Who lists again does not meet it any more.
+std::unexpected<Error> gone(const Storage& source, const Entry& entry) {
+  return fail(ErrorCode::kUnavailable, "'{}' in '{}' was taken away while it was read", entry.name,
+              source.uri());
+}
+
+}  // namespace
 
 Status move_object(Storage& storage, std::string_view from, std::string_view to) {
   auto* const mover = dynamic_cast<Mover*>(&storage);
@@ -36,11 +45,23 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
   constexpr int64_t kPieceBytes = int64_t{4} << 20;
   for (int64_t at = 0; at < entry.size_bytes; at += kPieceBytes) {
     WEIR_TRY(cancel.check());
-    WEIR_ASSIGN(const std::string piece, source.read(entry.name, {at, kPieceBytes}));
-    WEIR_TRY(writer.append(piece));
+    auto piece = source.read(entry.name, {at, kPieceBytes});
+    if (!piece && piece.error().code == ErrorCode::kNotFound) return gone(source, entry);
+    if (!piece) return std::unexpected(std::move(piece).error());
+    // Before it is published: what ended too early must be seen by nobody.
+    const int64_t wanted_bytes = std::min(kPieceBytes, entry.size_bytes - at);
+    if (static_cast<int64_t>(piece->size()) < wanted_bytes)
+      return fail_with_hint(ErrorCode::kUnavailable,
+                            fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name,
+                                        source.uri(), at + static_cast<int64_t>(piece->size()),
+                                        entry.size_bytes),
+                            "it was cut since it was listed, or the server says a wrong size");
+    WEIR_TRY(writer.append(*piece));
   }
-  WEIR_ASSIGN(const Entry after, source.stat(entry.name));
-  if (after == entry) return {};
+  const auto after = source.stat(entry.name);
+  if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!after) return std::unexpected(after.error());
+  if (*after == entry) return {};
   return fail_with_hint(
       ErrorCode::kUnavailable,
       fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "storage/storage.h"
@@ -25,6 +26,12 @@ class Receipts {
   /// `about` is for people. The same words again change nothing.
   Status write(std::string_view name, std::string_view proof, const Json& about);
 
+  /// What was written about it. kNotFound where there is none.
+  Result<Json> read(std::string_view name, std::string_view proof) const;
+
+  /// All of the hop.
+  Result<std::vector<Json>> read_all() const;
+
   /// Takes it away again; one that is not there is no error.
   Status forget(std::string_view name, std::string_view proof);
 
@@ -36,6 +43,7 @@ class Receipts {
   Receipts(storage::Storage& store, std::string folder)
       : store_(&store), folder_(std::move(folder)) {}
   std::string object_of(std::string_view name, std::string_view proof) const;
+  Result<Json> read_object(const std::string& object) const;
 
   storage::Storage* store_;
   std::string folder_;

@@ -1,4 +1,7 @@
+#include <functional>
+
 #include "base/pattern.h"
+#include "storage/leftovers.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
 #include "task/define.h"
@@ -7,7 +10,8 @@
 
 // Receivers take files away, so what is at the target says nothing of what was sent: receipts do,
 // in our own layer, by content. Between a file's arrival and its receipt a kill may fall; then the
-// next run finds the same bytes there and writes the receipt alone.
+// next run finds the same bytes there and writes the receipt alone. The temporary object that a kill
+// leaves with them has a receipt, too: the next run takes it away.
 
 namespace weir::templates {
 namespace {
@@ -25,12 +29,20 @@ struct Params {
 };
 
 constexpr std::string_view kMarkerIsDue = "the marker is due";
+constexpr std::string_view kUnderWay = "a temporary object";
 
 class Export {
  public:
   Export(const Params& params, const task::Context& context, storage::Storage& source,
          storage::Storage& target, task::Receipts& receipts)
       : params_(params), context_(context), source_(source), target_(target), receipts_(receipts) {}
+
+  /// What an attempt before this one could not take away any more.
+  Status tidy_up() {
+    if (leftovers_ == nullptr || !receipts_.has("", kUnderWay)) return {};
+    WEIR_ASSIGN(const Json left, receipts_.read("", kUnderWay));
+    return take_away(left.value("name", ""));
+  }
 
   Status take(const Entry& entry, const std::string& name) {
     counts.in += 1;
@@ -59,8 +71,31 @@ class Export {
 
   model::Counts counts;
   Json sent = Json::array();
+  std::vector<std::string> warnings;
 
  private:
+  /// One object, written by `fill`; what it leaves on its way is known before it is there.
+  Result<storage::Written> put(const std::string& name, storage::Put mode,
+                               const std::function<Status(storage::Writer&)>& fill) {
+    WEIR_ASSIGN(const auto writer, target_.create(name));
+    if (leftovers_ != nullptr)
+      WEIR_TRY(receipts_.write("", kUnderWay, {{"name", leftovers_->left_by(*writer)}}));
+    WEIR_TRY(fill(*writer));
+    WEIR_ASSIGN(auto written, writer->commit(mode));
+    if (leftovers_ != nullptr) WEIR_TRY(take_away(leftovers_->left_by(*writer)));
+    return written;
+  }
+
+  /// What cannot be taken away is told, and hinders nobody.
+  Status take_away(const std::string& left) {
+    const Status removed = left.empty() ? Status() : leftovers_->remove_left(left);
+    if (!removed && removed.error().code == ErrorCode::kCancelled) return removed;
+    if (!removed)
+      warnings.push_back(fmt::format("'{}' is left in '{}': {}", left, target_.uri(),
+                                     removed.error().message));
+    return receipts_.forget("", kUnderWay);
+  }
+
   Status send(const Entry& entry, const std::string& name, const storage::Written& ours) {
     const bool has_one_marker = !params_.marker.empty() && !task::is_marker_of_each(params_.marker);
     // Before anything arrives: a kill after the last file must not leave it without its marker.
@@ -94,11 +129,12 @@ class Export {
   }
 
   Status copy(const Entry& entry, const std::string& name, const storage::Written& ours) {
-    WEIR_ASSIGN(const auto writer, target_.create(name));
-    WEIR_TRY(storage::copy_into(*writer, source_, entry, *context_.engine.cancel));
     const auto mode =
         params_.on_conflict == "replace" ? storage::Put::kReplace : storage::Put::kIfAbsent;
-    WEIR_ASSIGN(const auto written, writer->commit(mode));
+    const auto fill = [&](storage::Writer& writer) {
+      return storage::copy_into(writer, source_, entry, *context_.engine.cancel);
+    };
+    WEIR_ASSIGN(const auto written, put(name, mode, fill));
     if (written.sha256 != ours.sha256)
       return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
     WEIR_ASSIGN(const auto arrived, target_.stat(name));
@@ -115,7 +151,8 @@ class Export {
 
   Status mark(const std::string& name) {
     const std::string marker = task::marker_of(params_.marker, name);
-    WEIR_TRY(while_doing(storage::put(target_, marker, "", storage::Put::kReplace),
+    const auto nothing = [](storage::Writer&) { return Status(); };
+    WEIR_TRY(while_doing(put(marker, storage::Put::kReplace, nothing),
                          fmt::format("writing the marker '{}'", marker)));
     return {};
   }
@@ -125,6 +162,7 @@ class Export {
   storage::Storage& source_;
   storage::Storage& target_;
   task::Receipts& receipts_;
+  storage::Leftovers* const leftovers_ = dynamic_cast<storage::Leftovers*>(&target_);
 };
 
 /// A Hudi table's folder holds files of older versions beside the newest: they are no export.
@@ -164,6 +202,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_ASSIGN(const auto files, files_of(params, context, *source, folder));
   WEIR_ASSIGN(auto receipts, task::Receipts::open(*source, "export_files", params.from, params.to));
   Export work(params, context, *source, *target, receipts);
+  WEIR_TRY(work.tidy_up());
   for (const auto& entry : files) {
     WEIR_TRY(context.engine.cancel->check());
     WEIR_TRY(work.take(entry, entry.name.substr(folder.size())));
@@ -171,6 +210,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   if (!files.empty()) WEIR_TRY(work.mark_folder(files.front().name.substr(folder.size())));
   Outcome outcome;
   outcome.counts = work.counts;
+  outcome.warnings = std::move(work.warnings);
   outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["sent"] = std::move(work.sent);
   return outcome;

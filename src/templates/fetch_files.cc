@@ -9,7 +9,8 @@
 
 // What makes a kill harmless: a file is published whole in the landing zone before its receipt is
 // written, and its source is touched last. Whatever of this is missing is done by the next run,
-// which finds the same bytes landed.
+// which finds the same bytes landed. A marker goes after its file, and what says so is written before:
+// a marker that was left alone must not speak for the next file of that name.
 
 namespace weir::templates {
 namespace {
@@ -42,12 +43,27 @@ std::string as_folder(std::string text) {
   return text;
 }
 
+/// A marker as it was when its file was taken away, or is about to be.
+std::string spent(const Entry& marker) {
+  return fmt::format("spent: version {} of {} bytes at {}", marker.version, marker.size_bytes,
+                     marker.modified_at_us);
+}
+
+/// The file that a marker was spent on.
+std::string version_of(const Entry& file) {
+  return fmt::format("{} {} {}", file.version, file.size_bytes, file.modified_at_us);
+}
+
 /// What happens with one source file that is new to the landing zone, or changed.
 class Fetch {
  public:
   Fetch(const Params& params, const task::Context& context, storage::Storage& source,
-        storage::Storage& target)
-      : params_(params), context_(context), source_(source), target_(target) {}
+        storage::Storage& target, std::optional<task::Receipts>& spent_markers)
+      : params_(params),
+        context_(context),
+        source_(source),
+        target_(target),
+        spent_markers_(spent_markers) {}
 
   /// A file of this machine is quickly read again, and needs no receipt.
   Status remember() {
@@ -119,14 +135,25 @@ class Fetch {
     if (!now && now.error().code == ErrorCode::kNotFound) return {};
     if (!now) return std::unexpected(now.error());
     if (*now != entry) return {};
-    if (params_.after == "delete") {
-      WEIR_TRY(source_.remove(entry.name));
-    } else {
-      WEIR_TRY(move_away(entry));
-    }
+    if (!spent_markers_) return take_away_itself(entry);
+    const std::string marker = task::marker_of(params_.marker, entry.name);
+    const auto mark = source_.stat(marker);
+    if (!mark && mark.error().code != ErrorCode::kNotFound) return std::unexpected(mark.error());
+    if (mark)
+      WEIR_TRY(spent_markers_->write(marker, spent(*mark),
+                                     {{"name", entry.name},
+                                      {"version", version_of(entry)},
+                                      {"marker", marker},
+                                      {"spent", spent(*mark)}}));
+    WEIR_TRY(take_away_itself(entry));
+    if (!mark) return {};
     // Last: without its marker a file that is still there would never be looked at again.
-    if (!task::is_marker_of_each(params_.marker)) return {};
-    return source_.remove(task::marker_of(params_.marker, entry.name));
+    WEIR_TRY(source_.remove(marker));
+    return spent_markers_->forget(marker, spent(*mark));
+  }
+
+  Status take_away_itself(const Entry& entry) {
+    return params_.after == "delete" ? source_.remove(entry.name) : move_away(entry);
   }
 
   Status move_away(const Entry& entry) {
@@ -142,18 +169,21 @@ class Fetch {
   const task::Context& context_;
   storage::Storage& source_;
   storage::Storage& target_;
+  std::optional<task::Receipts>& spent_markers_;
   std::optional<task::Receipts> receipts_;
 };
 
 /// Which of the source's files are to be taken now.
 class Choice {
  public:
-  Choice(const Params& params, const task::Context& context, storage::Storage& source)
-      : params_(params), context_(context), source_(source) {}
+  Choice(const Params& params, const task::Context& context, storage::Storage& source,
+         std::optional<task::Receipts>& spent_markers)
+      : params_(params), context_(context), source_(source), spent_markers_(spent_markers) {}
 
   Result<std::vector<Entry>> files() {
     WEIR_ASSIGN(auto entries, storage::list_all(source_, glob_prefix(params_.pattern)));
-    for (const auto& entry : entries) names_.insert(entry.name);
+    for (const auto& entry : entries) there_.emplace(entry.name, entry);
+    if (spent_markers_) WEIR_TRY(remove_spent_markers());
     std::vector<Entry> chosen;
     for (auto& entry : entries) {
       WEIR_ASSIGN(const bool is_due, is_chosen(entry));
@@ -162,7 +192,7 @@ class Choice {
     // One that marks others is none of them, though the pattern fits.
     std::set<std::string> markers;
     if (!params_.marker.empty())
-      for (const auto& name : names_) markers.insert(task::marker_of(params_.marker, name));
+      for (const auto& [name, _] : there_) markers.insert(task::marker_of(params_.marker, name));
     std::erase_if(chosen, [&](const Entry& entry) { return markers.contains(entry.name); });
     return chosen;
   }
@@ -177,19 +207,53 @@ class Choice {
         entry.modified_at_us + params_.settle.ms * 1000 <= context_.engine.clock->now_us();
     if (!rests || params_.marker.empty()) return rests;
     const std::string marker = task::marker_of(params_.marker, entry.name);
-    if (names_.contains(marker)) return true;
-    // It may lie outside of what was listed.
-    auto there = source_.stat(marker);
-    if (!there && there.error().code != ErrorCode::kNotFound)
-      return std::unexpected(std::move(there).error());
-    return there.has_value();
+    WEIR_ASSIGN(const auto mark, find(marker));
+    return mark.has_value();
+  }
+
+  /// It may lie outside of what was listed.
+  Result<std::optional<Entry>> find(const std::string& name) {
+    if (const auto listed = there_.find(name); listed != there_.end()) return listed->second;
+    auto found = source_.stat(name);
+    if (!found && found.error().code == ErrorCode::kNotFound) return std::nullopt;
+    if (!found) return std::unexpected(std::move(found).error());
+    return std::move(*found);
+  }
+
+  /// Of files that were taken away, where a kill came before the marker went, too.
+  Status remove_spent_markers() {
+    WEIR_ASSIGN(const auto spent_ones, spent_markers_->read_all());
+    for (const Json& about : spent_ones) {
+      const std::string marker = about.value("marker", "");
+      const std::string how = about.value("spent", "");
+      WEIR_ASSIGN(const auto mark, find(marker));
+      if (mark && spent(*mark) == how) {
+        WEIR_ASSIGN(const auto file, find(about.value("name", "")));
+        // Its file is there still: it is taken away with it.
+        if (file && version_of(*file) == about.value("version", "")) continue;
+        WEIR_TRY(while_doing(source_.remove(marker),
+                             fmt::format("taking the marker '{}' away", marker)));
+        there_.erase(marker);
+      }
+      WEIR_TRY(spent_markers_->forget(marker, how));
+    }
+    return {};
   }
 
   const Params& params_;
   const task::Context& context_;
   storage::Storage& source_;
-  std::set<std::string, std::less<>> names_;
+  std::optional<task::Receipts>& spent_markers_;
+  std::map<std::string, Entry, std::less<>> there_;
 };
+
+Result<std::optional<task::Receipts>> spent_markers_of(const Params& params,
+                                                       storage::Storage& target) {
+  if (params.after == "leave" || !task::is_marker_of_each(params.marker)) return std::nullopt;
+  WEIR_ASSIGN(auto found,
+              task::Receipts::open(target, "fetch_files markers", params.from, params.to));
+  return found;
+}
 
 Result<Outcome> run(const Params& params, const task::Context& context) {
   const auto slash = params.to.find('/');
@@ -199,8 +263,9 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_ASSIGN(const std::string target_uri, context.layer_uri(layer));
   WEIR_ASSIGN(storage::Storage * source, context.engine.stores->open(params.from));
   WEIR_ASSIGN(storage::Storage * target, context.engine.stores->open(target_uri));
-  WEIR_ASSIGN(const auto entries, Choice(params, context, *source).files());
-  Fetch fetch(params, context, *source, *target);
+  WEIR_ASSIGN(auto spent_markers, spent_markers_of(params, *target));
+  WEIR_ASSIGN(const auto entries, Choice(params, context, *source, spent_markers).files());
+  Fetch fetch(params, context, *source, *target, spent_markers);
   if (!entries.empty()) WEIR_TRY(fetch.remember());
   for (const auto& entry : entries) {
     WEIR_TRY(context.engine.cancel->check());

@@ -125,7 +125,9 @@ class Fetch {
         pages_(std::move(rules)),
         since_(std::move(since)) {}
 
-  Result<Outcome> run() {
+  /// With pages of an attempt before, where there are any and `may_resume`.
+  Result<Outcome> run(bool may_resume) {
+    may_resume_ = may_resume;
     WEIR_TRY(landing_.open());
     const Json definition = define();
     WEIR_ASSIGN(const auto own, landing_.own_commit());
@@ -137,6 +139,12 @@ class Fetch {
     request_hash_ = sha256_hex(dump_json(asked));
     WEIR_TRY(walk());
     return finish(definition);
+  }
+
+  /// Whether the page that failed is the one after pages of an attempt before: then what they lead
+  /// to may be no more, a cursor that has ended or an address that was wrong.
+  bool has_failed_behind_old_pages() const {
+    return counts_.unchanged > 0 && counts_.inserted == 0;
   }
 
  private:
@@ -352,6 +360,13 @@ Result<std::optional<Since>> since_of(const Params& params) {
   return since;
 }
 
+/// Of errors that the next attempt may not meet, whatever pages it begins with.
+bool may_pass(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kOutcomeUnknown ||
+         code == ErrorCode::kCancelled || code == ErrorCode::kConflict ||
+         code == ErrorCode::kResourceExhausted;
+}
+
 Result<Outcome> run(const Params& params, const task::Context& context) {
   const auto slash = params.to.find('/');
   std::string folder = slash == std::string::npos ? "" : params.to.substr(slash + 1);
@@ -367,7 +382,11 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   Landing landing(*target, folder,
                   plain(context.origin.flow_id) + "." + plain(context.origin.task_id),
                   stamp_of(context.origin.logical_time_us), params.extension);
-  return Fetch(params, context, *api, landing, std::move(rules), std::move(since)).run();
+  Fetch fetch(params, context, *api, landing, rules, since);
+  auto fetched = fetch.run(true);
+  if (fetched || !fetch.has_failed_behind_old_pages() || may_pass(fetched.error().code))
+    return fetched;
+  return Fetch(params, context, *api, landing, std::move(rules), std::move(since)).run(false);
 }
 
 Status check_values(const std::string& parameter, const Json& values) {

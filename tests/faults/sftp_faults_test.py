@@ -28,7 +28,8 @@ from weir_project import Project  # noqa: E402
 
 IS_LONG = os.environ.get("WEIR_LONG") == "1"
 SEED = int(os.environ.get("WEIR_SEED", "1"))
-SLICE = 1 if IS_LONG else 6
+SLICE = 1 if IS_LONG else int(os.environ.get("WEIR_SLICE", "12"))
+SHOWS = "WEIR_SHOW" in os.environ
 ALWAYS = 1_000_000
 LONGEST_S = 60  # of any run: what hangs is an error, too
 
@@ -100,6 +101,7 @@ FINDS_LATER = {("end_of_file", "readdir"), ("no_such_file", "realpath"), ("no_su
 CODES = {
     "denied": {"denied"}, "no_such_file": {"not_found", "unavailable", "conflict"}, "bad_message": {"invalid_config"},
     "unsupported": {"unsupported"}, "no_space": {"resource_exhausted"}, "quota": {"resource_exhausted"},
+    "size_more": {"corrupt"}, "size_less": {"corrupt"}, "no_attributes": {"corrupt", "not_found"},
 }
 RETRIED = {"unavailable", "conflict", "resource_exhausted", "outcome_unknown"}
 
@@ -132,7 +134,7 @@ def scripts(requests):
                 first = dice.randint(1, requests[flow, variant][where])
                 made.append(Script(flow, fault, where, first, dice.choice((1, 1, 2, ALWAYS)), variant))
     assert len(made) >= 60, len(made)
-    return made[SEED % SLICE::SLICE]
+    return made[int(os.environ.get("WEIR_SLICE_AT", SEED)) % SLICE::SLICE]
 
 
 def digest(content):
@@ -257,13 +259,20 @@ class SftpFaults(unittest.TestCase):
         ends, tried, struck = collections.Counter(), scripts(self.requests), 0
         for script in tried:
             with self.subTest(f"WEIR_SCRIPT={script}"):
-                times, end, left = self.go(script)
-                self.assertEqual(left, self.undisturbed[script.flow, script.variant], end)
-                self.assertGreater(times, 0, "it struck nowhere")
+                start = time.monotonic()
+                try:
+                    times, end, left = self.go(script)
+                    self.assertEqual(left, self.undisturbed[script.flow, script.variant], end)
+                    self.assertGreater(times, 0, "it struck nowhere")
+                except AssertionError as problem:
+                    print(f"FAILED WEIR_SCRIPT={script}: {problem}", flush=True)
+                    raise
                 self.project.close()
                 ends[end] += 1
                 struck += times
-        if "WEIR_SHOW" in os.environ:
+                if SHOWS:
+                    print(f"  {script}: {end}, {time.monotonic() - start:.1f} s", flush=True)
+        if SHOWS:
             for (fault, code), line in sorted(self.lines.items()):
                 print(f"  {fault:16} {code:20} {line}")
         faults = len({script.fault for script in tried})

@@ -27,8 +27,21 @@ bool is_safe(const std::string& method) { return method == "GET" || method == "H
 Result<Response> Exchange::run() {
   WEIR_TRY(set_up());
   const CURLcode code = curl_easy_perform(handle_);
-  if (code == CURLE_OK) return std::move(response_);
-  return std::unexpected(failure_of(code));
+  if (code != CURLE_OK) return std::unexpected(failure_of(code));
+  if (Status whole = check_whole(); !whole) {
+    Error error = std::move(whole).error();
+    if (may_have_acted()) error.code = ErrorCode::kOutcomeUnknown;
+    return std::unexpected(std::move(error));
+  }
+  return std::move(response_);
+}
+
+/// curl is content with the start of a head, and with the start of a gzip.
+Status Exchange::check_whole() const {
+  if (!has_head_)
+    return fail(ErrorCode::kUnavailable, "{}: the answer ended within its headers", said());
+  if (!unpacker_) return {};
+  return while_doing(unpacker_->finish(), said());
 }
 
 Status Exchange::set_up() {
@@ -68,8 +81,6 @@ void Exchange::set_transport() {
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<int64_t>(1, request_.stall_timeout_ms / 1000)));
-  if (request_.takes_compressed)
-    curl_easy_setopt(handle_, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
   curl_easy_setopt(handle_, CURLOPT_OPENSOCKETFUNCTION, on_socket);
   curl_easy_setopt(handle_, CURLOPT_OPENSOCKETDATA, this);
   curl_easy_setopt(handle_, CURLOPT_PREREQFUNCTION, on_connected);
@@ -108,6 +119,7 @@ Status Exchange::set_headers() {
   };
   // Without it curl waits a second for a "100 Continue" that many servers never send.
   bool is_whole = add("Expect:");
+  if (request_.takes_compressed) is_whole = is_whole && add("Accept-Encoding: gzip");
   for (const Header& header : request_.headers) {
     const bool is_one_line =
         header.name.find_first_of("\r\n:") == std::string::npos &&
@@ -135,7 +147,10 @@ size_t Exchange::on_header(char* bytes, size_t one, size_t size, void* self) {
             .error();
     return 0;
   }
+  exchange.has_head_ = trimmed(line).empty() || exchange.has_head_;
   if (line.starts_with("HTTP/")) {
+    exchange.has_head_ = false;
+    exchange.unpacker_.reset();
     // Another one after "100 Continue": only the last counts.
     exchange.response_ = {};
     const auto space = line.find(' ');
@@ -152,10 +167,23 @@ size_t Exchange::on_header(char* bytes, size_t one, size_t size, void* self) {
 
 size_t Exchange::on_answer(char* bytes, size_t one, size_t size, void* self) {
   auto& exchange = *static_cast<Exchange*>(self);
-  auto taken = exchange.take_answer({bytes, one * size});
+  auto taken = exchange.take_body({bytes, one * size});
   if (taken) return one * size;
   exchange.own_failure_ = std::move(taken).error();
   return 0;
+}
+
+Status Exchange::take_body(std::string_view bytes) {
+  const std::string* coding =
+      request_.takes_compressed ? find_header(response_.headers, "content-encoding") : nullptr;
+  if (coding == nullptr || coding->empty() || *coding == "identity") return take_answer(bytes);
+  if (*coding != "gzip" && *coding != "x-gzip" && *coding != "deflate")
+    return fail(ErrorCode::kInvalidData, "{}: the answer comes as '{}', which nobody asked for",
+                said(), printable(*coding));
+  if (!unpacker_) unpacker_.emplace();
+  return while_doing(
+      unpacker_->take(bytes, [this](std::string_view piece) { return take_answer(piece); }),
+      said());
 }
 
 Status Exchange::take_answer(std::string_view bytes) {

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 
+#include "net/curl/unpacker.h"
 #include "net/http.h"
 #include "net/url.h"
 
@@ -48,6 +49,9 @@ class Exchange {
   static int on_connected(void* self, char*, char*, int, int);
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   Status take_answer(std::string_view bytes);
+  /// The same of bytes that may be packed.
+  Status take_body(std::string_view bytes);
+  Status check_whole() const;
 
   CURL* handle_;
   const HttpOptions& options_;
@@ -58,6 +62,8 @@ class Exchange {
   curl_slist* header_list_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
   Response response_;
+  bool has_head_ = false;               ///< To its end.
+  std::optional<Unpacker> unpacker_;    ///< Of an answer that is packed.
   int times_sent_ = 0;
   size_t header_bytes_ = 0;
   int64_t answer_bytes_ = 0;

@@ -1,5 +1,7 @@
 #include "storage/sftp/connection.h"
 
+#include "base/printable.h"
+
 namespace weir::storage::sftp {
 namespace {
 
@@ -21,7 +23,7 @@ std::string_view hint_for(ErrorCode code) {
 std::unexpected<Error> failure_of(Error error, std::string_view action, std::string_view path,
                                   ErrorCode otherwise) {
   if (error.code == ErrorCode::kInternal) error.code = otherwise;
-  error.message = fmt::format("cannot {} '{}': {}", action, path, error.message);
+  error.message = fmt::format("cannot {} '{}': {}", action, printable(path), error.message);
   if (error.hint.empty()) error.hint = hint_for(error.code);
   return std::unexpected(std::move(error));
 }
@@ -48,7 +50,7 @@ Result<std::string> Tree::find_folder(const std::string& folder) {
   if (!real && real.error().code == ErrorCode::kInternal && is_beneath_a_file(folder))
     return fail(ErrorCode::kNotFound, "there is no folder '{}'", path);
   if (!real && real.error().code == ErrorCode::kNotFound) return real;
-  if (!real) return failure_of(std::move(real).error(), "find", path, ErrorCode::kDenied);
+  if (!real) return failure_of(std::move(real).error(), "find", path, ErrorCode::kUnavailable);
   if (root != "/" && !real->starts_with(root + "/"))
     return fail_with_hint(ErrorCode::kDenied,
                           fmt::format("'{}' leads out of the store's folder '{}'", path, root),
@@ -119,7 +121,8 @@ Result<std::string> Tree::make_folder(const std::string& folder) {
       if (!there && there.error().code == ErrorCode::kNotFound) {
         const auto made = session_->make_folder(path);
         if (!made && !session_->stat(path))
-          return failure_of(std::move(made).error(), "make the folder", path, ErrorCode::kDenied);
+          return failure_of(std::move(made).error(), "make the folder", path,
+                            ErrorCode::kUnavailable);
       }
       if (end == std::string::npos) break;
     }
@@ -132,7 +135,8 @@ Result<std::string> Tree::make_folder(const std::string& folder) {
       auto made = session_->make_folder(path);
       // Another may have made it in between.
       if (!made && !session_->lstat(path))
-        return failure_of(std::move(made).error(), "make the folder", path, ErrorCode::kDenied);
+        return failure_of(std::move(made).error(), "make the folder", path,
+                            ErrorCode::kUnavailable);
     }
     WEIR_ASSIGN(path, find_folder(folder));
   }
@@ -166,6 +170,8 @@ Status Connection::with_tree(const std::function<Status(Tree&)>& work) {
   for (int tries = 1;; ++tries) {
     Status done = once(work);
     if (done) return done;
+    // A "Failure" that no step knew better: it may mean anything, so it may pass.
+    if (done.error().code == ErrorCode::kInternal) done.error().code = ErrorCode::kUnavailable;
     const bool is_connected = tree_ != nullptr && !tree_->session().is_broken();
     const bool may_go_on = !is_connected && done.error().code == ErrorCode::kUnavailable;
     if (!may_go_on || tries >= options_.max_tries) return done;

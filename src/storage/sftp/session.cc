@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/printable.h"
+
 namespace weir::storage::sftp {
 namespace {
 
@@ -12,6 +14,8 @@ constexpr size_t kPieceBytes = size_t{32} << 10;
 constexpr size_t kMostUnderWay = 32;
 constexpr size_t kLongestPacket = size_t{1} << 20;
 constexpr size_t kMostInFolder = 1'000'000;
+/// Answers to a listing that hold no name; a server that gives nothing else would never end.
+constexpr int kMostEmptyAnswers = 1000;
 
 ErrorCode code_of(Fx status) {
   switch (status) {
@@ -36,7 +40,10 @@ ErrorCode code_of(Fx status) {
 /// with. A cancel does not come within one.
 template <typename T>
 Result<T> Session::broken(Result<T> result) {
-  if (!result && result.error().code != ErrorCode::kCancelled) is_broken_ = true;
+  if (result || result.error().code == ErrorCode::kCancelled) return result;
+  is_broken_ = true;
+  // Of a packet that makes no sense: another session may be understood.
+  if (result.error().code == ErrorCode::kCorrupt) result.error().code = ErrorCode::kUnavailable;
   return result;
 }
 
@@ -73,6 +80,7 @@ Status Session::greet() {
 
 PacketWriter Session::request(Type type, uint32_t& id) {
   id = next_id_++;
+  awaited_.insert(id);
   PacketWriter packet(type);
   packet.u32(id);
   return packet;
@@ -109,6 +117,8 @@ Result<Session::Reply> Session::reply_to(uint32_t id) {
     PacketReader reader(packet);
     WEIR_ASSIGN(const uint8_t type, broken(reader.u8()));
     WEIR_ASSIGN(const uint32_t of, broken(reader.u32()));
+    // One that nobody asked for, or a second one: whoever sends those might never stop.
+    if (awaited_.erase(of) == 0) return wrong_answer();
     arrived_[of] = {static_cast<Type>(type), packet.substr(kHeaderBytes)};
   }
 }
@@ -126,7 +136,9 @@ Status Session::outcome(const Reply& reply) {
   if (status == Fx::kOk) return {};
   const auto text = reader.text();
   if (status == Fx::kNoConnection || status == Fx::kConnectionLost) is_broken_ = true;
-  return fail(code_of(status), "the server says '{}' (status {})", text ? *text : "", number);
+  constexpr size_t kShownBytes = 200;
+  return fail(code_of(status), "the server says '{}' (status {})",
+              printable(text ? text->substr(0, kShownBytes) : ""), number);
 }
 
 Status Session::simple(Type type, std::string_view path) {
@@ -337,7 +349,8 @@ Result<std::vector<Named>> Session::list(std::string_view path) {
   WEIR_ASSIGN(const auto text, broken(PacketReader(opened.body).text()));
   const std::string handle(text);
   std::vector<Named> found;
-  for (;;) {
+  for (int empty_answers = 0; empty_answers < kMostEmptyAnswers;) {
+    const size_t before = found.size();
     PacketWriter packet = request(Type::kReaddir, id);
     packet.text(handle);
     WEIR_ASSIGN(const Reply reply, ask(std::move(packet), id));
@@ -362,7 +375,9 @@ Result<std::vector<Named>> Session::list(std::string_view path) {
                             fmt::format("the folder holds more than {} files", kMostInFolder),
                             "let the sender use a folder a day");
     }
+    if (found.size() == before) ++empty_answers;
   }
+  return wrong_answer();
 }
 
 }  // namespace weir::storage::sftp

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +35,7 @@ enum class Open : uint32_t {
 
 /// Every call gives kNotFound, kDenied, kInvalidConfig (a name that the server cannot have),
 /// kUnsupported, kAlreadyExists or kResourceExhausted where the server says so; kInternal for its
-/// "Failure", which may mean anything; kUnavailable, kCancelled or kCorrupt where the session is
-/// broken. Not for use from several threads at once.
+/// "Failure", which may mean anything; kUnavailable or kCancelled where the session is broken. Not for use from several threads at once.
 class Session {
  public:
   /// Says hello.
@@ -94,6 +94,7 @@ class Session {
 
   std::unique_ptr<Channel> channel_;
   std::string inbox_;
+  std::set<uint32_t> awaited_;  ///< Requests whose answers have not come.
   std::map<uint32_t, Reply> arrived_;
   uint32_t next_id_ = 1;
   Extensions extensions_;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "storage/leftovers.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
 #include "storage/sftp/connection.h"
@@ -18,7 +19,7 @@ using sftp::Tree;
 constexpr size_t kPageEntries = 10'000;
 constexpr int64_t kReadPieceBytes = int64_t{4} << 20;
 
-class SftpStorage final : public Storage, public Mover {
+class SftpStorage final : public Storage, public Mover, public Leftovers {
  public:
   SftpStorage(std::string uri, Address address, SftpOptions options, SftpGround ground)
       : uri_(std::move(uri)),
@@ -94,11 +95,13 @@ class SftpStorage final : public Storage, public Mover {
       if (!path) return std::unexpected(std::move(path).error());
       was_asked = true;
       Status removed = tree.session().remove(*path);
-      if (!removed && removed.error().code == ErrorCode::kNotFound) return {};
-      if (!removed)
-        return sftp::failure_of(std::move(removed).error(), "remove", *path,
-                                ErrorCode::kUnavailable);
-      return {};
+      if (removed || removed.error().code == ErrorCode::kNotFound) return {};
+      if (removed.error().code == ErrorCode::kInternal) {
+        const auto left = tree.session().lstat(*path);
+        if (!left && left.error().code == ErrorCode::kNotFound) return {};
+      }
+      return sftp::failure_of(std::move(removed).error(), "remove", *path,
+                              ErrorCode::kUnavailable);
     };
     Status done = connection_.with_tree(work);
     if (!done && was_asked && done.error().code == ErrorCode::kUnavailable)
@@ -137,6 +140,30 @@ class SftpStorage final : public Storage, public Mover {
     if (!moved || is_done) return moved;
     // The name is taken, perhaps by what an earlier call left, or the server makes no second names.
     return move_by_copy(*this, from, to);
+  }
+
+  std::string left_by(const Writer& writer) const override {
+    return static_cast<const sftp::SftpWriter&>(writer).left();
+  }
+
+  Status remove_left(const std::string& name) override {
+    const auto slash = name.rfind('/');
+    const std::string folder = name.substr(0, slash == name.npos ? 0 : slash);
+    const std::string leaf = name.substr(slash == name.npos ? 0 : slash + 1);
+    if (!folder.empty()) WEIR_TRY(check_object_name(folder));
+    if (!leaf.starts_with(kTemporaryPrefix) || leaf.find('\0') != leaf.npos)
+      return fail(ErrorCode::kInvalidConfig, "'{}' is no temporary object", name);
+    const auto work = [&](Tree& tree) -> Status {
+      const auto parent = tree.find_folder(folder);
+      if (!parent && parent.error().code == ErrorCode::kNotFound) return {};
+      if (!parent) return std::unexpected(parent.error());
+      const std::string path =
+          fmt::format("{}{}{}", *parent, parent->ends_with('/') ? "" : "/", leaf);
+      Status removed = tree.session().remove(path);
+      if (removed || removed.error().code == ErrorCode::kNotFound) return {};
+      return sftp::failure_of(std::move(removed).error(), "remove", path, ErrorCode::kUnavailable);
+    };
+    return connection_.with_tree(work);
   }
 
   Result<std::string> engine_uri(std::string_view /*name*/) const override {

@@ -165,9 +165,8 @@ Status SftpWriter::link(Tree& tree) {
     if (is_ours) return {};
   }
   if (is_taken) return taken(tree);
-  Error error = std::move(linked).error();
-  error.hint = "the server's disk may know no hard links: use `on_conflict: replace`";
-  return failure_of(std::move(error), "publish", target_, ErrorCode::kUnsupported);
+  // Its disk may know no hard links: then as on a server that makes none.
+  return rename_if_absent(tree);
 }
 
 /// Two names of one file: a mode that is changed through one is seen through the other.
@@ -196,7 +195,11 @@ Status SftpWriter::rename_if_absent(Tree& tree) {
   // The server cannot decide (capabilities say so): a look before, and a rename that most refuse
   // where the name is taken.
   const bool was_asked = std::exchange(was_asked_, true);
-  if (was_asked && !tree.session().lstat(temporary_)) return {};
+  if (was_asked) {
+    const auto left = tree.session().lstat(temporary_);
+    if (!left && left.error().code == ErrorCode::kNotFound) return {};
+    if (!left) return std::unexpected(left.error());
+  }
   WEIR_ASSIGN(const bool is_taken, is_there(tree));
   if (is_taken) return taken(tree);
   Status renamed = tree.session().rename(temporary_, target_);
@@ -243,12 +246,21 @@ Status SftpWriter::replace(Tree& tree) {
 }
 
 void SftpWriter::abort() noexcept {
-  if (std::exchange(is_finished_, true) || !was_opened_ || temporary_.empty()) return;
+  if (std::exchange(is_finished_, true)) return;
+  is_tidy_ = !was_opened_ || temporary_.empty();
+  if (is_tidy_) return;
   const auto remove = [&](Tree& tree) -> Status {
     if (session_ == tree.number()) WEIR_TRY(tree.session().close(handle_));
-    return tree.session().remove(temporary_);
+    const Status removed = tree.session().remove(temporary_);
+    is_tidy_ = removed || removed.error().code == ErrorCode::kNotFound;
+    return removed;
   };
   connection_.tidy_up(remove);
+}
+
+std::string SftpWriter::left() const {
+  if (is_tidy_) return "";
+  return fmt::format("{}{}{}", folder_, folder_.empty() ? "" : "/", temporary_leaf_);
 }
 
 }  // namespace weir::storage::sftp

@@ -24,6 +24,9 @@ class SftpWriter final : public Writer {
   Result<Written> commit_if_version(const std::string& version) override;
   void abort() noexcept override;
 
+  /// The temporary file's name in the store; empty once it is gone, or was never made.
+  std::string left() const;
+
  private:
   Status write_out();
   /// The handle in this session, opened where it is another one than before.
@@ -55,6 +58,7 @@ class SftpWriter final : public Writer {
   Sha256 digest_;
   std::optional<Error> failure_;  ///< The first one stays.
   bool is_finished_ = false;
+  bool is_tidy_ = false;  ///< Nothing temporary is there any more.
 };
 
 }  // namespace weir::storage::sftp
