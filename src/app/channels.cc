@@ -50,6 +50,7 @@ class OwnSns final : public notify::Channel {
   Status send(const notify::Message& message, const Cancel& cancel) override {
     return channel_->send(message, cancel);
   }
+  int64_t asked_to_wait_ms() const override { return channel_->asked_to_wait_ms(); }
 
  private:
   std::unique_ptr<net::Http> http_;
@@ -77,7 +78,7 @@ Result<std::unique_ptr<notify::Channel>> make_channel(const model::Connection& c
     WEIR_ASSIGN(auto settings, notify::read_webhook_settings(options));
     settle(settings.ca_file, base_folder);
     WEIR_ASSIGN(auto http, net::make_http({.ca_file = settings.ca_file, .proxy = {}}, kWebhooks));
-    return notify::make_webhook_channel(std::move(settings), std::move(http));
+    return notify::make_webhook_channel(std::move(settings), std::move(http), *ground.clock);
   }
   if (connection.kind == "smtp") {
     WEIR_ASSIGN(auto settings, notify::read_smtp_settings(options));

@@ -37,12 +37,17 @@ class Channel {
   /// again with the same key is right after each. kDenied where it takes no such sender;
   /// kUnavailable or kOutcomeUnknown where it did not answer; kInvalidConfig for what it refuses.
   virtual Status send(const Message& message, const Cancel& cancel) = 0;
+
+  /// How long the other side asked to be left alone as it did not take the last message
+  /// (`Retry-After`), at most a day; 0 where it took it, or did not say.
+  virtual int64_t asked_to_wait_ms() const { return 0; }
 };
 
 /// A line on `log`, or a JSON line at the end of the settings' file.
 std::unique_ptr<Channel> make_log_channel(LogSettings settings, std::shared_ptr<Log> log);
+/// The clock outlives it.
 std::unique_ptr<Channel> make_webhook_channel(WebhookSettings settings,
-                                              std::unique_ptr<net::Http> http);
+                                              std::unique_ptr<net::Http> http, Clock& clock);
 /// What SMTP works with outlives it but for the mailer.
 std::unique_ptr<Channel> make_smtp_channel(SmtpSettings settings,
                                            std::unique_ptr<net::Mailer> mailer);

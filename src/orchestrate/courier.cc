@@ -74,12 +74,13 @@ class Route {
       WEIR_TRY(services_.catalog->renew_lease(lease, kLeaseMs));
       const Status sent = opened ? (*opened)->send(message_of(due[i]), cancel_)
                                  : Status(std::unexpected(opened.error()));
-      WEIR_TRY(note(due[i], sent));
+      const int64_t asked_ms = opened ? (*opened)->asked_to_wait_ms() : 0;
+      WEIR_TRY(note(due[i], sent, asked_ms));
       // A message that is refused says nothing of the next one; all else does.
       const bool is_about_message =
           opened && !sent && sent.error().code == ErrorCode::kInvalidConfig;
       if (sent || is_about_message) continue;
-      for (size_t rest = i + 1; rest < due.size(); ++rest) WEIR_TRY(note(due[rest], sent));
+      for (size_t rest = i + 1; rest < due.size(); ++rest) WEIR_TRY(note(due[rest], sent, asked_ms));
       return {};
     }
     return {};
@@ -90,7 +91,8 @@ class Route {
     return while_doing(services_.channel(connection), fmt::format("opening '{}'", channel_));
   }
 
-  Status note(const KeptNotice& notice, const Status& sent) {
+  /// `asked_ms`: how long the receiver wants to be left alone.
+  Status note(const KeptNotice& notice, const Status& sent, int64_t asked_ms) {
     if (sent) {
       ++report.sent;
       return services_.catalog->note_try(notice.outbox_id, "", 0);
@@ -100,8 +102,9 @@ class Route {
     if (report.first_error.empty())
       report.first_error = fmt::format("channel '{}': {}", channel_, why);
     const int64_t tries = notice.attempts + 1;
+    const int64_t wait_ms = std::max(delay_ms(tries), asked_ms);
     const int64_t next_us =
-        tries >= kMostTries ? 0 : services_.clock->now_us() + delay_ms(tries) * 1000;
+        tries >= kMostTries ? 0 : services_.clock->now_us() + wait_ms * 1000;
     return services_.catalog->note_try(notice.outbox_id, why, next_us);
   }
 

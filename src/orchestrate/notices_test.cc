@@ -24,9 +24,14 @@ class Post {
     const std::lock_guard lock(mutex_);
     broken_[id] = code;
   }
+  void ask_to_wait(int64_t wait_ms) {
+    const std::lock_guard lock(mutex_);
+    wait_ms_ = wait_ms;
+  }
   void mend() {
     const std::lock_guard lock(mutex_);
     broken_.clear();
+    wait_ms_ = 0;
   }
   std::vector<Sent> sent() {
     const std::lock_guard lock(mutex_);
@@ -54,6 +59,10 @@ class Post {
       post_.sent_.push_back({id_, message});
       return {};
     }
+    int64_t asked_to_wait_ms() const override {
+      const std::lock_guard lock(post_.mutex_);
+      return post_.wait_ms_;
+    }
 
    private:
     Post& post_;
@@ -64,6 +73,7 @@ class Post {
   std::map<std::string, ErrorCode> broken_;
   std::vector<Sent> sent_;
   int tries_ = 0;
+  int64_t wait_ms_ = 0;
 };
 
 class NoticesOfRuns : public ScriptedRuns {
@@ -204,6 +214,20 @@ TEST_F(NoticesOfRuns, ChannelThatFailsHoldsUpNoOtherAndNoRun) {
   post_.mend();
   EXPECT_EQ(send().sent, 1);
   EXPECT_EQ(post_.sent().back().message.key, key) << "the key is the same for every try";
+}
+
+TEST_F(NoticesOfRuns, ReceiverIsLeftAloneForAsLongAsItAsks) {
+  add_task("a");
+  script("a", {fail_as(ErrorCode::kInternal)});
+  add_rule("1", {});
+  post_.break_channel("ops", ErrorCode::kUnavailable);
+  post_.ask_to_wait(90'000);
+  run();
+  post_.mend();
+  clock_.advance_ms(89'000);
+  EXPECT_EQ(send().sent, 0) << "its time has not come";
+  clock_.advance_ms(1'000);
+  EXPECT_EQ(send().sent, 1);
 }
 
 TEST_F(NoticesOfRuns, MessageIsGivenUpInTheEnd) {

@@ -2,6 +2,7 @@
 import base64
 import email
 import email.header
+import email.utils
 import http.server
 import json
 import os
@@ -56,6 +57,7 @@ class Webhook(http.server.ThreadingHTTPServer):
                 if outer.on_request:
                     outer.on_request()
                 step = outer.script.pop(0) if outer.script else 200
+                step, wait = step if isinstance(step, tuple) else (step, None)
                 if step == "hang":
                     outer.let_go.wait(60)
                     return
@@ -65,6 +67,8 @@ class Webhook(http.server.ThreadingHTTPServer):
                 self.send_response(step)
                 if 300 <= step < 400:
                     self.send_header("Location", "/elsewhere")
+                if wait:
+                    self.send_header("Retry-After", wait)
                 answer = outer.answer(body) if step == 200 else b""
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -233,6 +237,18 @@ class ByWebhook(Base):
         self.assertEqual(len(set(server.keys)), 1)
         self.project.weir("notify", "send")
         self.assertEqual(len(server.asked), 4)
+
+    def test_a_receiver_that_asks_to_wait_is_left_alone_for_so_long(self):
+        at = email.utils.formatdate(time.time() + 7200, usegmt=True)
+        server = self.webhook((429, "5400"), (503, at))
+        self.run_flow()
+        for least in (5300, 7100):
+            ((next_us, ),) = self.project.sqlite("SELECT not_before_us FROM outbox")
+            self.assertGreater(next_us / 1e6, time.time() + least)
+            self.make_due()
+            self.project.weir("notify", "send")
+        self.assertEqual([n["state"] for n in self.notices()], ["sent"])
+        self.assertEqual(len(server.asked), 3)
 
     def test_the_next_run_sends_what_waits(self):
         server = self.webhook(500)

@@ -45,6 +45,7 @@ class SnsChannel final : public Channel {
       : settings_(std::move(settings)), ground_(ground) {}
 
   Status send(const Message& message, const Cancel& cancel) override {
+    asked_to_wait_ms_ = 0;
     const std::string form = net::encode_query(parameters(message));
     for (bool has_new_keys = false;; has_new_keys = true) {
       WEIR_ASSIGN(const net::Credentials keys, ground_.credentials->get(cancel));
@@ -62,6 +63,7 @@ class SnsChannel final : public Channel {
           sha256_hex(form)));
       WEIR_ASSIGN(const net::Response response, ground_.http->send(request, cancel));
       if (response.status == 200) return {};
+      asked_to_wait_ms_ = net::retry_after_ms(response, ground_.clock->now_us());
       const Refusal refusal = read_refusal(response);
       if (is_about_keys(refusal) && !has_new_keys) {
         ground_.credentials->forget(keys);
@@ -70,6 +72,8 @@ class SnsChannel final : public Channel {
       return refuse(response, refusal);
     }
   }
+
+  int64_t asked_to_wait_ms() const override { return asked_to_wait_ms_; }
 
  private:
   struct Refusal {
@@ -142,6 +146,7 @@ class SnsChannel final : public Channel {
 
   const SnsSettings settings_;
   const SnsGround ground_;
+  int64_t asked_to_wait_ms_ = 0;
 };
 
 }  // namespace

@@ -9,10 +9,11 @@ constexpr int64_t kMostAnswerBytes = 64 << 10;
 
 class WebhookChannel final : public Channel {
  public:
-  WebhookChannel(WebhookSettings settings, std::unique_ptr<net::Http> http)
-      : settings_(std::move(settings)), http_(std::move(http)) {}
+  WebhookChannel(WebhookSettings settings, std::unique_ptr<net::Http> http, Clock& clock)
+      : settings_(std::move(settings)), http_(std::move(http)), clock_(clock) {}
 
   Status send(const Message& message, const Cancel& cancel) override {
+    asked_to_wait_ms_ = 0;
     const std::string body = body_of(message);
     net::Request request;
     request.method = settings_.method;
@@ -28,8 +29,11 @@ class WebhookChannel final : public Channel {
       request.headers.push_back({"Authorization", "Bearer " + settings_.token});
     auto response = http_->send(request, cancel);
     if (!response) return std::unexpected(std::move(response).error());
+    asked_to_wait_ms_ = net::retry_after_ms(*response, clock_.now_us());
     return verdict(*response);
   }
+
+  int64_t asked_to_wait_ms() const override { return asked_to_wait_ms_; }
 
  private:
   std::string body_of(const Message& message) const {
@@ -70,13 +74,15 @@ class WebhookChannel final : public Channel {
 
   const WebhookSettings settings_;
   const std::unique_ptr<net::Http> http_;
+  Clock& clock_;
+  int64_t asked_to_wait_ms_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<Channel> make_webhook_channel(WebhookSettings settings,
-                                              std::unique_ptr<net::Http> http) {
-  return std::make_unique<WebhookChannel>(std::move(settings), std::move(http));
+                                              std::unique_ptr<net::Http> http, Clock& clock) {
+  return std::make_unique<WebhookChannel>(std::move(settings), std::move(http), clock);
 }
 
 }  // namespace weir::notify
