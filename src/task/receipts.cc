@@ -43,20 +43,12 @@ Status Receipts::write(std::string_view name, std::string_view proof, const Json
   return {};
 }
 
-Result<Json> Receipts::read_object(const std::string& object) const {
-  WEIR_ASSIGN(const std::string text, store_->read(object, storage::Range::all()));
-  return parse_json(text);
-}
-
-Result<Json> Receipts::read(std::string_view name, std::string_view proof) const {
-  return while_doing(read_object(object_of(name, proof)),
-                     fmt::format("reading the receipt of '{}'", name));
-}
-
 Result<std::vector<Json>> Receipts::read_all() const {
   std::vector<Json> all;
   for (const auto& object : there_) {
-    WEIR_ASSIGN(Json about, while_doing(read_object(object), "reading a receipt"));
+    WEIR_ASSIGN(const std::string text, while_doing(store_->read(object, storage::Range::all()),
+                                                    "reading a receipt"));
+    WEIR_ASSIGN(Json about, while_doing(parse_json(text), "reading a receipt"));
     all.push_back(std::move(about));
   }
   return all;

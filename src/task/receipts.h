@@ -26,10 +26,7 @@ class Receipts {
   /// `about` is for people. The same words again change nothing.
   Status write(std::string_view name, std::string_view proof, const Json& about);
 
-  /// What was written about it. kNotFound where there is none.
-  Result<Json> read(std::string_view name, std::string_view proof) const;
-
-  /// All of the hop.
+  /// What was written about each of them.
   Result<std::vector<Json>> read_all() const;
 
   /// Takes it away again; one that is not there is no error.
@@ -43,7 +40,6 @@ class Receipts {
   Receipts(storage::Storage& store, std::string folder)
       : store_(&store), folder_(std::move(folder)) {}
   std::string object_of(std::string_view name, std::string_view proof) const;
-  Result<Json> read_object(const std::string& object) const;
 
   storage::Storage* store_;
   std::string folder_;

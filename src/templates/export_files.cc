@@ -29,7 +29,7 @@ struct Params {
 };
 
 constexpr std::string_view kMarkerIsDue = "the marker is due";
-constexpr std::string_view kUnderWay = "a temporary object";
+constexpr std::string_view kTemporary = "temporary";
 
 class Export {
  public:
@@ -37,11 +37,17 @@ class Export {
          storage::Storage& target, task::Receipts& receipts)
       : params_(params), context_(context), source_(source), target_(target), receipts_(receipts) {}
 
-  /// What an attempt before this one could not take away any more.
+  /// What attempts before this one could not take away any more.
   Status tidy_up() {
-    if (leftovers_ == nullptr || !receipts_.has("", kUnderWay)) return {};
-    WEIR_ASSIGN(const Json left, receipts_.read("", kUnderWay));
-    return take_away(left.value("name", ""));
+    if (leftovers_ == nullptr) return {};
+    WEIR_ASSIGN(temporaries_, task::Receipts::open(source_, "export_files temporaries",
+                                                   params_.from, params_.to));
+    WEIR_ASSIGN(const auto all, temporaries_->read_all());
+    for (const Json& about : all) {
+      const std::string left = about.value("left", "");
+      WEIR_TRY(take_away(left, left));
+    }
+    return {};
   }
 
   Status take(const Entry& entry, const std::string& name) {
@@ -78,22 +84,25 @@ class Export {
   Result<storage::Written> put(const std::string& name, storage::Put mode,
                                const std::function<Status(storage::Writer&)>& fill) {
     WEIR_ASSIGN(const auto writer, target_.create(name));
+    const std::string temporary = leftovers_ == nullptr ? "" : leftovers_->left_by(*writer);
     if (leftovers_ != nullptr)
-      WEIR_TRY(receipts_.write("", kUnderWay, {{"name", leftovers_->left_by(*writer)}}));
+      WEIR_TRY(temporaries_->write(kTemporary, temporary, {{"name", name}, {"left", temporary}}));
     WEIR_TRY(fill(*writer));
     WEIR_ASSIGN(auto written, writer->commit(mode));
-    if (leftovers_ != nullptr) WEIR_TRY(take_away(leftovers_->left_by(*writer)));
+    if (leftovers_ != nullptr) WEIR_TRY(take_away(temporary, leftovers_->left_by(*writer)));
     return written;
   }
 
-  /// What cannot be taken away is told, and hinders nobody.
-  Status take_away(const std::string& left) {
+  /// What is left of a temporary object, or nothing. What cannot be taken away is told, and hinders
+  /// nobody; the next run tries again, unless it may not.
+  Status take_away(const std::string& temporary, const std::string& left) {
     const Status removed = left.empty() ? Status() : leftovers_->remove_left(left);
-    if (!removed && removed.error().code == ErrorCode::kCancelled) return removed;
-    if (!removed)
-      warnings.push_back(fmt::format("'{}' is left in '{}': {}", left, target_.uri(),
-                                     removed.error().message));
-    return receipts_.forget("", kUnderWay);
+    if (removed) return temporaries_->forget(kTemporary, temporary);
+    if (removed.error().code == ErrorCode::kCancelled) return removed;
+    warnings.push_back(
+        fmt::format("'{}' is left in '{}': {}", left, target_.uri(), removed.error().message));
+    return removed.error().code == ErrorCode::kDenied ? temporaries_->forget(kTemporary, temporary)
+                                                      : Status();
   }
 
   Status send(const Entry& entry, const std::string& name, const storage::Written& ours) {
@@ -162,6 +171,7 @@ class Export {
   storage::Storage& source_;
   storage::Storage& target_;
   task::Receipts& receipts_;
+  std::optional<task::Receipts> temporaries_;  ///< Where the target is another's to tidy.
   storage::Leftovers* const leftovers_ = dynamic_cast<storage::Leftovers*>(&target_);
 };
 

@@ -31,8 +31,8 @@ std::unexpected<Error> failure_of(Error error, std::string_view action, std::str
 Result<std::string> Tree::root_path() {
   if (!real_root_.empty()) return real_root_;
   auto found = session_->real_path(root_);
-  if (!found && found.error().code == ErrorCode::kInternal && !session_->is_broken())
-    found.error().code = ErrorCode::kNotFound;  // a file is in its way
+  if (!found && found.error().code == ErrorCode::kInternal && has_file_in_its_way(root_))
+    found.error().code = ErrorCode::kNotFound;
   if (!found) return found;
   // A server that resolves nothing gives relative paths back as they are, or none.
   if (!found->starts_with('/'))
@@ -56,6 +56,14 @@ Result<std::string> Tree::find_folder(const std::string& folder) {
                           fmt::format("'{}' leads out of the store's folder '{}'", path, root),
                           "only links that stay below the root are followed: copy the files");
   return real;
+}
+
+bool Tree::has_file_in_its_way(const std::string& path) {
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const auto above = session_->stat(path.substr(0, end));
+    if (above && !above->is_folder()) return true;
+    if (!above || end == std::string::npos) return false;
+  }
 }
 
 bool Tree::is_beneath_a_file(const std::string& folder) {

@@ -43,6 +43,8 @@ class Tree {
 
  private:
   Result<std::string> root_path();
+  bool has_file_in_its_way(const std::string& path);
+  /// The same of a folder by its name in the store.
   bool is_beneath_a_file(const std::string& folder);
 
   std::unique_ptr<Session> session_;

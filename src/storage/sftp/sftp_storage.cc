@@ -183,8 +183,10 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
     const auto leaf = slash == std::string_view::npos ? name : name.substr(slash + 1);
     std::string path = fmt::format("{}{}{}", parent, parent.ends_with('/') ? "" : "/", leaf);
     const auto there = tree.session().lstat(path);
-    if (!there && there.error().code == ErrorCode::kInternal && !tree.find(name))
-      return fail(ErrorCode::kNotFound, "there is no '{}'", path);
+    if (!there && there.error().code == ErrorCode::kInternal) {
+      // With a file in the place of its folder it is not there; else nobody knows.
+      if (const auto found = tree.find(name); !found) return std::unexpected(found.error());
+    }
     if (!there) return std::unexpected(there.error());
     if (there->is_folder()) return fail(ErrorCode::kNotFound, "'{}' is a folder", path);
     return path;

@@ -160,7 +160,8 @@ Status SftpWriter::link(Tree& tree) {
   Status linked = tree.session().hardlink(temporary_, target_);
   if (linked || tree.session().is_broken()) return linked;
   WEIR_ASSIGN(const bool is_taken, is_there(tree));
-  if (is_taken && was_asked) {
+  // A server that says "Failure" may have done it all the same.
+  if (is_taken && (was_asked || linked.error().code == ErrorCode::kInternal)) {
     WEIR_ASSIGN(const bool is_ours, is_same_file(tree));
     if (is_ours) return {};
   }
@@ -205,7 +206,11 @@ Status SftpWriter::rename_if_absent(Tree& tree) {
   Status renamed = tree.session().rename(temporary_, target_);
   if (renamed || tree.session().is_broken()) return renamed;
   WEIR_ASSIGN(const bool is_taken_now, is_there(tree));
-  if (is_taken_now) return taken(tree);
+  if (is_taken_now) {
+    const auto left = tree.session().lstat(temporary_);
+    if (!left && left.error().code == ErrorCode::kNotFound) return {};
+    return taken(tree);
+  }
   return failure_of(std::move(renamed).error(), "publish", target_, ErrorCode::kUnavailable);
 }
 
