@@ -167,7 +167,7 @@ TEST(Http, ManyThreadsShareOneClient) {
 }
 
 TEST(Http, LostAnswersSayWhetherTheRequestMayHaveActed) {
-  for (const Ending ending : {Ending::kReset, Ending::kTruncated}) {
+  for (const Ending ending : {Ending::kReset, Ending::kTruncated, Ending::kHalfHead}) {
     const auto server = start_http_server(
         [&](const Asked&) { return Answer{.body = "0123456789", .ending = ending}; });
     const auto client = http();

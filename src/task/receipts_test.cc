@@ -25,6 +25,14 @@ TEST(Receipts, WhatWasWrittenIsKnownToTheSameHopAlone) {
   EXPECT_FALSE(opened(*store, "c").has("x", "1"));
 }
 
+TEST(Receipts, AllOfAHopCanBeRead) {
+  const auto store = storage::make_memory_storage();
+  auto receipts = opened(*store);
+  ASSERT_TRUE(receipts.write("x", "1", {{"name", "x"}}));
+  ASSERT_TRUE(opened(*store, "c").write("y", "1", {{"name", "y"}}));
+  EXPECT_EQ(opened(*store).read_all().value(), std::vector<Json>({{{"name", "x"}}}));
+}
+
 TEST(Receipts, WithoutProofNothingIsKnown) {
   const auto store = storage::make_memory_storage();
   auto receipts = opened(*store);

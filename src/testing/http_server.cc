@@ -118,6 +118,10 @@ bool send_answer(Connection& connection, const Asked& asked, const Answer& answe
   std::string text =
       fmt::format("HTTP/1.1 {} Said\r\nContent-Length: {}\r\n", answer.status, length);
   for (const auto& header : answer.headers) text += header.name + ": " + header.value + "\r\n";
+  if (answer.ending == Ending::kHalfHead) {
+    connection.send_all(text);
+    return false;
+  }
   text += "\r\n";
   const bool has_body = asked.method != "HEAD" && answer.status != 204 && answer.status != 304;
   if (has_body)

@@ -32,6 +32,7 @@ enum class Ending {
   kWhole,
   kReset,      ///< Nothing is answered; the connection is reset.
   kTruncated,  ///< Half of the body, then the connection is closed.
+  kHalfHead,   ///< Headers without their end, then the connection is closed.
   kSilent,     ///< Nothing is answered until the client goes away.
 };
 

@@ -31,7 +31,7 @@ from weir_project import Project  # noqa: E402
 IS_LONG = os.environ.get("WEIR_LONG") == "1"
 SEED = int(os.environ.get("WEIR_SEED", "1"))
 SHOWS = "WEIR_SHOW" in os.environ
-SLICE = 1 if IS_LONG else int(os.environ.get("WEIR_SLICE", "6"))
+SLICE = 1 if IS_LONG else int(os.environ.get("WEIR_SLICE", "8"))
 ALWAYS = 1_000_000
 LAST = 3
 LIMIT = 100_000

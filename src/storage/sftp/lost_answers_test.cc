@@ -240,6 +240,51 @@ TEST(SftpSession, WhatIsNoAnswerBreaksIt) {
   }
 }
 
+TEST(SftpSession, AnswersThatNobodyAskedForBreakIt) {
+  for (const uint32_t id : {uint32_t{77}, uint32_t{0}}) {
+    const auto session = started({status(id, Fx::kOk), status(id, Fx::kOk)});
+    ASSERT_TRUE(session);
+    const auto found = (*session)->stat("a");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, ErrorCode::kUnavailable);
+    EXPECT_THAT(found.error().message, ::testing::HasSubstr("another kind than asked for"));
+    EXPECT_TRUE((*session)->is_broken());
+  }
+}
+
+TEST(SftpSession, APacketThatMakesNoSenseMayBeUnderstoodByTheNextSession) {
+  using std::string_literals::operator""s;
+  const auto session = started({"\0\0\0\x07\x65\0\0\0\1\0\0"s});
+  ASSERT_TRUE(session);
+  EXPECT_EQ((*session)->remove("a").error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE((*session)->is_broken());
+}
+
+TEST(SftpSession, AFolderThatNeverEndsIsGivenUp) {
+  PacketWriter opened(Type::kHandle);
+  std::vector<std::string> answers = {packet(opened.u32(1).text("handle"))};
+  for (uint32_t id = 2; id < 5'000; ++id) {
+    PacketWriter none(Type::kName);
+    answers.push_back(packet(none.u32(id).u32(0)));
+  }
+  const auto session = started(std::move(answers));
+  ASSERT_TRUE(session);
+  const auto found = (*session)->list("a");
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().message, ::testing::HasSubstr("another kind than asked for"));
+}
+
+TEST(SftpSession, WhatTheServerSaysMovesNoCursor) {
+  PacketWriter made(Type::kStatus);
+  made.u32(1).u32(static_cast<uint32_t>(Fx::kFailure));
+  made.text("\x1b[2J" + std::string(5'000, 'x')).text("");
+  const auto session = started({packet(made)});
+  ASSERT_TRUE(session);
+  const std::string said = (*session)->remove("a").error().message;
+  EXPECT_EQ(said.find('\x1b'), std::string::npos);
+  EXPECT_LT(said.size(), 300);
+}
+
 TEST(SftpSession, MoreBytesThanAskedForAreRefused) {
   const auto session = started({data(1, std::string(11, 'x'))});
   ASSERT_TRUE(session);
