@@ -47,7 +47,7 @@ struct Request {
   /// refusal are there.
   BodySink sink = nullptr;
   int64_t answer_limit_bytes = int64_t{64} << 20;  ///< More is kResourceExhausted; sinks count too.
-  bool takes_compressed = false;  ///< Offers gzip; limits count what is unpacked.
+  bool takes_compressed = false;                   ///< Offers gzip; limits count what is unpacked.
   int64_t connect_timeout_ms = 10'000;
   int64_t stall_timeout_ms = 60'000;  ///< For so long less than a byte a second went by.
   int64_t timeout_ms = 300'000;       ///< From the start to the last byte.

@@ -80,7 +80,8 @@ class Route {
       const bool is_about_message =
           opened && !sent && sent.error().code == ErrorCode::kInvalidConfig;
       if (sent || is_about_message) continue;
-      for (size_t rest = i + 1; rest < due.size(); ++rest) WEIR_TRY(note(due[rest], sent, asked_ms));
+      for (size_t rest = i + 1; rest < due.size(); ++rest)
+        WEIR_TRY(note(due[rest], sent, asked_ms));
       return {};
     }
     return {};
@@ -103,8 +104,7 @@ class Route {
       report.first_error = fmt::format("channel '{}': {}", channel_, why);
     const int64_t tries = notice.attempts + 1;
     const int64_t wait_ms = std::max(delay_ms(tries), asked_ms);
-    const int64_t next_us =
-        tries >= kMostTries ? 0 : services_.clock->now_us() + wait_ms * 1000;
+    const int64_t next_us = tries >= kMostTries ? 0 : services_.clock->now_us() + wait_ms * 1000;
     return services_.catalog->note_try(notice.outbox_id, why, next_us);
   }
 

@@ -51,11 +51,11 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
     // Before it is published: what ended too early must be seen by nobody.
     const int64_t wanted_bytes = std::min(kPieceBytes, entry.size_bytes - at);
     if (static_cast<int64_t>(piece->size()) < wanted_bytes)
-      return fail_with_hint(ErrorCode::kUnavailable,
-                            fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name,
-                                        source.uri(), at + static_cast<int64_t>(piece->size()),
-                                        entry.size_bytes),
-                            "it was cut since it was listed, or the server says a wrong size");
+      return fail_with_hint(
+          ErrorCode::kUnavailable,
+          fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name, source.uri(),
+                      at + static_cast<int64_t>(piece->size()), entry.size_bytes),
+          "it was cut since it was listed, or the server says a wrong size");
     WEIR_TRY(writer.append(*piece));
   }
   const auto after = source.stat(entry.name);

@@ -10,8 +10,8 @@
 
 // Receivers take files away, so what is at the target says nothing of what was sent: receipts do,
 // in our own layer, by content. Between a file's arrival and its receipt a kill may fall; then the
-// next run finds the same bytes there and writes the receipt alone. The temporary object that a kill
-// leaves with them has a receipt, too: the next run takes it away.
+// next run finds the same bytes there and writes the receipt alone. The temporary object that a
+// kill leaves with them has a receipt, too: the next run takes it away.
 
 namespace weir::templates {
 namespace {

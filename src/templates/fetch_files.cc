@@ -9,8 +9,8 @@
 
 // What makes a kill harmless: a file is published whole in the landing zone before its receipt is
 // written, and its source is touched last. Whatever of this is missing is done by the next run,
-// which finds the same bytes landed. A marker goes after its file, and what says so is written before:
-// a marker that was left alone must not speak for the next file of that name.
+// which finds the same bytes landed. A marker goes after its file, and what says so is written
+// before: a marker that was left alone must not speak for the next file of that name.
 
 namespace weir::templates {
 namespace {

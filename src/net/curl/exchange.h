@@ -62,8 +62,8 @@ class Exchange {
   curl_slist* header_list_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
   Response response_;
-  bool has_head_ = false;               ///< To its end.
-  std::optional<Unpacker> unpacker_;    ///< Of an answer that is packed.
+  bool has_head_ = false;             ///< To its end.
+  std::optional<Unpacker> unpacker_;  ///< Of an answer that is packed.
   int times_sent_ = 0;
   size_t header_bytes_ = 0;
   int64_t answer_bytes_ = 0;

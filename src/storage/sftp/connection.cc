@@ -144,7 +144,7 @@ Result<std::string> Tree::make_folder(const std::string& folder) {
       // Another may have made it in between.
       if (!made && !session_->lstat(path))
         return failure_of(std::move(made).error(), "make the folder", path,
-                            ErrorCode::kUnavailable);
+                          ErrorCode::kUnavailable);
     }
     WEIR_ASSIGN(path, find_folder(folder));
   }

@@ -35,7 +35,8 @@ enum class Open : uint32_t {
 
 /// Every call gives kNotFound, kDenied, kInvalidConfig (a name that the server cannot have),
 /// kUnsupported, kAlreadyExists or kResourceExhausted where the server says so; kInternal for its
-/// "Failure", which may mean anything; kUnavailable or kCancelled where the session is broken. Not for use from several threads at once.
+/// "Failure", which may mean anything; kUnavailable or kCancelled where the session is broken. Not
+/// for use from several threads at once.
 class Session {
  public:
   /// Says hello.

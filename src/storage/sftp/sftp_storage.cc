@@ -100,8 +100,7 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
         const auto left = tree.session().lstat(*path);
         if (!left && left.error().code == ErrorCode::kNotFound) return {};
       }
-      return sftp::failure_of(std::move(removed).error(), "remove", *path,
-                              ErrorCode::kUnavailable);
+      return sftp::failure_of(std::move(removed).error(), "remove", *path, ErrorCode::kUnavailable);
     };
     Status done = connection_.with_tree(work);
     if (!done && was_asked && done.error().code == ErrorCode::kUnavailable)
