@@ -246,7 +246,7 @@ class ByWebhook(Base):
             ((next_us, ),) = self.project.sqlite("SELECT not_before_us FROM outbox")
             self.assertGreater(next_us / 1e6, time.time() + least)
             self.make_due()
-            self.project.weir("notify", "send")
+            self.project.weir("notify", "send", expect=None)
         self.assertEqual([n["state"] for n in self.notices()], ["sent"])
         self.assertEqual(len(server.asked), 3)
 

@@ -334,6 +334,7 @@ class HttpFaults(unittest.TestCase):
         page = int(query["offset"]) // 2 + 1 if "offset" in query else int(query.get("p", 1))
         if path != "/v1/moved" and page == script.at and script.fault not in TOKENS and script.fault and self.strikes():
             if script.fault == "expires":
+                self.tokens.append("none is good until a new one is given")
                 return handler.give({"error": "the token has expired"}, 401)
             fault = PASSING.get(script.fault) or ODD.get(script.fault) or REFUSED[script.fault][0]
             return fault(handler, page, url)

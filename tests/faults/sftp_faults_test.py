@@ -28,7 +28,7 @@ from weir_project import Project  # noqa: E402
 
 IS_LONG = os.environ.get("WEIR_LONG") == "1"
 SEED = int(os.environ.get("WEIR_SEED", "1"))
-SLICE = 1 if IS_LONG else int(os.environ.get("WEIR_SLICE", "24"))
+SLICE = 1 if IS_LONG else int(os.environ.get("WEIR_SLICE", "32"))
 SHOWS = "WEIR_SHOW" in os.environ
 ALWAYS = 1_000_000
 LONGEST_S = 60  # of any run: what hangs is an error, too
@@ -288,7 +288,7 @@ class SftpFaults(unittest.TestCase):
         dice = random.Random(SEED)
         made = [Script("fetch", how, where, first, 1, dice.randrange(len(VARIANTS["fetch"]))) for how in meddler.CHANGES
                 for where, first in (("opendir", 2), ("open", 2), ("fstat", 2), ("read", 3), ("read", 8), ("close", 4), ("remove", 2), ("hardlink", 2))]
-        return made if IS_LONG else made[SEED % 6::6]
+        return made if IS_LONG else made[SEED % 10::10]
 
     def test_a_file_that_changes_under_its_reader(self):
         """It lands as it was or as it is, never as both; in the end as it is, where it is still there."""

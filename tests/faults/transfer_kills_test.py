@@ -356,9 +356,10 @@ class Kills(unittest.TestCase):
         made = []
         for number in range(KILLS):
             way = UP if number % 2 == 0 else DOWN
-            # Evenly over the bytes, each with some luck; the last ones may come after the end of a run that says less.
+            # Evenly over the bytes, each with some luck, and often at the end, where commits are.
             share = (number // 2 + dice.random()) / (KILLS / 2)
-            made.append(Kill(way, 1 + int(min(share, 0.98) * counted[way]), dice.choice(("retry", "run")) if can_run_again else "retry"))
+            at = 1 + int(min(share, 0.99) * counted[way]) if number % 3 != 2 else counted[way] - dice.randint(0, 300)
+            made.append(Kill(way, at, dice.choice(("retry", "run")) if can_run_again else "retry"))
         return made
 
     def go(self, transfer, kill, leases):
