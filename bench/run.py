@@ -187,7 +187,12 @@ def memory_suite(_rounds, scale):
     memory.suite(sys.modules[__name__], scale)
 
 
-SUITES = {"csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite}
+def sources_suite(rounds, scale):
+    import sources
+    sources.suite(sys.modules[__name__], rounds, scale)
+
+
+SUITES = {"csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite, "sources": sources_suite}
 
 
 def main():
@@ -199,7 +204,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     for name, suite in SUITES.items():
         # Some take long: they are asked for by name.
-        if asked.suite == name or (asked.suite == "all" and name not in ("hudi", "memory")):
+        if asked.suite == name or (asked.suite == "all" and name not in ("hudi", "memory", "sources")):
             suite(asked.rounds, asked.scale)
 
 

@@ -83,6 +83,20 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def encrypt(self, certificate, key) -> None:
+        """From now on it takes lines over TCP with TLS alone."""
+        self.stop()
+        data = pathlib.Path(f"{self.folder}/data")
+        for name, source in (("server.crt", certificate), ("server.key", key)):
+            shutil.copyfile(source, data / name)
+            (data / name).chmod(0o600)
+            if os.getuid() == 0:
+                shutil.chown(data / name, ACCOUNT, ACCOUNT)
+        with open(data / "postgresql.conf", "a") as configuration:
+            configuration.write("ssl = on\n")
+        (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+        self.start()
+
     def create_database(self, template: str = "template1") -> str:
         """A new one, empty or a copy of the database with that URL, to which nobody is connected."""
         with self._lock:

@@ -1,5 +1,7 @@
 """An S3 server of a test's own: versitygw over a temporary folder, on a free port of 127.0.0.1."""
 import contextlib
+import hashlib
+import hmac
 import http.client
 import os
 import pathlib
@@ -8,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
+import urllib.parse
 
 import canary
 
@@ -92,7 +96,48 @@ class Server:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
+    def request(self, method, path, query=None, body=b""):
+        """One request, signed as "Signature Version 4" of the AWS documentation says."""
+        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        scope = f"{at[:8]}/us-east-1/s3/aws4_request"
+        text = urllib.parse.urlencode(sorted((query or {}).items()), quote_via=urllib.parse.quote)
+        headers = {"host": f"127.0.0.1:{self.port}", "x-amz-content-sha256": hashlib.sha256(body).hexdigest(), "x-amz-date": at}
+        names = ";".join(headers)
+        request = "\n".join([method, path, text, *(f"{name}:{value}" for name, value in headers.items()), "", names,
+                             headers["x-amz-content-sha256"]])
+        key = f"AWS4{SECRET_KEY}".encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signed = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256(request.encode()).hexdigest()])
+        headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope},SignedHeaders={names},"
+                                    f"Signature={hmac.digest(key, signed.encode(), 'sha256').hex()}")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path + (f"?{text}" if text else ""), body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:1000]}")
+        return content
+
+    def read(self, bucket, key):
+        return (self.folder / "data" / bucket / key).read_bytes()
+
     def objects(self, bucket):
         """The keys of a bucket, as the server's own folder has them."""
         root = self.folder / "data" / bucket
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.name.startswith(".sgw"))
+
+
+def serve(case, bucket, make=Server):
+    """A server for a class of tests, with a bucket; the class is skipped where there is none."""
+    try:
+        server = make()
+    except Missing as missing:
+        print(f"SKIPPED: {missing}", flush=True)
+        raise unittest.SkipTest(str(missing)) from missing
+    case.addClassCleanup(server.stop)
+    server.create_bucket(bucket)
+    return server

@@ -84,6 +84,54 @@ TEST_F(Postgres, ConnectionLostBeforeCommitBeginsAnew) {
   }
 }
 
+// The number of a transaction that had not come to the disk is given to the next one.
+TEST_F(Postgres, TransactionThatACrashTookIsMadeAnewThoughAnotherHasItsNumber) {
+  bool is_armed = false;
+  const auto take_numbers = [&] {
+    Database database(*make_postgres_dialect(url_, 300), nullptr);
+    for (int i = 0; i < 20; ++i)
+      EXPECT_OK(database.write(
+          [](Session& session) { return session.select("txid_current() AS number", ""); }));
+  };
+  const auto catalog = open(
+      url_,
+      [&](std::string_view sql) {
+        if (!is_armed || sql != "COMMIT") return;
+        is_armed = false;
+        EXPECT_OK(server_->crash());
+        EXPECT_OK(server_->start());
+        take_numbers();
+      },
+      10'000);
+  ASSERT_OK(catalog);
+  is_armed = true;
+  EXPECT_OK((*catalog)->audit("ann", "x", {}));
+  EXPECT_FALSE(is_armed);
+  EXPECT_EQ(audits_of("x"), 1);
+}
+
+TEST_F(Postgres, MarksOfConnectionsLongGoneAreForgotten) {
+  ASSERT_OK(open(url_));
+  Database database(*make_postgres_dialect(url_, 300), nullptr);
+  const auto marks = [&] {
+    const auto rows = database.read(
+        [](Session& session) { return session.select("count(*) AS n", "FROM transaction_mark"); });
+    return rows ? rows->front().at("n").value_or("") : to_line(rows.error());
+  };
+  EXPECT_OK(database.write([](Session& session) {
+    return session.execute(
+        "INSERT INTO transaction_mark SELECT i::text, 't', "
+        "extract(epoch FROM now())::bigint * 1000000 - i * 3600000000 FROM unnest(ARRAY[1, 23, 25, "
+        "26, 27]) i");
+  }));
+  EXPECT_EQ(marks(), "5");
+  const auto catalog = open(url_);
+  ASSERT_OK(catalog);
+  ASSERT_OK((*catalog)->audit("ann", "x", {}));
+  ASSERT_OK((*catalog)->audit("ann", "y", {}));
+  EXPECT_EQ(marks(), "3") << "two of the last day, and the one that forgot the others";
+}
+
 TEST_F(Postgres, ServerThatRestartsIsWaitedFor) {
   std::atomic<bool> is_armed = false;
   std::atomic<bool> is_gone = false;

@@ -220,11 +220,12 @@ Result<int> run_operation(Session& session) {
     context.log = &session.log();
     context.cancel = wiring.cancel;
     // Read where one is asked for: most operations name none.
-    context.resolve_secrets = [&](const Json& options, const Cancel& cancel) -> Result<Json> {
+    const auto resolve = [&](const Json& options, const Cancel& cancel) -> Result<Json> {
       WEIR_ASSIGN(const auto secrets,
                   wiring.make_secrets(operation.secrets_file, operation.buckets));
       return secrets->resolved(options, cancel);
     };
+    context.resolve_secrets = {resolve, nullptr};
     context.on_progress = [&](const engine::Progress& progress) {
       *wiring.err
           << dump_json(

@@ -52,10 +52,14 @@ Result<secrets::Secrets*> Session::kept_secrets() {
 }
 
 ResolveSecrets Session::resolve_secrets() {
-  return [this](const Json& options, const Cancel& cancel) -> Result<Json> {
+  const auto resolve = [this](const Json& options, const Cancel& cancel) -> Result<Json> {
     WEIR_ASSIGN(secrets::Secrets* const kept, kept_secrets());
     return kept->resolved(options, cancel);
   };
+  const auto forget = [this](const Json& options) {
+    if (const auto kept = kept_secrets()) (*kept)->forget_all(options);
+  };
+  return {resolve, forget};
 }
 
 Result<std::unique_ptr<notify::Channel>> Session::open_channel(

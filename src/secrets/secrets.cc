@@ -136,6 +136,15 @@ void Secrets::forget(const std::string& id) {
   kept_->values.erase(id);
 }
 
+void Secrets::forget_all(const Json& options) {
+  if (options.is_string()) {
+    const auto reference = parse_reference(options.get_ref<const std::string&>());
+    if (reference) forget(reference->id);
+  }
+  if (!options.is_structured()) return;
+  for (const auto& each : options) forget_all(each);
+}
+
 Result<Json> Secrets::resolved(const Json& options, const Cancel& cancel) {
   if (options.is_string() && refers_to_secret(options.get_ref<const std::string&>())) {
     WEIR_ASSIGN(const Reference reference, parse_reference(options.get_ref<const std::string&>()));

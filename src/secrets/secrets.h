@@ -60,6 +60,8 @@ class Secrets {
 
   /// A service did not take the value: the next value() asks anew, since it may have been rotated.
   void forget(const std::string& id);
+  /// The same for each reference in the options.
+  void forget_all(const Json& options);
 
   /// The options with each reference in them, at any depth, replaced by its value.
   Result<Json> resolved(const Json& options, const Cancel& cancel);

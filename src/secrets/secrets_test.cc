@@ -117,6 +117,9 @@ TEST(Secrets, KeepsAValueForFiveMinutesUnlessItIsForgotten) {
   world.first->values = {{"a", "third value"}};
   world.clock.time_us += int64_t{301} * 1'000'000;
   EXPECT_EQ(*world.value("secret://a"), "third value");
+  world.first->values = {{"a", "fourth value"}};
+  world.secrets->forget_all({{"user", "ann"}, {"keys", {"secret://b", "secret://a#field"}}});
+  EXPECT_EQ(*world.value("secret://a"), "fourth value");
 }
 
 TEST(Secrets, AreRedactedOnceTheyWereFetched) {

@@ -1,6 +1,7 @@
 #include "storage/moving.h"
 
-#include <algorithm>
+#include "base/digest.h"
+#include "storage/read_through.h"
 
 namespace weir::storage {
 namespace {
@@ -11,11 +12,66 @@ std::unexpected<Error> gone(const Storage& source, const Entry& entry) {
               source.uri());
 }
 
+/// kUnavailable where the object changed meanwhile: what was appended is then of no use.
+Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
+                 Sha256* digest = nullptr) {
+  const auto append = [&](std::string_view bytes) {
+    if (digest != nullptr) digest->update(bytes);
+    return writer.append(bytes);
+  };
+  const auto came = read_through(source, entry.name, entry.size_bytes, cancel, append);
+  if (!came && came.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!came) return std::unexpected(came.error());
+  if (*came < entry.size_bytes)
+    return fail_with_hint(ErrorCode::kUnavailable,
+                          fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name,
+                                      source.uri(), *came, entry.size_bytes),
+                          "it was cut since it was listed, or the server says a wrong size");
+  const auto after = source.stat(entry.name);
+  if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!after) return std::unexpected(after.error());
+  if (*after == entry && *came == entry.size_bytes) return {};
+  return fail_with_hint(
+      ErrorCode::kUnavailable,
+      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
+      "it is still being written; give `settle` to wait until it rests");
+}
+
 }  // namespace
 
+bool may_copy_itself(Storage& source, Storage& target) {
+  return dynamic_cast<Copier*>(&source) != nullptr && dynamic_cast<Copier*>(&target) != nullptr;
+}
+
+Result<std::optional<Written>> copy_if(
+    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
+    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted) {
+  WEIR_ASSIGN(const auto writer, target.create(to));
+  Sha256 digest;
+  WEIR_TRY(copy_into(*writer, source, entry, cancel, &digest));
+  WEIR_ASSIGN(const bool goes_on, is_wanted({entry.size_bytes, digest.finish_hex()}));
+  if (!goes_on) return std::nullopt;
+  return writer->commit(mode);
+}
+
+Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target,
+                            std::string_view to, Put mode, const Cancel& cancel) {
+  if (auto* const copier = dynamic_cast<Copier*>(&target)) {
+    WEIR_TRY(cancel.check());
+    WEIR_ASSIGN(auto copied, copier->copy_here(source, entry, to, mode));
+    if (copied) return *std::move(copied);
+  }
+  WEIR_ASSIGN(const auto writer, target.create(to));
+  WEIR_TRY(copy_into(*writer, source, entry, cancel));
+  return writer->commit(mode);
+}
+
 Status move_object(Storage& storage, std::string_view from, std::string_view to) {
-  auto* const mover = dynamic_cast<Mover*>(&storage);
-  return mover != nullptr ? mover->move(from, to) : move_by_copy(storage, from, to);
+  if (auto* const mover = dynamic_cast<Mover*>(&storage)) {
+    WEIR_ASSIGN(const bool is_moved, mover->move(from, to));
+    if (is_moved) return {};
+  }
+  return move_by_copy(storage, from, to);
 }
 
 Status move_by_copy(Storage& storage, std::string_view from, std::string_view to) {
@@ -30,42 +86,13 @@ Status move_by_copy(Storage& storage, std::string_view from, std::string_view to
     if (ours.sha256 != theirs.sha256)
       return fail(ErrorCode::kAlreadyExists, "'{}' exists already in '{}'", to, storage.uri());
   } else {
-    WEIR_ASSIGN(const auto writer, storage.create(to));
-    WEIR_TRY(copy_into(*writer, storage, entry, Cancel()));
-    WEIR_TRY(writer->commit(Put::kIfAbsent));
+    WEIR_TRY(copy_object(storage, entry, storage, to, Put::kIfAbsent, Cancel()));
   }
   WEIR_ASSIGN(const Entry now, storage.stat(from));
   if (now != entry)
     return fail(ErrorCode::kConflict, "'{}' in '{}' changed while it was moved", from,
                 storage.uri());
   return storage.remove(from);
-}
-
-Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel) {
-  constexpr int64_t kPieceBytes = int64_t{4} << 20;
-  for (int64_t at = 0; at < entry.size_bytes; at += kPieceBytes) {
-    WEIR_TRY(cancel.check());
-    auto piece = source.read(entry.name, {at, kPieceBytes});
-    if (!piece && piece.error().code == ErrorCode::kNotFound) return gone(source, entry);
-    if (!piece) return std::unexpected(std::move(piece).error());
-    // Before it is published: what ended too early must be seen by nobody.
-    const int64_t wanted_bytes = std::min(kPieceBytes, entry.size_bytes - at);
-    if (static_cast<int64_t>(piece->size()) < wanted_bytes)
-      return fail_with_hint(
-          ErrorCode::kUnavailable,
-          fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name, source.uri(),
-                      at + static_cast<int64_t>(piece->size()), entry.size_bytes),
-          "it was cut since it was listed, or the server says a wrong size");
-    WEIR_TRY(writer.append(*piece));
-  }
-  const auto after = source.stat(entry.name);
-  if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
-  if (!after) return std::unexpected(after.error());
-  if (*after == entry) return {};
-  return fail_with_hint(
-      ErrorCode::kUnavailable,
-      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
-      "it is still being written; give `settle` to wait until it rests");
 }
 
 }  // namespace weir::storage

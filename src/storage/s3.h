@@ -40,8 +40,12 @@ struct S3Options {
   int64_t deadline_ms = 300'000;      ///< Of each request with all its tries and waits.
   int64_t stall_timeout_ms = 30'000;  ///< For so long less than a byte a second went by.
   net::Backoff backoff;
-  /// Longer objects go in parts of this size, at least 5 MiB (S3's least); one part is in memory.
+  /// Longer objects go in parts of this size, at least 5 MiB (S3's least), so many of them at once
+  /// and another one in memory that is being filled.
   int64_t part_bytes = int64_t{16} << 20;
+  int64_t parts_in_flight = 4;
+  /// Longer objects of the same S3 are copied in parts of this size, up to 5 GiB (S3's most).
+  int64_t copy_part_bytes = int64_t{512} << 20;
   /// Longer reads are made of pieces of this size, all of one version of the object.
   int64_t read_piece_bytes = int64_t{64} << 20;
 };

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "storage/object_name.h"
+#include "storage/read_through.h"
 
 namespace weir::storage {
 
@@ -42,17 +43,14 @@ Result<Written> put_if_version(Storage& storage, std::string_view name, std::str
 }
 
 Result<Written> digest_of(Storage& storage, std::string_view name) {
-  constexpr int64_t kPieceBytes = int64_t{4} << 20;
   WEIR_ASSIGN(const Entry before, storage.stat(name));
   Sha256 digest;
-  int64_t size_bytes = 0;
-  while (size_bytes < before.size_bytes) {
-    const Range piece{size_bytes, std::min(kPieceBytes, before.size_bytes - size_bytes)};
-    WEIR_ASSIGN(const std::string bytes, storage.read(name, piece));
+  const auto add = [&digest](std::string_view bytes) -> Status {
     digest.update(bytes);
-    size_bytes += static_cast<int64_t>(bytes.size());
-    if (static_cast<int64_t>(bytes.size()) < piece.size_bytes) break;
-  }
+    return {};
+  };
+  WEIR_ASSIGN(const int64_t size_bytes,
+              read_through(storage, name, before.size_bytes, Cancel(), add));
   WEIR_ASSIGN(const Entry after, storage.stat(name));
   // Pieces of two objects make a digest of neither.
   if (after != before || size_bytes != before.size_bytes)

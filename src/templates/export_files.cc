@@ -1,23 +1,21 @@
-#include <functional>
-
 #include "base/pattern.h"
-#include "storage/leftovers.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
 #include "task/define.h"
 #include "task/markers.h"
 #include "task/receipts.h"
+#include "task/tidied.h"
 
 // Receivers take files away, so what is at the target says nothing of what was sent: receipts do,
 // in our own layer, by content. Between a file's arrival and its receipt a kill may fall; then the
-// next run finds the same bytes there and writes the receipt alone. The temporary object that a
-// kill leaves with them has a receipt, too: the next run takes it away.
+// next run finds the same bytes there and writes the receipt alone.
 
 namespace weir::templates {
 namespace {
 
 using model::Outcome;
 using storage::Entry;
+using storage::Written;
 
 struct Params {
   std::string from;
@@ -29,26 +27,12 @@ struct Params {
 };
 
 constexpr std::string_view kMarkerIsDue = "the marker is due";
-constexpr std::string_view kTemporary = "temporary";
 
 class Export {
  public:
   Export(const Params& params, const task::Context& context, storage::Storage& source,
          storage::Storage& target, task::Receipts& receipts)
       : params_(params), context_(context), source_(source), target_(target), receipts_(receipts) {}
-
-  /// What attempts before this one could not take away any more.
-  Status tidy_up() {
-    if (leftovers_ == nullptr) return {};
-    WEIR_ASSIGN(temporaries_, task::Receipts::open(source_, "export_files temporaries",
-                                                   params_.from, params_.to));
-    WEIR_ASSIGN(const auto all, temporaries_->read_all());
-    for (const Json& about : all) {
-      const std::string left = about.value("left", "");
-      WEIR_TRY(take_away(left, left));
-    }
-    return {};
-  }
 
   Status take(const Entry& entry, const std::string& name) {
     counts.in += 1;
@@ -57,14 +41,9 @@ class Export {
       counts.unchanged += 1;
       return {};
     }
-    WEIR_ASSIGN(const auto ours, storage::digest_of(source_, entry.name));
+    WEIR_ASSIGN(const auto ours, while_doing(send(entry, name), fmt::format("sending '{}'", name)));
     const Json about = {{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}};
-    if (receipts_.has(name, ours.sha256)) {
-      counts.unchanged += 1;
-    } else {
-      WEIR_TRY(while_doing(send(entry, name, ours), fmt::format("sending '{}'", name)));
-      WEIR_TRY(receipts_.write(name, ours.sha256, about));
-    }
+    WEIR_TRY(receipts_.write(name, ours.sha256, about));
     return receipts_.write(name, proof, about);
   }
 
@@ -77,91 +56,93 @@ class Export {
 
   model::Counts counts;
   Json sent = Json::array();
-  std::vector<std::string> warnings;
 
  private:
-  /// One object, written by `fill`; what it leaves on its way is known before it is there.
-  Result<storage::Written> put(const std::string& name, storage::Put mode,
-                               const std::function<Status(storage::Writer&)>& fill) {
-    WEIR_ASSIGN(const auto writer, target_.create(name));
-    const std::string temporary = leftovers_ == nullptr ? "" : leftovers_->left_by(*writer);
-    if (leftovers_ != nullptr)
-      WEIR_TRY(temporaries_->write(kTemporary, temporary, {{"name", name}, {"left", temporary}}));
-    WEIR_TRY(fill(*writer));
-    WEIR_ASSIGN(auto written, writer->commit(mode));
-    if (leftovers_ != nullptr) WEIR_TRY(take_away(temporary, leftovers_->left_by(*writer)));
-    return written;
-  }
-
-  /// What is left of a temporary object, or nothing. What cannot be taken away is told, and hinders
-  /// nobody; the next run tries again, unless it may not.
-  Status take_away(const std::string& temporary, const std::string& left) {
-    const Status removed = left.empty() ? Status() : leftovers_->remove_left(left);
-    if (removed) return temporaries_->forget(kTemporary, temporary);
-    if (removed.error().code == ErrorCode::kCancelled) return removed;
-    warnings.push_back(
-        fmt::format("'{}' is left in '{}': {}", left, target_.uri(), removed.error().message));
-    return removed.error().code == ErrorCode::kDenied ? temporaries_->forget(kTemporary, temporary)
-                                                      : Status();
-  }
-
-  Status send(const Entry& entry, const std::string& name, const storage::Written& ours) {
-    const bool has_one_marker = !params_.marker.empty() && !task::is_marker_of_each(params_.marker);
-    // Before anything arrives: a kill after the last file must not leave it without its marker.
-    if (has_one_marker)
-      WEIR_TRY(receipts_.write(params_.marker, kMarkerIsDue, {{"marker", params_.marker}}));
-    WEIR_ASSIGN(const bool is_there, has_same(name, ours));
+  /// What is at the other side, or was: sent now or before.
+  Result<Written> send(const Entry& entry, const std::string& name) {
+    const auto there = target_.stat(name);
+    if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
+    // Most files are new and their names free: those are read once.
+    if (!there && !storage::may_copy_itself(source_, target_)) return send_new(entry, name);
+    WEIR_ASSIGN(const Written ours, storage::digest_of(source_, entry.name));
+    if (receipts_.has(name, ours.sha256)) {
+      counts.unchanged += 1;
+      return ours;
+    }
+    WEIR_TRY(announce());
+    WEIR_ASSIGN(const bool is_there, there ? has_same(*there, ours) : Result<bool>(false));
     if (is_there) {
       counts.unchanged += 1;
-    } else {
-      WEIR_TRY(copy(entry, name, ours));
-      counts.inserted += 1;
-      sent.push_back({{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}});
+      WEIR_TRY(mark_file(name));
+      return ours;
     }
-    return task::is_marker_of_each(params_.marker) ? mark(name) : Status();
+    WEIR_ASSIGN(const auto written, storage::copy_object(source_, entry, target_, name, mode(),
+                                                         *context_.engine.cancel));
+    // A store that copied by itself took the version that was listed, and says no digest.
+    if (!written.sha256.empty() && written.sha256 != ours.sha256)
+      return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
+    WEIR_TRY(arrived(name, ours));
+    return ours;
+  }
+
+  Result<Written> send_new(const Entry& entry, const std::string& name) {
+    Written ours;
+    const auto is_wanted = [&](const Written& read) -> Result<bool> {
+      ours = read;
+      if (receipts_.has(name, ours.sha256)) return false;
+      WEIR_TRY(announce());
+      return true;
+    };
+    WEIR_ASSIGN(const auto written, storage::copy_if(source_, entry, target_, name, mode(),
+                                                     *context_.engine.cancel, is_wanted));
+    if (!written) {
+      counts.unchanged += 1;
+    } else {
+      WEIR_TRY(arrived(name, ours));
+    }
+    return ours;
+  }
+
+  storage::Put mode() const {
+    return params_.on_conflict == "replace" ? storage::Put::kReplace : storage::Put::kIfAbsent;
+  }
+
+  /// Before anything arrives: a kill after the last file must not leave it without its marker.
+  Status announce() {
+    if (params_.marker.empty() || task::is_marker_of_each(params_.marker)) return {};
+    return receipts_.write(params_.marker, kMarkerIsDue, {{"marker", params_.marker}});
   }
 
   /// Whether a run before this one, which was killed, or somebody else brought these bytes there.
-  Result<bool> has_same(const std::string& name, const storage::Written& ours) {
-    const auto there = target_.stat(name);
-    if (!there && there.error().code == ErrorCode::kNotFound) return false;
-    if (!there) return std::unexpected(there.error());
-    if (there->size_bytes == ours.size_bytes) {
-      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, name));
+  Result<bool> has_same(const Entry& there, const Written& ours) {
+    if (there.size_bytes == ours.size_bytes) {
+      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, there.name));
       if (theirs.sha256 == ours.sha256) return true;
     }
     if (params_.on_conflict == "replace") return false;
     return fail_with_hint(
         ErrorCode::kAlreadyExists,
-        fmt::format("'{}' is in '{}' with other content", name, target_.uri()),
+        fmt::format("'{}' is in '{}' with other content", there.name, target_.uri()),
         "set `on_conflict: replace` to put the new one in its place, or give each its own name");
   }
 
-  Status copy(const Entry& entry, const std::string& name, const storage::Written& ours) {
-    const auto mode =
-        params_.on_conflict == "replace" ? storage::Put::kReplace : storage::Put::kIfAbsent;
-    const auto fill = [&](storage::Writer& writer) {
-      return storage::copy_into(writer, source_, entry, *context_.engine.cancel);
-    };
-    WEIR_ASSIGN(const auto written, put(name, mode, fill));
-    if (written.sha256 != ours.sha256)
-      return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
-    WEIR_ASSIGN(const auto arrived, target_.stat(name));
-    bool is_whole = arrived.size_bytes == ours.size_bytes;
-    // Where it costs no line, its bytes are read back.
-    if (is_whole && target_.capabilities().readable_by_engine) {
-      WEIR_ASSIGN(const auto theirs, storage::digest_of(target_, name));
-      is_whole = theirs.sha256 == ours.sha256;
-    }
-    if (is_whole) return {};
-    return fail(ErrorCode::kCorrupt, "'{}' of {} bytes arrived in '{}' with {} bytes or as others",
-                name, ours.size_bytes, target_.uri(), arrived.size_bytes);
+  Status arrived(const std::string& name, const Written& ours) {
+    WEIR_ASSIGN(const auto there, target_.stat(name));
+    if (there.size_bytes != ours.size_bytes)
+      return fail(ErrorCode::kCorrupt, "'{}' of {} bytes arrived in '{}' with {} bytes", name,
+                  ours.size_bytes, target_.uri(), there.size_bytes);
+    counts.inserted += 1;
+    sent.push_back({{"name", name}, {"size_bytes", ours.size_bytes}, {"sha256", ours.sha256}});
+    return mark_file(name);
+  }
+
+  Status mark_file(const std::string& name) {
+    return task::is_marker_of_each(params_.marker) ? mark(name) : Status();
   }
 
   Status mark(const std::string& name) {
     const std::string marker = task::marker_of(params_.marker, name);
-    const auto nothing = [](storage::Writer&) { return Status(); };
-    WEIR_TRY(while_doing(put(marker, storage::Put::kReplace, nothing),
+    WEIR_TRY(while_doing(storage::put(target_, marker, "", storage::Put::kReplace),
                          fmt::format("writing the marker '{}'", marker)));
     return {};
   }
@@ -171,8 +152,6 @@ class Export {
   storage::Storage& source_;
   storage::Storage& target_;
   task::Receipts& receipts_;
-  std::optional<task::Receipts> temporaries_;  ///< Where the target is another's to tidy.
-  storage::Leftovers* const leftovers_ = dynamic_cast<storage::Leftovers*>(&target_);
 };
 
 /// A Hudi table's folder holds files of older versions beside the newest: they are no export.
@@ -211,8 +190,9 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_TRY(refuse_table(*source, params, folder));
   WEIR_ASSIGN(const auto files, files_of(params, context, *source, folder));
   WEIR_ASSIGN(auto receipts, task::Receipts::open(*source, "export_files", params.from, params.to));
-  Export work(params, context, *source, *target, receipts);
-  WEIR_TRY(work.tidy_up());
+  WEIR_ASSIGN(auto tidied,
+              task::Tidied::open(*target, *source, "export_files", params.from, params.to));
+  Export work(params, context, *source, tidied.store(), receipts);
   for (const auto& entry : files) {
     WEIR_TRY(context.engine.cancel->check());
     WEIR_TRY(work.take(entry, entry.name.substr(folder.size())));
@@ -220,7 +200,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   if (!files.empty()) WEIR_TRY(work.mark_folder(files.front().name.substr(folder.size())));
   Outcome outcome;
   outcome.counts = work.counts;
-  outcome.warnings = std::move(work.warnings);
+  outcome.warnings = tidied.warnings();
   outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["sent"] = std::move(work.sent);
   return outcome;

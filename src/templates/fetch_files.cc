@@ -6,6 +6,7 @@
 #include "task/define.h"
 #include "task/markers.h"
 #include "task/receipts.h"
+#include "task/tidied.h"
 
 // What makes a kill harmless: a file is published whole in the landing zone before its receipt is
 // written, and its source is touched last. Whatever of this is missing is done by the next run,
@@ -117,9 +118,9 @@ class Fetch {
       WEIR_ASSIGN(const auto digest, storage::digest_of(source_, entry.name));
       name = beside(name, digest.sha256);
     }
-    WEIR_ASSIGN(const auto writer, target_.create(name));
-    WEIR_TRY(storage::copy_into(*writer, source_, entry, *context_.engine.cancel));
-    WEIR_ASSIGN(const auto written, writer->commit(storage::Put::kIfAbsent));
+    WEIR_ASSIGN(const auto written,
+                storage::copy_object(source_, entry, target_, name, storage::Put::kIfAbsent,
+                                     *context_.engine.cancel));
     WEIR_ASSIGN(const auto landed, target_.stat(name));
     if (landed.size_bytes != entry.size_bytes || written.size_bytes != entry.size_bytes)
       return fail(ErrorCode::kCorrupt, "'{}' has {} bytes and landed with {}", entry.name,
@@ -263,6 +264,10 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_ASSIGN(const std::string target_uri, context.layer_uri(layer));
   WEIR_ASSIGN(storage::Storage * source, context.engine.stores->open(params.from));
   WEIR_ASSIGN(storage::Storage * target, context.engine.stores->open(target_uri));
+  // A move may write there, too.
+  WEIR_ASSIGN(auto tidied,
+              task::Tidied::open(*source, *target, "fetch_files", params.from, params.to));
+  source = &tidied.store();
   WEIR_ASSIGN(auto spent_markers, spent_markers_of(params, *target));
   WEIR_ASSIGN(const auto entries, Choice(params, context, *source, spent_markers).files());
   Fetch fetch(params, context, *source, *target, spent_markers);
@@ -273,6 +278,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   }
   Outcome outcome;
   outcome.counts = fetch.counts;
+  outcome.warnings = tidied.warnings();
   outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["fetched"] = std::move(fetch.names);
   return outcome;

@@ -2,15 +2,14 @@
 middle, a server that restarts, and a connection that breaks at COMMIT, before it and after.
 """
 import pathlib
-import socket
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import postgres  # noqa: E402
+import postgres_line  # noqa: E402
 from weir_project import A, B, FLOW, PROJECT, WEIR, Project  # noqa: E402
 
 DUCKDB = "{connection_id: warehouse, kind: duckdb, path: data/warehouse.duckdb}"
@@ -27,73 +26,6 @@ PASSWORD = "not-to-be-seen-4711"
 APPEND = FLOW.replace("table: by_city}", "table: by_city, mode: append}")
 DAY_A = [("Bergen", "1", "20.00"), ("Oslo", "2", "40.75")]
 DAY_B = [("Bergen", "2", "30.50"), ("Oslo", "1", "1.00")]
-
-
-class Proxy:
-    """Passes a client's connection on to the server, and breaks one when `where` happens to its load: `before` the server
-    hears of COMMIT, or `after` it has answered, with the answer lost."""
-
-    def __init__(self, port, where):
-        self.server_port, self.where = port, where
-        self.broken = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.server_port))
-            threading.Thread(target=self.serve, args=(client, server), daemon=True).start()
-
-    def serve(self, client, server):
-        """A statement waits for its answer, so what the server says after COMMIT is the answer to it."""
-        state = {"writes_receipt": False, "committed": False}
-
-        def back():
-            while data := self.receive(server):
-                if state["committed"]:
-                    break  # the answer is lost
-                client.sendall(data)
-            self.shut(client, server)
-
-        answers = threading.Thread(target=back, daemon=True)
-        answers.start()
-        while data := self.receive(client):
-            if b'INSERT INTO "public"."_weir_load"' in data:
-                state["writes_receipt"] = True
-            if state["writes_receipt"] and b"COMMIT\0" in data and not self.broken:
-                self.broken += 1
-                if self.where == "before":
-                    break
-                state["committed"] = True
-            server.sendall(data)
-        if not state["committed"]:
-            self.shut(client, server)
-        answers.join()
-        client.close()
-        server.close()
-
-    @staticmethod
-    def receive(end):
-        try:
-            return end.recv(65536)
-        except OSError:
-            return b""
-
-    @staticmethod
-    def shut(*ends):
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
 
 
 class PostgresWarehouse(unittest.TestCase):
@@ -136,7 +68,7 @@ class PostgresWarehouse(unittest.TestCase):
             self.assertLess(time.monotonic(), until, query)
 
     def proxy(self, where):
-        proxy = Proxy(self.server.port, where)
+        proxy = postgres_line.Line(self.server, at=1, fault=where, behind=b'INSERT INTO "public"."_weir_load"')
         self.addCleanup(proxy.close)
         self.through(proxy.port)
         return proxy
@@ -228,7 +160,7 @@ class PostgresWarehouse(unittest.TestCase):
         proxy = self.proxy("after")
         self.project.land("customers-20260101.csv", A)
         self.project.run()
-        self.assertEqual(proxy.broken, 1)
+        self.assertEqual(proxy.struck, 1)
         self.assertEqual(self.rows(), DAY_A)
         self.assertEqual(self.sql("SELECT count(*) FROM _weir_load").strip(), "1")
         self.project.weir("reconcile")
@@ -238,7 +170,7 @@ class PostgresWarehouse(unittest.TestCase):
         proxy = self.proxy("before")
         self.project.land("customers-20260101.csv", A)
         said = self.project.run(expect=75)
-        self.assertEqual(proxy.broken, 1)
+        self.assertEqual(proxy.struck, 1)
         self.assertIn("is as it was", said.stderr + said.stdout)
         self.assertEqual(self.sql("SELECT to_regclass('by_city') IS NULL").strip(), "t")
         self.project.weir("retry", "shop")

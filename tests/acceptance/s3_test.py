@@ -3,12 +3,16 @@ import pathlib
 import re
 import sys
 import unittest
+import urllib.parse
 
 from weir_project import A, B, PROJECT, Project
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "faults")]
+import fetch_http_test  # noqa: E402
 import minio  # noqa: E402
 import versitygw  # noqa: E402
+from fault_proxy import FaultProxy, Script  # noqa: E402
 
 YAML = """
 project: shop
@@ -41,13 +45,7 @@ class Bucket:
 
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.server = cls.make_server()
-        except versitygw.Missing as missing:
-            print(f"SKIPPED: {missing}", flush=True)
-            raise unittest.SkipTest(str(missing))
-        cls.addClassCleanup(cls.server.stop)
-        cls.server.create_bucket("shop-lake")
+        cls.server = versitygw.serve(cls, "shop-lake", cls.make_server)
 
     def setUp(self):
         self.server.empty("shop-lake")
@@ -163,6 +161,63 @@ class Bucket:
         self.assertEqual((len(before), len(files())), (5, 2))  # two file groups, each of one version now
         self.assertLess(files(), before)
         self.assertEqual(self.project.digest(), digest)
+
+    def test_files_go_from_bucket_to_bucket_without_coming_here(self):
+        self.server.create_bucket("shop-partner")
+        large = "id,amount\n" + "".join(f"{i},1.50\n" for i in range(700_000))  # more than a part
+        for name, content in (("large é.csv", large), ("small.csv", "id,amount\n-1,2.50\n")):
+            self.server.request("PUT", f"/shop-partner/out/{urllib.parse.quote(name)}", body=content.encode())
+        flow = FLOW.replace("from: upload", "from: s3://shop-partner/out, after: move")
+        self.project.write("flows/sales.yaml", flow.split("  - id: ingest")[0])
+        # Whoever reads an object here waits for ever.
+        with FaultProxy(self.server.port, Script("503", "get", every=1)) as proxy:
+            self.project.run("sales", AWS_ENDPOINT_URL_S3=proxy.endpoint)
+            self.assertEqual(proxy.struck, 0)
+        self.project.write("flows/sales.yaml", flow)
+        self.assertEqual(self.server.objects("shop-partner"), ["out/done/large é.csv", "out/done/small.csv"])
+        self.assertEqual(self.server.read("shop-lake", "la nding/sales/large é.csv"), large.encode())
+        counts = self.project.report("sales")["tasks"]["ingest"]["counts"]
+        self.assertEqual((counts["in"], counts["inserted"]), (700_001, 700_001))
+
+    def test_a_layer_goes_to_a_bucket_of_others(self):
+        self.server.create_bucket("shop-export")
+        self.project.write("flows/sales.yaml", FLOW + """  - id: export
+    template: export_files
+    needs: [fetch]
+    with: {from: landing/sales, to: s3://shop-export/in, pattern: "*.csv", marker: "{name}.done"}
+""")
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
+        self.project.run("sales")
+        self.assertEqual(self.server.objects("shop-export"), ["in/1.csv", "in/1.csv.done"])
+        self.assertEqual(self.server.read("shop-export", "in/1.csv"), b"id,amount\n1,2.50\n")
+        # What the others took is not sent again; other bytes are.
+        self.server.empty("shop-export")
+        self.project.run("sales")
+        self.assertEqual(self.server.objects("shop-export"), [])
+        self.project.write("upload/2.csv", "id,amount\n2,1.00\n")
+        self.project.run("sales")
+        self.assertEqual(self.server.objects("shop-export"), ["in/2.csv", "in/2.csv.done"])
+
+    def test_answers_of_an_api_land_in_the_bucket(self):
+        def pages(handler, path, query):
+            page = int(query.get("page", "1"))
+            handler.give({"data": [{"id": page, "amount": "2.50"}] if page <= 3 else []})
+        api = fetch_http_test.Server(pages)
+        self.addCleanup(api.close)
+        self.project.write("weir.yaml", YAML + f"connections:\n  - {{connection_id: api, kind: http, url: '{api.url}',"
+                           " allow_loopback: true}\n")
+        self.project.write("flows/sales.yaml", """flow: sales
+tasks:
+  - id: fetch
+    template: fetch_http
+    with: {connection: api, path: /sales, records: $.data, to: landing/sales, pagination: {by: page, parameter: page}}
+  - id: ingest
+    template: ingest_files
+    needs: [fetch]
+    with: {from: "landing/sales/*.json", to: raw.sales, format: {json: {records: $.data}}}
+""")
+        counts = self.project.report("sales")["tasks"]["ingest"]["counts"]
+        self.assertEqual((counts["in"], counts["inserted"]), (3, 3))
 
     def test_wrong_keys_and_missing_buckets_are_named(self):
         self.project.write("upload/1.csv", "id,amount\n1,2.50\n")

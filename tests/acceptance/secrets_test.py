@@ -146,13 +146,7 @@ class Lake(Base):
     """A bucket that only the secret opens."""
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.server = versitygw.Server()
-        except versitygw.Missing as missing:
-            print(f"SKIPPED: {missing}", flush=True)
-            raise unittest.SkipTest(str(missing))
-        cls.addClassCleanup(cls.server.stop)
-        cls.server.create_bucket("shop-lake")
+        cls.server = versitygw.serve(cls, "shop-lake")
 
     def setUp(self):
         super().setUp()

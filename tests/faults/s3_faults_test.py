@@ -67,13 +67,7 @@ def scripts():
 class S3Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.server = versitygw.Server()
-        except versitygw.Missing as missing:
-            print(f"SKIPPED: {missing}", flush=True)
-            raise unittest.SkipTest(str(missing)) from missing
-        cls.addClassCleanup(cls.server.stop)
-        cls.server.create_bucket("shop-lake")
+        cls.server = versitygw.serve(cls, "shop-lake")
         cls.undisturbed = {}
 
     def small(self, project):

@@ -52,14 +52,17 @@ class BoundValues {
   std::deque<Slot> slots_;
 };
 
-/// Nothing where it has not written, or where the database needs no number.
-std::optional<int64_t> number_of_transaction(soci::session& session, const Words& words) {
-  if (words.transaction.empty()) return std::nullopt;
-  long long number = 0;
-  soci::indicator indicator = soci::i_null;
-  session << fmt::format("SELECT {}", words.transaction), soci::into(number, indicator);
-  return indicator == soci::i_ok ? std::optional<int64_t>(number) : std::nullopt;
-}
+// The number of a transaction alone does not say what became of it: a server that crashed gives the
+// numbers anew that had not come to its disk, so another transaction may have ours.
+constexpr std::string_view kMark =
+    "INSERT INTO transaction_mark (connection_id, token, marked_at_us) "
+    "SELECT :connection_id, :token, {now} WHERE {number} IS NOT NULL "
+    "ON CONFLICT (connection_id) DO UPDATE "
+    "SET token = excluded.token, marked_at_us = excluded.marked_at_us RETURNING {number}";
+// Of connections that are long gone. Two of them at once pass over what the other deletes.
+constexpr std::string_view kForget =
+    "DELETE FROM transaction_mark WHERE connection_id IN (SELECT connection_id "
+    "FROM transaction_mark WHERE marked_at_us < {now} - 86400000000 {for_update} SKIP LOCKED)";
 
 /// A connection that cannot even roll back is closed, which does the same.
 bool quietly(soci::session& session, std::string_view sql) noexcept {
@@ -292,15 +295,18 @@ Result<Database::Connection> Database::take() {
     }
   }
   auto connection = dialect_->connect();
-  if (!connection) give_back(nullptr);
-  return connection;
+  if (!connection) {
+    give_back({});
+    return std::unexpected(std::move(connection).error());
+  }
+  return Connection{*std::move(connection), ""};
 }
 
 void Database::give_back(Connection connection) {
   {
     const std::scoped_lock lock(mutex_);
     --in_use_;
-    if (connection != nullptr) free_.push_back(std::move(connection));
+    if (connection.session != nullptr) free_.push_back(std::move(connection));
   }
   freed_.notify_one();
 }
@@ -311,13 +317,13 @@ Result<Database::Connection> Database::begin(std::string_view sql) {
     WEIR_ASSIGN(Connection connection, take());
     try {
       if (hook_) hook_(sql);
-      *connection << std::string(sql);
+      *connection.session << std::string(sql);
       return connection;
     } catch (const std::exception& problem) {
-      const bool is_lost = dialect_->is_lost(*connection);
-      Error error = dialect_->explain(problem, connection.get());
-      connection.reset();
-      give_back(nullptr);
+      const bool is_lost = dialect_->is_lost(*connection.session);
+      Error error = dialect_->explain(problem, connection.session.get());
+      connection.session.reset();
+      give_back({});
       if (!is_lost || attempt == kMaxConnections) return std::unexpected(std::move(error));
     }
   }
@@ -333,34 +339,38 @@ Result<Database::Connection> Database::begin_patiently(std::string_view sql) {
   }
 }
 
-Result<bool> Database::commit(Connection connection, int attempt) {
-  const bool has_numbers = !dialect_->words().transaction.empty();
+Result<bool> Database::commit(Connection connection, std::string_view begin_sql, int attempt) {
+  const Words& words = dialect_->words();
+  const bool has_server = !words.transaction.empty();
+  const bool is_read = begin_sql == words.begin_read;
   bool is_asked = false;
-  std::optional<int64_t> number;
+  std::optional<Mark> mark;
   Error error;
   try {
-    number = number_of_transaction(*connection, dialect_->words());
+    if (has_server && has_marks_ && !is_read) mark = leave_mark(connection);
     is_asked = true;
     if (hook_) hook_("COMMIT");
-    *connection << "COMMIT";
+    *connection.session << "COMMIT";
     give_back(std::move(connection));
     return true;
   } catch (const std::exception& problem) {
-    error = dialect_->explain(problem, connection.get());
+    error = dialect_->explain(problem, connection.session.get());
   }
   const bool is_unknown =
-      dialect_->is_lost(*connection) ||
-      (error.code == ErrorCode::kUnavailable && !quietly(*connection, "ROLLBACK"));
-  connection.reset();
-  give_back(nullptr);
+      dialect_->is_lost(*connection.session) ||
+      (error.code == ErrorCode::kUnavailable && !quietly(*connection.session, "ROLLBACK"));
+  connection.session.reset();
+  give_back({});
   if (!is_unknown) return std::unexpected(std::move(error));
-  if (has_numbers && !is_asked) {  // It was lost before it came to COMMIT.
+  if (has_server && is_read) return true;
+  // Lost before it came to COMMIT, or a step that makes the tables: it sees itself that it is done.
+  if (has_server && (!is_asked || !has_marks_)) {
     if (patience_.wait(attempt)) return false;
     return std::unexpected(std::move(error));
   }
-  if (has_numbers && !number) return true;  // It has only read.
-  if (number) {
-    auto found = was_committed(*number);
+  if (has_server && !mark) return true;  // It has only read.
+  if (mark) {
+    auto found = was_committed(*mark);
     if (found) return found;
     error = std::move(error).while_doing(
         fmt::format("asking what became of it: {}", found.error().message));
@@ -370,25 +380,57 @@ Result<bool> Database::commit(Connection connection, int attempt) {
   return std::unexpected(std::move(error).while_doing("committing a transaction"));
 }
 
-Result<bool> Database::was_committed(int64_t number) {
+std::optional<Database::Mark> Database::leave_mark(Connection& connection) {
   const Words& words = dialect_->words();
-  for (int attempt = 1;; ++attempt) {
+  soci::session& session = *connection.session;
+  const bool is_first = connection.id.empty();
+  if (is_first) connection.id = make_uuid4(*random_);
+  Mark mark = {.number = 0, .connection_id = connection.id, .token = make_uuid4(*random_)};
+  long long number = 0;
+  session << fmt::format(kMark, fmt::arg("now", words.now_us),
+                         fmt::arg("number", words.transaction)),
+      soci::use(mark.connection_id, "connection_id"), soci::use(mark.token, "token"),
+      soci::into(number);
+  if (!session.got_data()) return std::nullopt;
+  if (is_first)
+    session << fmt::format(kForget, fmt::arg("now", words.now_us),
+                           fmt::arg("for_update", words.for_update));
+  mark.number = number;
+  return mark;
+}
+
+Result<bool> Database::was_committed(const Mark& mark) {
+  const Words& words = dialect_->words();
+  const auto ask = [&](std::string_view what, std::string_view rest,
+                       const Binds& binds) -> Result<std::string> {
     WEIR_ASSIGN(Connection connection, begin_patiently(words.begin_read));
-    Session session(*dialect_, *connection, hook_);
-    const auto rows =
-        session.select(fmt::format("{} AS outcome", words.outcome), "", {{"id", number}});
+    Session session(*dialect_, *connection.session, hook_);
+    const auto rows = session.select(fmt::format("{} AS answer", what), rest, binds);
     roll_back(std::move(connection));
-    const std::string outcome = rows ? rows->front().at("outcome").value_or("") : "in progress";
-    if (outcome == "committed" || outcome == "aborted") return outcome == "committed";
-    // Its server process may not have seen yet that we are gone.
-    if (outcome != "in progress" || !patience_.wait(attempt))
-      return fail(ErrorCode::kOutcomeUnknown, "the server says '{}' of transaction {}", outcome,
-                  number);
+    if (!rows) return std::unexpected(rows.error());
+    return rows->front().at("answer").value_or("");
+  };
+  for (int attempt = 1;; ++attempt) {
+    // In this order: a transaction that is over has left its mark, or never will.
+    const auto state = ask(words.outcome, "", {{"id", mark.number}});
+    const auto marks =
+        ask("count(*)", "FROM transaction_mark WHERE connection_id = :id AND token = :token",
+            {{"id", mark.connection_id}, {"token", mark.token}});
+    if (marks && *marks != "0") return true;
+    // The server that crashed may have forgotten the number, and then refuses it as one to come.
+    const bool is_over =
+        state ? *state != "in progress" : state.error().code == ErrorCode::kInvalidData;
+    if (marks && is_over) return false;
+    // Else its server process has not seen yet that we are gone, or the line broke once more.
+    if (patience_.wait(attempt)) continue;
+    if (!marks) return std::unexpected(marks.error());
+    return fail(ErrorCode::kOutcomeUnknown, "the server says '{}' of transaction {}",
+                state ? *state : state.error().message, mark.number);
   }
 }
 
 void Database::roll_back(Connection connection) {
-  if (!quietly(*connection, "ROLLBACK")) connection.reset();
+  if (!quietly(*connection.session, "ROLLBACK")) connection.session.reset();
   give_back(std::move(connection));
 }
 

@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "catalog/database/dialect.h"
@@ -162,6 +163,11 @@ class Database {
 
   const Dialect& dialect() const { return *dialect_; }
 
+  /// The tables are there: from now on each transaction leaves its mark in one of them, by which a
+  /// COMMIT whose answer was lost is known to have been done or not. Before, such a transaction
+  /// begins anew.
+  void mark_transactions() { has_marks_ = true; }
+
   /// From now on transactions wait so long for a server that cannot be reached, and begin anew
   /// where their connection broke.
   void wait_for_server(int64_t limit_ms, const Cancel* cancel) { patience_.set(limit_ms, cancel); }
@@ -185,16 +191,26 @@ class Database {
  private:
   static constexpr int kMaxConnections = 8;
   static constexpr int kAttempts = 5;
-  using Connection = std::unique_ptr<soci::session>;
+  struct Connection {
+    std::unique_ptr<soci::session> session;
+    std::string id;  ///< Of its row among the marks; empty: it has not written yet.
+  };
+  /// What a transaction that has written is known by.
+  struct Mark {
+    int64_t number =
+        0;  ///< The server's, which it gives anew where it crashed: says when it is over.
+    std::string connection_id;
+    std::string token;
+  };
 
   template <typename Body>
   auto run(std::string_view begin_sql, Body& body) -> std::invoke_result_t<Body&, Session&> {
     for (int attempt = 1;; ++attempt) {
       WEIR_ASSIGN(Connection connection, begin_patiently(begin_sql));
-      Session session(*dialect_, *connection, hook_);
+      Session session(*dialect_, *connection.session, hook_);
       auto result = body(session);
       if (result) {
-        WEIR_ASSIGN(const bool is_done, commit(std::move(connection), attempt));
+        WEIR_ASSIGN(const bool is_done, commit(std::move(connection), begin_sql, attempt));
         if (!is_done) continue;
         patience_.renew();
         return result;
@@ -207,17 +223,21 @@ class Database {
   }
 
   Result<Connection> take();
-  void give_back(Connection connection);  ///< nullptr: it is gone.
+  void give_back(Connection connection);  ///< Without a session: it is gone.
   Result<Connection> begin(std::string_view sql);
   Result<Connection> begin_patiently(std::string_view sql);
   /// False where nothing was changed and the transaction may begin anew.
-  Result<bool> commit(Connection connection, int attempt);
-  /// What became of the transaction of that number.
-  Result<bool> was_committed(int64_t number);
+  Result<bool> commit(Connection connection, std::string_view begin_sql, int attempt);
+  /// Nothing where it has not written.
+  std::optional<Mark> leave_mark(Connection& connection);
+  /// What became of a transaction, once it is over.
+  Result<bool> was_committed(const Mark& mark);
   void roll_back(Connection connection);
 
   const std::unique_ptr<Dialect> dialect_;
   const StatementHook hook_;
+  const std::unique_ptr<Random> random_ = make_system_random();
+  bool has_marks_ = false;
   Patience patience_;
   std::mutex writer_mutex_;
   std::mutex mutex_;

@@ -8,8 +8,8 @@
 
 // PostgreSQL under READ COMMITTED: what must not move is locked by row (FOR UPDATE) or by name (an
 // advisory lock of the transaction). Its own clock decides when a lease runs out, so hosts whose
-// clocks differ agree. What became of a COMMIT whose answer was lost is asked of the server, by the
-// transaction's number.
+// clocks differ agree. Whether a transaction whose COMMIT had no answer is over is asked of the
+// server by its number.
 
 namespace weir::catalog {
 namespace {

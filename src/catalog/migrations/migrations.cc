@@ -66,6 +66,7 @@ std::span<const Migration> all_migrations() {
       Migration{4, "service", service_ddl()},
       Migration{5, "landing", landing_ddl()},
       Migration{6, "notices", notices_ddl()},
+      Migration{7, "marks", marks_ddl()},
   };
   return kAll;
 }

@@ -30,6 +30,7 @@ Result<std::unique_ptr<Catalog>> open_catalog_with(const CatalogOptions& options
   WEIR_ASSIGN(auto dialect, dialect_of(options));
   auto database = std::make_unique<Database>(std::move(dialect), std::move(hook));
   WEIR_TRY(migrate(*database, all_migrations(), options.may_create, clock));
+  database->mark_transactions();
   database->wait_for_server(options.patience_ms, options.cancel);
   return std::make_unique<SqlCatalog>(std::move(database), clock);
 }

@@ -355,6 +355,8 @@ Error Connection::explain_no_connection() {
   };
   if (says("FATAL:  database"))
     return say(ErrorCode::kNotFound, "create the database: createdb NAME");
+  if (says("does not match host name"))
+    return say(ErrorCode::kInvalidConfig, "write a name that the certificate has as `host`");
   if (says("certificate") || says("does not support SSL"))
     return say(ErrorCode::kInvalidConfig,
                "name the certificate of the server's authority with `sslrootcert`; `sslmode: "

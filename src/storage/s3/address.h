@@ -20,6 +20,8 @@ class Address {
   /// Empty, or ends in '/'.
   const std::string& prefix() const { return prefix_; }
   bool has_own_endpoint() const { return !endpoint_.empty(); }
+  /// Whether one S3 keeps both: AWS's, or the one at that endpoint.
+  bool is_beside(const Address& other) const { return endpoint_ == other.endpoint_; }
 
   /// The URL of a key (of the bucket itself: an empty one), encoded; without a query.
   std::string url(std::string_view region, std::string_view key) const;

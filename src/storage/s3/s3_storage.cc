@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "net/http.h"
+#include "storage/moving.h"
 #include "storage/object_name.h"
 #include "storage/s3.h"
 #include "storage/s3/batch_delete.h"
@@ -52,7 +53,7 @@ std::optional<ContentRange> read_content_range(std::string_view text) {
   return ContentRange{*first, *last, *whole};
 }
 
-class S3Storage final : public Storage {
+class S3Storage final : public Storage, public Copier {
  public:
   S3Storage(std::string uri, Address address, S3Options options, S3Ground ground)
       : uri_(std::move(uri)), client_(std::move(address), std::move(options), std::move(ground)) {}
@@ -99,6 +100,31 @@ class S3Storage final : public Storage {
     return std::make_unique<S3Writer>(client_, if_match_, std::move(key), where(name));
   }
 
+  Result<std::optional<Written>> copy_here(Storage& source, const Entry& entry, std::string_view to,
+                                           Put mode) override {
+    auto* const beside = dynamic_cast<S3Storage*>(&source);
+    const bool is_ours =
+        beside != nullptr && client_.address().is_beside(beside->client_.address());
+    // S3 makes no part of nothing.
+    if (!is_ours || entry.version.empty() || entry.size_bytes == 0) return std::nullopt;
+    WEIR_ASSIGN(const std::string key, key_of(to));
+    WEIR_ASSIGN(const std::string from, beside->key_of(entry.name));
+    S3Writer writer(client_, if_match_, key, where(to));
+    Status taken = writer.take({.bucket = beside->client_.address().bucket(),
+                                .key = from,
+                                .version = entry.version,
+                                .size_bytes = entry.size_bytes});
+    if (!taken && taken.error().code == ErrorCode::kConflict) return changed(*beside, entry);
+    // Keys may not read there, or the server knows no copies: who reads and writes finds out.
+    const bool is_passing = !taken && is_retried(taken.error().code);
+    if (!taken && !is_passing && taken.error().code != ErrorCode::kCancelled) return std::nullopt;
+    WEIR_TRY(taken);
+    // A server that takes no condition of a source may have taken another version.
+    WEIR_ASSIGN(const Entry after, beside->stat(entry.name));
+    if (after != entry) return changed(*beside, entry);
+    return writer.commit(mode);
+  }
+
   Result<Page> list(std::string_view prefix, std::string_view after) override {
     WEIR_TRY(check_prefix(prefix));
     return list_objects(client_, prefix, after, uri_);
@@ -133,6 +159,11 @@ class S3Storage final : public Storage {
   }
 
  private:
+  static std::unexpected<Error> changed(const S3Storage& source, const Entry& entry) {
+    return fail_with_hint(ErrorCode::kUnavailable,
+                          fmt::format("{} changed while it was copied", source.where(entry.name)),
+                          "it is still being written; give `settle` to wait until it rests");
+  }
   std::string where(std::string_view name) const { return fmt::format("'{}' in '{}'", name, uri_); }
   std::string what(std::string_view verb, std::string_view name) const {
     return fmt::format("{} {}", verb, where(name));
@@ -287,8 +318,9 @@ Status check_options(const S3Options& options) {
                   "parts have 5 MiB (5242880 bytes) at least");
   if (!options.kms_key_id.empty() && options.encryption != Encryption::kKms)
     return refuse("a KMS key is named, and encryption is not by KMS", "ask for KMS encryption");
-  if (options.max_tries < 1 || options.deadline_ms < 1 || options.read_piece_bytes < 1)
-    return refuse("tries, deadline and piece size of S3 are at least 1", "");
+  if (options.max_tries < 1 || options.deadline_ms < 1 || options.read_piece_bytes < 1 ||
+      options.copy_part_bytes < 1 || options.parts_in_flight < 1)
+    return refuse("tries, deadline, sizes and parts at once of S3 are at least 1", "");
   return {};
 }
 

@@ -67,6 +67,7 @@ class ScriptedS3 : public ::testing::Test {
     });
     options_.endpoint = server_->url();
     options_.max_tries = 4;
+    options_.parts_in_flight = 1;  // a script has an order
     options_.backoff = {.first_ms = 100, .most_ms = 1000};
   }
   ~ScriptedS3() override {

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/ids.h"
 #include "storage/conformance.h"
+#include "storage/moving.h"
 #include "storage/s3.h"
 #include "testing/s3_server.h"
 
@@ -59,7 +60,7 @@ Servers& servers() {
 }
 
 /// A store in a bucket of its own, and what it works with.
-class ServedStorage final : public Storage {
+class ServedStorage final : public Storage, public Copier {
  public:
   ServedStorage(const S3Server& server, const std::string& uri, S3Options options)
       : keys_(testing::keys_of(server)) {
@@ -67,6 +68,7 @@ class ServedStorage final : public Storage {
     // Reads and writes in pieces too small for real use, so that every test has several.
     options.read_piece_bytes = 100'000;
     options.part_bytes = int64_t{5} << 20;
+    options.copy_part_bytes = int64_t{5} << 20;
     auto made = make_s3_storage(uri, options, ground());
     EXPECT_TRUE(made) << to_line(made.error());
     store_ = std::move(*made);
@@ -96,6 +98,11 @@ class ServedStorage final : public Storage {
   }
   Result<std::string> engine_uri(std::string_view name) const override {
     return store_->engine_uri(name);
+  }
+  Result<std::optional<Written>> copy_here(Storage& source, const Entry& entry, std::string_view to,
+                                           Put mode) override {
+    return dynamic_cast<Copier&>(*store_).copy_here(*dynamic_cast<ServedStorage&>(source).store_,
+                                                    entry, to, mode);
   }
   const std::string& uri() const override { return store_->uri(); }
 
@@ -162,6 +169,34 @@ TEST_P(S3, LargeObjectReplacesTheVersionThatWasSeen) {
   const auto late = put_if_version(*store_, "k", large, first);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::kConflict) << to_line(late.error());
+}
+
+TEST_P(S3, ServerCopiesFromAnotherBucketByItself) {
+  const auto source = served(GetParam(), "/in é");
+  ASSERT_NE(source, nullptr);
+  for (const size_t size : {size_t{1}, size_t{12'000'000}}) {
+    std::string bytes(size, 'x');
+    bytes.back() = 'y';
+    const std::string name = fmt::format("a+b %/{}", size);
+    ASSERT_TRUE(put(*source, name, bytes, Put::kReplace));
+    const auto copied = store_->copy_here(*source, *source->stat(name), name, Put::kIfAbsent);
+    ASSERT_TRUE(copied) << to_line(copied.error());
+    ASSERT_TRUE(*copied) << "by reading and writing";
+    EXPECT_TRUE(*store_->read(name, Range::all()) == bytes);
+    const auto taken = store_->copy_here(*source, *source->stat(name), name, Put::kIfAbsent);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, ErrorCode::kAlreadyExists) << to_line(taken.error());
+    Entry older = *source->stat(name);
+    older.version = "0123456789abcdef0123456789abcdef";
+    const auto changed = store_->copy_here(*source, older, "other", Put::kIfAbsent);
+    ASSERT_FALSE(changed);
+    EXPECT_EQ(changed.error().code, ErrorCode::kUnavailable) << to_line(changed.error());
+    EXPECT_FALSE(store_->stat("other"));
+  }
+  // A move within the bucket goes the same way.
+  ASSERT_TRUE(move_object(*source, "a+b %/1", "done/1"));
+  EXPECT_EQ(*source->read("done/1", Range::all()), "y");
+  EXPECT_FALSE(source->stat("a+b %/1"));
 }
 
 TEST_P(S3, ListingIsWholeOverManyPages) {

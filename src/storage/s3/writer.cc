@@ -24,7 +24,8 @@ S3Writer::S3Writer(Client& client, IfMatch& if_match, std::string key, std::stri
       if_match_(if_match),
       key_(std::move(key)),
       where_(std::move(where)),
-      mark_(make_uuid4(*client.ground().random)) {}
+      mark_(make_uuid4(*client.ground().random)),
+      uploads_(static_cast<size_t>(client.options().parts_in_flight)) {}
 
 Status S3Writer::append(std::string_view bytes) {
   WEIR_CHECK(!is_finished_);
@@ -38,7 +39,7 @@ Status S3Writer::append(std::string_view bytes) {
     // A part is sent when more is known to come: the last one goes with commit(), and an object of
     // exactly one part is one PUT.
     if (buffer_.size() < part_bytes() || bytes.empty()) continue;
-    Status sent = upload_part();
+    Status sent = send_part();
     if (!sent) {
       failure_ = sent.error();
       return sent;
@@ -49,7 +50,7 @@ Status S3Writer::append(std::string_view bytes) {
 
 size_t S3Writer::part_bytes() const {
   // Ten steps of a thousand parts, each twice as large as before.
-  return static_cast<size_t>(client_.options().part_bytes) << (parts_.size() / 1000);
+  return static_cast<size_t>(client_.options().part_bytes) << (parts_begun() / 1000);
 }
 
 net::Headers S3Writer::object_headers() const {
@@ -67,9 +68,9 @@ net::Headers S3Writer::object_headers() const {
   return headers;
 }
 
-Status S3Writer::start_upload() {
+Status S3Writer::start_upload(bool has_digests) {
   Call call{.method = "POST", .key = key_, .query = "uploads=", .headers = object_headers()};
-  call.headers.push_back({"x-amz-checksum-algorithm", "SHA256"});
+  if (has_digests) call.headers.push_back({"x-amz-checksum-algorithm", "SHA256"});
   call.what = what("begin");
   auto response = client_.demand(call);
   if (!response) {
@@ -85,31 +86,76 @@ Status S3Writer::start_upload() {
   return {};
 }
 
-Status S3Writer::upload_part() {
-  if (upload_id_.empty()) WEIR_TRY(start_upload());
-  if (parts_.size() == kMostParts)
+Status S3Writer::send_part() {
+  if (upload_id_.empty()) WEIR_TRY(start_upload(true));
+  if (uploads_.is_full()) WEIR_TRY(take_part());
+  const size_t number = parts_begun() + 1;
+  if (number > kMostParts)
     return fail(ErrorCode::kResourceExhausted, "{} has more than {} parts", where_, kMostParts);
-  const BodyDigest digest(buffer_);
+  uploads_.start(
+      [this, number, bytes = std::exchange(buffer_, {})] { return upload_part(number, bytes); });
+  return {};
+}
+
+Status S3Writer::take_part() {
+  WEIR_ASSIGN(Part part, uploads_.next());
+  parts_.push_back(std::move(part));
+  return {};
+}
+
+Result<S3Writer::Part> S3Writer::upload_part(size_t number, std::string_view bytes) {
+  const BodyDigest digest(bytes);
   Call call{.method = "PUT",
             .key = key_,
             .query = net::encode_query(
-                {{"partNumber", std::to_string(parts_.size() + 1)}, {"uploadId", upload_id_}}),
+                {{"partNumber", std::to_string(number)}, {"uploadId", upload_id_}}),
             .headers = {{"x-amz-checksum-sha256", digest.base64_text}},
-            .body = buffer_,
+            .body = bytes,
             .body_sha256 = digest.hex,
-            .what = what(fmt::format("write part {} of", parts_.size() + 1))};
-  auto response = client_.demand(call);
-  if (!response) {
-    // A part that may be there is written over by its next try, and nobody sees it.
-    if (response.error().code == ErrorCode::kOutcomeUnknown)
-      response.error().code = ErrorCode::kUnavailable;
-    return std::unexpected(std::move(response).error());
-  }
-  const auto* etag = net::find_header(response->headers, "etag");
+            .what = what(fmt::format("write part {} of", number))};
+  WEIR_ASSIGN(const auto response, demand_part(call));
+  const auto* etag = net::find_header(response.headers, "etag");
   if (etag == nullptr)
     return fail(ErrorCode::kInternal, "cannot {}: the answer has no ETag", call.what);
-  parts_.push_back({*etag, digest.base64_text});
-  buffer_.clear();
+  return Part{*etag, digest.base64_text};
+}
+
+Result<net::Response> S3Writer::demand_part(const Call& call) {
+  auto response = client_.demand(call);
+  // A part that may be there is written over by its next try, and nobody sees it.
+  if (!response && response.error().code == ErrorCode::kOutcomeUnknown)
+    response.error().code = ErrorCode::kUnavailable;
+  return response;
+}
+
+Status S3Writer::take(const Source& source) {
+  WEIR_CHECK(!is_finished_ && parts_.empty() && size_bytes_ == 0 && source.size_bytes > 0);
+  is_copy_ = true;
+  size_bytes_ = source.size_bytes;
+  WEIR_TRY(start_upload(false));
+  const int64_t step = client_.options().copy_part_bytes;
+  for (int64_t at = 0; at < source.size_bytes; at += step) {
+    Call call{.method = "PUT",
+              .key = key_,
+              .query = net::encode_query(
+                  {{"partNumber", std::to_string(parts_.size() + 1)}, {"uploadId", upload_id_}}),
+              .headers = {{"x-amz-copy-source",
+                           fmt::format("/{}/{}", source.bucket,
+                                       net::percent_encode(source.key, net::Slash::kKeep))},
+                          {"x-amz-copy-source-if-match", '"' + source.version + '"'}},
+              .what = what(fmt::format("copy part {} of", parts_.size() + 1))};
+    // S3 takes no range of an object that is small.
+    if (source.size_bytes > step)
+      call.headers.push_back(
+          {"x-amz-copy-source-range",
+           fmt::format("bytes={}-{}", at, std::min(at + step, source.size_bytes) - 1)});
+    WEIR_ASSIGN(const auto response, demand_part(call));
+    WEIR_ASSIGN(const auto root, while_doing(net::parse_xml(response.body), call.what));
+    std::string etag = root.text_of("ETag");
+    if (etag.empty())
+      return fail(ErrorCode::kInternal, "cannot {}: the answer has no ETag", call.what);
+    parts_.push_back({std::move(etag), ""});
+  }
   return {};
 }
 
@@ -134,12 +180,15 @@ Result<Written> S3Writer::publish(const Condition& condition) {
     abort();
     return std::unexpected(*failure_);
   }
-  Written written{size_bytes_, digest_.finish_hex()};
+  Written written{size_bytes_, is_copy_ ? "" : digest_.finish_hex()};
   Status done;
-  if (parts_.empty()) {
+  if (is_copy_) {
+    done = complete(condition);
+  } else if (parts_begun() == 0) {
     done = put_whole(condition, written.sha256);
   } else {
-    done = upload_part();
+    done = send_part();
+    while (done && !uploads_.is_empty()) done = take_part();
     if (done) done = complete(condition);
   }
   // Where the end is open, the upload may be about to become the object: it is left alone.
@@ -165,11 +214,13 @@ Status S3Writer::put_whole(const Condition& condition, std::string_view sha256) 
 
 Status S3Writer::complete(const Condition& condition) {
   std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-  for (size_t i = 0; i < parts_.size(); ++i)
-    body += fmt::format(
-        "<Part><PartNumber>{}</PartNumber><ETag>{}</ETag><ChecksumSHA256>{}</ChecksumSHA256></"
-        "Part>",
-        i + 1, net::xml_escape(parts_[i].etag), parts_[i].sha256_base64);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    body += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>", i + 1,
+                        net::xml_escape(parts_[i].etag));
+    if (!is_copy_)
+      body += fmt::format("<ChecksumSHA256>{}</ChecksumSHA256>", parts_[i].sha256_base64);
+    body += "</Part>";
+  }
   body += "</CompleteMultipartUpload>";
   Call call{.method = "POST",
             .key = key_,
@@ -242,6 +293,7 @@ Result<S3Writer::Whose> S3Writer::whose_is_there() const {
 void S3Writer::abort() noexcept {
   is_finished_ = true;
   buffer_.clear();
+  uploads_.drop();  // else a part would come after the upload's end, and be paid for
   if (upload_id_.empty()) return;
   Call call{.method = "DELETE",
             .key = key_,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/in_flight.h"
 #include "storage/s3/client.h"
 #include "storage/s3/if_match.h"
 
@@ -26,6 +27,16 @@ class S3Writer final : public Writer {
   Result<Written> commit_if_version(const std::string& version) override;
   void abort() noexcept override;
 
+  /// In place of appending: the parts are made by S3 of an object that it has, of that version
+  /// (AWS: "UploadPartCopy"). Written has no digest then. kConflict where it is of another version.
+  struct Source {
+    std::string bucket;
+    std::string key;
+    std::string version;
+    int64_t size_bytes = 0;  ///< At least 1.
+  };
+  Status take(const Source& source);
+
  private:
   struct Part {
     std::string etag;
@@ -43,8 +54,15 @@ class S3Writer final : public Writer {
   std::string what(std::string_view verb) const { return fmt::format("{} {}", verb, where_); }
   /// Grows with the number of parts, so that 10,000 are enough for the largest object of S3.
   size_t part_bytes() const;
-  Status start_upload();
-  Status upload_part();
+  /// Of parts that are there or on their way.
+  size_t parts_begun() const { return parts_.size() + uploads_.size(); }
+  Status start_upload(bool has_digests);
+  Result<net::Response> demand_part(const Call& call);
+  /// What is buffered goes on its way.
+  Status send_part();
+  Result<Part> upload_part(size_t number, std::string_view bytes);
+  /// The oldest that is on its way, once it is there.
+  Status take_part();
   Result<Written> publish(const Condition& condition);
   Status complete(const Condition& condition);
   Status put_whole(const Condition& condition, std::string_view sha256);
@@ -64,7 +82,9 @@ class S3Writer final : public Writer {
   int64_t size_bytes_ = 0;
   std::string upload_id_;  ///< Empty: no multipart upload is open.
   std::vector<Part> parts_;
+  InFlight<Part> uploads_;        ///< They follow `parts_`.
   std::optional<Error> failure_;  ///< Of an append: the writer is of no use any more.
+  bool is_copy_ = false;
   bool is_finished_ = false;
 };
 

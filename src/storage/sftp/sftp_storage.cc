@@ -109,7 +109,7 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
   }
 
   /// A second name, then the first one is taken away: no byte goes over the line.
-  Status move(std::string_view from, std::string_view to) override {
+  Result<bool> move(std::string_view from, std::string_view to) override {
     WEIR_TRY(check_object_name(from));
     WEIR_TRY(check_object_name(to));
     bool is_done = false;
@@ -135,10 +135,9 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
       is_done = was_asked = true;
       return tree.session().remove(found->path);
     };
-    Status moved = connection_.with_tree(work);
-    if (!moved || is_done) return moved;
-    // The name is taken, perhaps by what an earlier call left, or the server makes no second names.
-    return move_by_copy(*this, from, to);
+    WEIR_TRY(connection_.with_tree(work));
+    // Else the name is taken, perhaps by what an earlier call left, or it makes no second names.
+    return is_done;
   }
 
   std::string left_by(const Writer& writer) const override {

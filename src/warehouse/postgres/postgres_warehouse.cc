@@ -565,16 +565,18 @@ class PostgresWarehouse : public Warehouse {
 }  // namespace postgres
 
 Result<std::unique_ptr<Warehouse>> open_postgres_warehouse(const OpenOptions& options) {
-  Json connection = options.connection;
-  if (options.resolve_secrets) {
-    WEIR_ASSIGN(connection, options.resolve_secrets(options.connection, *options.cancel));
-  }
   database::PostgresOptions how;
-  WEIR_ASSIGN(how.settings, database::read_postgres_settings(connection));
   how.application_name = options.holder.empty() ? "weir" : "weir, " + options.holder;
   how.clock = options.clock;
   how.cancel = options.cancel;
-  WEIR_ASSIGN(auto opened, while_doing(postgres::connect(how), "opening the warehouse"));
+  const auto connect = [&how](const Json& given) -> Result<std::unique_ptr<database::Postgres>> {
+    WEIR_ASSIGN(how.settings, database::read_postgres_settings(given));
+    return postgres::connect(how);
+  };
+  WEIR_ASSIGN(auto opened,
+              while_doing(open_with_secrets(options.resolve_secrets, options.connection,
+                                            *options.cancel, connect),
+                          "opening the warehouse"));
   WEIR_ASSIGN(auto session, sql::open_session(options.session, *options.cancel));
   return std::make_unique<postgres::PostgresWarehouse>(std::move(how), std::move(opened),
                                                        std::move(session));

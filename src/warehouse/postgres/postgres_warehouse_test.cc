@@ -225,11 +225,12 @@ TEST_F(PostgresWarehouse, RowsThatAPolicyHidesStopTheLoad) {
 
 TEST_F(PostgresWarehouse, ReferencesAreFollowedWhereItIsOpened) {
   options_.connection["user"] = "secret://db#user";
-  options_.resolve_secrets = [](const Json& options, const Cancel&) -> Result<Json> {
+  const auto resolve = [](const Json& options, const Cancel&) -> Result<Json> {
     Json with_values = options;
     with_values["user"] = "postgres";
     return with_values;
   };
+  options_.resolve_secrets = {resolve, nullptr};
   EXPECT_TRUE(run_load(warehouse(), replace(kAnnAndBob, 2)));
 }
 

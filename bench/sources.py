@@ -1,0 +1,160 @@
+"""./dev bench sources: a table of PostgreSQL into Parquet, and objects into a bucket and out of it.
+
+PostgreSQL 15 on this machine, 2 M rows of 16 columns, against what others use for the same: DuckDB's extension, connectorx,
+dlt. Only a figure whose output is the same counts: rows, exact sums, bounds. What a peer makes other types of (connectorx and dlt
+turn numeric(15,2) into decimal(38,10)) is compared by value.
+
+S3 is versitygw over a folder of this machine; its limit is what curl reaches with the same bytes."""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+PEERS = ["duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5", "connectorx==0.4.6", "pyarrow==26.0.0",
+         "dlt[filesystem,parquet]==1.31.0", "sqlalchemy==2.0.44", "psycopg2-binary==2.9.11"]
+# The most of the peer's CPU that we may take.
+GOALS = {"duckdb": 0.9, "connectorx": 1 / 2, "dlt": 1 / 2.5}
+LEAST_OF_LIMIT = 0.8
+
+TABLE = """CREATE TABLE lines AS SELECT i AS id, i / 4 AS order_id, (i * 7919) % 200000 AS part, (i * 104729) % 10000 AS supplier, (i % 7)::int AS number,
+  ((i * 31) % 5000 / 100.0)::numeric(15,2) AS quantity, ((i * 15485863) % 10000000 / 100.0)::numeric(15,2) AS price,
+  (i % 11 / 100.0)::numeric(15,2) AS discount, (i % 9 / 100.0)::numeric(15,2) AS tax, (ARRAY['A','N','R'])[1 + i % 3] AS flag,
+  (ARRAY['O','F'])[1 + i % 2] AS status, date '1992-01-01' + (i * 17 % 2500)::int AS shipped, date '1992-02-01' + (i * 19 % 2500)::int AS committed,
+  (ARRAY['DELIVER IN PERSON','NONE','TAKE BACK RETURN','COLLECT COD'])[1 + i % 4] AS instruction, (ARRAY['AIR','RAIL','SHIP','TRUCK'])[1 + i % 4] AS mode,
+  'comment ' || md5(i::text) AS comment FROM generate_series(1::bigint, {rows}) i"""
+CHECK = ("SELECT count(*), sum(id)::varchar, sum(price)::decimal(38,2)::varchar, sum(quantity)::decimal(38,2)::varchar, min(shipped)::date::varchar, "
+         "max(committed)::date::varchar, count(DISTINCT comment), sum(length(instruction))::varchar FROM read_parquet('{}')")
+
+DUCKDB = """
+import duckdb, glob, os, sys
+c = duckdb.connect()
+c.execute(f"SET threads={os.cpu_count()}")
+(extension,) = glob.glob(sys.prefix + "/lib/python3*/site-packages/duckdb_extension_postgres_scanner/extensions/v*/postgres_scanner.duckdb_extension")
+c.execute(f"LOAD '{extension}'")
+c.execute(f"ATTACH '{sys.argv[1]}' AS pg (TYPE postgres, READ_ONLY)")
+c.execute(f"COPY (FROM pg.public.lines) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)")
+"""
+CONNECTORX = """
+import connectorx, pyarrow.parquet, sys
+table = connectorx.read_sql(sys.argv[1], "SELECT * FROM lines", return_type="arrow", protocol="binary")
+pyarrow.parquet.write_table(table, sys.argv[2], compression="zstd")
+"""
+DLT = """
+import dlt, os, sys
+from dlt.sources.sql_database import sql_table
+table = sql_table(credentials=sys.argv[1].replace("postgresql:", "postgresql+psycopg2:"), table="lines", schema="public", backend="connectorx",
+                  backend_kwargs={"return_type": "arrow"}, chunk_size=100000, reflection_level="full")
+pipeline = dlt.pipeline("bench", destination=dlt.destinations.filesystem("file://" + sys.argv[2]), dataset_name="d", pipelines_dir=sys.argv[2] + "-state")
+pipeline.run(table, loader_file_format="parquet", write_disposition="replace")
+"""
+
+
+def peers_python(bench):
+    python = bench.WORK / "venv-sources/bin/python"
+    if not (bench.WORK / "venv-sources/complete").exists():
+        bench.venv.create(bench.WORK / "venv-sources", with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS], check=True)
+        (bench.WORK / "venv-sources/complete").touch()
+    return str(python)
+
+
+def tests_of(bench):
+    sys.path.insert(0, str(bench.ROOT / "tests"))
+
+
+def clear(path):
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def table_into_parquet(bench, rounds, scale):
+    import postgres
+    python = peers_python(bench)
+    rows = int(2_000_000 * scale)
+    folder = bench.project("sources", "", "  - {id: a, template: ingest_database, with: {connection: shop, table: public.lines, to: raw.lines}}\n")
+    out = bench.WORK / "sources-peer"
+    with postgres.server() as server:
+        url = server.create_database()
+        server.sql(url, TABLE.format(rows=rows))
+        server.sql(url, "ALTER TABLE lines ADD PRIMARY KEY (id)")
+        server.sql(url, "VACUUM ANALYZE lines")
+        with open(folder / "weir.yaml", "a") as yaml:
+            yaml.write("connections:\n  - {connection_id: shop, kind: postgres, host: 127.0.0.1, user: postgres, "
+                       f"port: {server.port}, database: {url.rpartition('/')[2]}}}\n")
+        cases = {"weir": [bench.WEIR, "--quiet", "--project", str(folder), "run", "f", "--apply"]}
+        for name, program in (("duckdb", DUCKDB), ("connectorx", CONNECTORX), ("dlt", DLT)):
+            cases[name] = [python, "-c", program, url, str(out)]
+        figures = {name: [] for name in cases}
+        outputs = {}
+        for turn in range(rounds + 1):
+            for name, command in cases.items():
+                for path in (out, out.with_name(out.name + "-state"), folder / "raw", folder / "weir.db"):
+                    clear(path)
+                figure = bench.measured(command, RUNTIME__DLTHUB_TELEMETRY="false", DLT_DATA_DIR=str(bench.WORK / "dlt"), NORMALIZE__WORKERS="2")
+                if turn > 0:  # the first warms up
+                    figures[name].append(figure)
+                places = {"weir": folder / "raw/lines/*.parquet", "dlt": out / "d/lines/*.parquet"}
+                outputs[name] = bench.ask(CHECK.format(places.get(name, out)))
+    if any(output != outputs["weir"] for output in outputs.values()):
+        raise SystemExit(f"bench: sources: outputs differ: {outputs}")
+    print(f"sources: {rows} rows of PostgreSQL, outputs equal")
+    for name, each in figures.items():
+        print(f"sources {name}: " + ", ".join(f"{key} {statistics.median(f[key] for f in each):.2f}" for key in ("cpu", "wall", "rss")))
+    for name, most in GOALS.items():
+        ratios = {key: statistics.median(ours[key] / theirs[key] for ours, theirs in zip(figures["weir"], figures[name])) for key in ("cpu", "wall", "rss")}
+        print(f"sources weir ÷ {name} (median of {rounds} rounds): cpu {ratios['cpu']:.2f} (most {most:.2f}), wall {ratios['wall']:.2f}, "
+              f"rss {ratios['rss']:.2f}: {'met' if ratios['cpu'] <= most else 'MISSED'}")
+
+
+def objects(bench, rounds, scale):
+    import versitygw
+    size = int(512e6 * scale)
+    folder = bench.project("objects", "", "")
+    server = versitygw.Server()
+    try:
+        source = folder / "landing/large.bin"
+        with open(source, "wb") as file:
+            for _ in range(size // (1 << 20)):
+                file.write(os.urandom(1 << 20))
+        server.create_bucket("bench")
+        keys = {"AWS_ENDPOINT_URL_S3": server.endpoint, "AWS_ACCESS_KEY_ID": versitygw.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": versitygw.SECRET_KEY,
+                "AWS_EC2_METADATA_DISABLED": "true"}
+        (folder / "weir.yaml").write_text("project: bench\ncatalog: sqlite:weir.db\nlayers:\n  - {name: lake, uri: s3://bench/lake}\n")
+        curl = ["curl", "--silent", "--show-error", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{versitygw.ACCESS_KEY}:{versitygw.SECRET_KEY}",
+                "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
+        out = bench.WORK / "objects-out"
+        flows = {"put": "{id: a, template: fetch_files, with: {from: landing, to: lake, pattern: '*.bin'}}",
+                 "get": f"{{id: a, template: export_files, with: {{from: lake, to: {out}, pattern: '*.bin'}}}}"}
+        limits = {"put": [*curl, "-T", str(source), server.endpoint + "/bench/plain.bin"],
+                  "get": [*curl, "-o", str(out / "plain.bin"), server.endpoint + "/bench/plain.bin"]}
+        for way, task in flows.items():
+            (folder / "flows/f.yaml").write_text(f"flow: f\ntasks:\n  - {task}\n")
+            pairs = []
+            for turn in range(rounds + 1):
+                if way == "put":
+                    server.empty("bench")
+                clear(out)
+                out.mkdir()
+                clear(folder / "weir.db")
+                receipts = server.folder / "data/bench/lake/.weir"
+                clear(receipts)
+                ours = bench.measured([bench.WEIR, "--quiet", "--project", str(folder), "run", "f", "--apply"], **keys)
+                landed = server.folder / "data/bench/lake/large.bin" if way == "put" else out / "large.bin"
+                theirs = bench.measured(limits[way])
+                if landed.stat().st_size != source.stat().st_size or subprocess.run(["cmp", landed, source]).returncode:
+                    raise SystemExit(f"bench: {way}: the object is another")
+                if turn > 0:
+                    pairs.append((ours, theirs))
+            share = statistics.median(theirs["wall"] / ours["wall"] for ours, theirs in pairs)
+            print(f"objects {way} of {source.stat().st_size >> 20} MiB: {share:.2f} of curl's rate (least {LEAST_OF_LIMIT}): "
+                  f"{'met' if share >= LEAST_OF_LIMIT else 'MISSED'}; cpu {statistics.median(o['cpu'] for o, _ in pairs):.2f} against "
+                  f"{statistics.median(t['cpu'] for _, t in pairs):.2f} s, wall {statistics.median(o['wall'] for o, _ in pairs):.2f} against "
+                  f"{statistics.median(t['wall'] for _, t in pairs):.2f} s, {max(o['rss'] for o, _ in pairs):.0f} MB")
+    finally:
+        server.stop()
+
+
+def suite(bench, rounds, scale):
+    tests_of(bench)
+    table_into_parquet(bench, rounds, scale)
+    objects(bench, rounds, scale)

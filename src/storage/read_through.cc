@@ -1,0 +1,34 @@
+#include "storage/read_through.h"
+
+#include <algorithm>
+
+#include "base/in_flight.h"
+
+namespace weir::storage {
+
+Result<int64_t> read_through(Storage& storage, std::string_view name, int64_t size_bytes,
+                             const Cancel& cancel,
+                             const std::function<Status(std::string_view)>& take) {
+  constexpr int64_t kPieceBytes = int64_t{4} << 20;
+  // One connection to a far store is slower than the line to it.
+  const bool is_near = storage.capabilities().readable_by_engine;
+  InFlight<std::string> pieces(is_near ? 1 : 4);
+  int64_t asked = 0;
+  int64_t came = 0;
+  while (came < size_bytes) {
+    while (!pieces.is_full() && asked < size_bytes) {
+      const Range range{asked, std::min(kPieceBytes, size_bytes - asked)};
+      pieces.start([&storage, name, range] { return storage.read(name, range); });
+      asked += range.size_bytes;
+    }
+    WEIR_TRY(cancel.check());
+    WEIR_ASSIGN(const std::string piece, pieces.next());
+    WEIR_TRY(take(piece));
+    const int64_t expected = std::min(kPieceBytes, size_bytes - came);
+    came += static_cast<int64_t>(piece.size());
+    if (static_cast<int64_t>(piece.size()) < expected) break;
+  }
+  return came;
+}
+
+}  // namespace weir::storage

@@ -1,0 +1,67 @@
+"""Examples of the guides to sources in databases, as they stand there, against real servers."""
+import pathlib
+import sys
+import unittest
+
+from weir_project import ROOT, Project
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import postgres  # noqa: E402
+
+
+def blocks(guide, kind):
+    """The blocks of code of that kind in a guide."""
+    return [each.split("```")[0] for each in (ROOT / "docs/guide" / guide).read_text().split(f"```{kind}\n")[1:]]
+
+
+class PostgresSource(unittest.TestCase):
+    def setUp(self):
+        context = postgres.server()
+        try:
+            self.server = context.__enter__()
+        except postgres.Missing as why:
+            print(f"skipped: {why}")
+            raise unittest.SkipTest(str(why))
+        self.addCleanup(context.__exit__, None, None, None)
+        self.url = self.server.create_database()
+        self.sql("""CREATE TABLE customers (id integer PRIMARY KEY, name text);
+            CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric(10,2), changed_at timestamptz NOT NULL DEFAULT now());
+            CREATE ROLE weir_reader LOGIN;
+            GRANT SELECT ON customers, orders TO weir_reader;
+            INSERT INTO customers SELECT i, 'name ' || i FROM generate_series(1, 10) i;
+            INSERT INTO orders SELECT i, i * 1.5 FROM generate_series(1, 100) i""")
+        self.project = Project()
+        self.addCleanup(self.project.close)
+        (self.project.folder / "flows/shop.yaml").unlink()
+
+    def sql(self, text):
+        return self.server.sql(self.url, text)
+
+    def test_the_first_read(self):
+        settings, flow = blocks("postgres-source.md", "yaml")[:2]
+        where = f"host: 127.0.0.1, port: {self.server.port}, database: {self.url.rpartition('/')[2]}"
+        self.assertIn("host: db.example.com, database: shop", settings)
+        self.project.write("weir.yaml", settings.replace("host: db.example.com, database: shop", where))
+        self.project.write("flows/flow.yaml", flow)
+        self.project.environment["WEIR_SECRET_SHOP_DB"] = '{"password": "n0t-asked-for"}'
+        self.project.weir("apply")
+        commands = [line.split("#")[0].split()[1:] for line in blocks("postgres-source.md", "sh")[0].splitlines()]
+        self.assertEqual([words[:2] for words in commands], [["connection", "test"], ["connection", "discover"]])
+        tested, discovered = [self.project.weir(*words).stdout for words in commands]
+        self.assertIn("2 tables can be read", tested)
+        for word in ("public.customers", "public.orders", "changed_at"):
+            self.assertIn(word, discovered)
+        self.project.run("shop")
+        self.sql("""UPDATE customers SET name = 'Bo' WHERE id = 2; DELETE FROM customers WHERE id = 1;
+            UPDATE orders SET amount = 0, changed_at = now() + interval '1 hour' WHERE id = 7""")
+        report = self.project.report("shop")
+        self.assertEqual(report["tasks"]["latest"]["counts"]["updated_in_place"], report["tasks"]["orders"]["counts"]["in"])
+        history = self.project.rows("SELECT id, name, is_current FROM stage.customers WHERE id < 4 ORDER BY id, valid_from")
+        self.assertEqual([(row["id"], row["name"], row["is_current"]) for row in history],
+                         [(1, "name 1", False), (2, "name 2", False), (2, "Bo", True), (3, "name 3", True)])
+        (orders,) = self.project.rows("SELECT count(*) AS n, sum(amount) AS amount FROM stage.orders")
+        self.assertEqual((orders["n"], orders["amount"]), (100, "7564.50"))
+
+
+if __name__ == "__main__":
+    unittest.main()
