@@ -1,5 +1,6 @@
 #include "storage/moving.h"
 
+#include "base/digest.h"
 #include "storage/read_through.h"
 
 namespace weir::storage {
@@ -11,14 +12,9 @@ std::unexpected<Error> gone(const Storage& source, const Entry& entry) {
               source.uri());
 }
 
-}  // namespace
-
-bool may_copy_itself(Storage& source, Storage& target) {
-  return dynamic_cast<Copier*>(&source) != nullptr && dynamic_cast<Copier*>(&target) != nullptr;
-}
-
+/// kUnavailable where the object changed meanwhile: what was appended is then of no use.
 Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
-                 Sha256* digest) {
+                 Sha256* digest = nullptr) {
   const auto append = [&](std::string_view bytes) {
     if (digest != nullptr) digest->update(bytes);
     return writer.append(bytes);
@@ -26,7 +22,6 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
   const auto came = read_through(source, entry.name, entry.size_bytes, cancel, append);
   if (!came && came.error().code == ErrorCode::kNotFound) return gone(source, entry);
   if (!came) return std::unexpected(came.error());
-  // Before it is published: what ended too early must be seen by nobody.
   if (*came < entry.size_bytes)
     return fail_with_hint(ErrorCode::kUnavailable,
                           fmt::format("'{}' in '{}' ends after {} of {} bytes", entry.name,
@@ -35,11 +30,28 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
   const auto after = source.stat(entry.name);
   if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
   if (!after) return std::unexpected(after.error());
-  if (*after == entry) return {};
+  if (*after == entry && *came == entry.size_bytes) return {};
   return fail_with_hint(
       ErrorCode::kUnavailable,
       fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
       "it is still being written; give `settle` to wait until it rests");
+}
+
+}  // namespace
+
+bool may_copy_itself(Storage& source, Storage& target) {
+  return dynamic_cast<Copier*>(&source) != nullptr && dynamic_cast<Copier*>(&target) != nullptr;
+}
+
+Result<std::optional<Written>> copy_if(
+    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
+    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted) {
+  WEIR_ASSIGN(const auto writer, target.create(to));
+  Sha256 digest;
+  WEIR_TRY(copy_into(*writer, source, entry, cancel, &digest));
+  WEIR_ASSIGN(const bool goes_on, is_wanted({entry.size_bytes, digest.finish_hex()}));
+  if (!goes_on) return std::nullopt;
+  return writer->commit(mode);
 }
 
 Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target,
@@ -55,8 +67,11 @@ Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target
 }
 
 Status move_object(Storage& storage, std::string_view from, std::string_view to) {
-  auto* const mover = dynamic_cast<Mover*>(&storage);
-  return mover != nullptr ? mover->move(from, to) : move_by_copy(storage, from, to);
+  if (auto* const mover = dynamic_cast<Mover*>(&storage)) {
+    WEIR_ASSIGN(const bool is_moved, mover->move(from, to));
+    if (is_moved) return {};
+  }
+  return move_by_copy(storage, from, to);
 }
 
 Status move_by_copy(Storage& storage, std::string_view from, std::string_view to) {

@@ -3,11 +3,11 @@
 /// Objects on their way from one name or store to another, in pieces, so that none is in memory
 /// whole.
 
+#include <functional>
 #include <optional>
 #include <string_view>
 
 #include "base/cancel.h"
-#include "base/digest.h"
 #include "storage/storage.h"
 
 namespace weir::storage {
@@ -16,8 +16,8 @@ namespace weir::storage {
 class Mover {
  public:
   virtual ~Mover() = default;
-  /// As move_object().
-  virtual Status move(std::string_view from, std::string_view to) = 0;
+  /// As move_object(). False, with nothing lost, where it takes move_by_copy() to go on.
+  virtual Result<bool> move(std::string_view from, std::string_view to) = 0;
 };
 
 /// What a store is, too, that takes an object of some other store without its bytes coming here.
@@ -39,10 +39,11 @@ Result<Written> copy_object(Storage& source, const Entry& entry, Storage& target
 /// Whether copy_object() may leave the bytes where they are.
 bool may_copy_itself(Storage& source, Storage& target);
 
-/// Appends all bytes of an object, and adds them to `digest` where there is one. kUnavailable where
-/// it changed meanwhile: what was appended is then of no use. kCancelled.
-Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
-                 Sha256* digest = nullptr);
+/// The same with the bytes through here, once: `is_wanted` is asked when all of them are on the
+/// other side and not visible yet, and where it says no they never are; then nothing is given.
+Result<std::optional<Written>> copy_if(
+    Storage& source, const Entry& entry, Storage& target, std::string_view to, Put mode,
+    const Cancel& cancel, const std::function<Result<bool>(const Written&)>& is_wanted);
 
 /// Gives the object another name, in the end: with its bytes, and nothing under `from`. kNotFound
 /// if there is none; kAlreadyExists, with both as they were, if `to` is taken by other bytes. Done

@@ -5,23 +5,23 @@
 namespace weir::storage {
 namespace {
 
-class CopyInto : public ::testing::Test {
+class CopyObject : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(put(*source, "a", "monday", Put::kReplace)); }
 
   Status copy(const Entry& entry) {
-    WEIR_ASSIGN(const auto writer, target->create("b"));
     const Cancel never;
-    return copy_into(*writer, *source, entry, never);
+    WEIR_TRY(copy_object(*source, entry, *target, "b", Put::kIfAbsent, never));
+    return {};
   }
 
   const std::unique_ptr<Storage> source = make_memory_storage();
   const std::unique_ptr<Storage> target = make_memory_storage();
 };
 
-TEST_F(CopyInto, AppendsAllBytes) { EXPECT_TRUE(copy(*source->stat("a"))); }
+TEST_F(CopyObject, AppendsAllBytes) { EXPECT_TRUE(copy(*source->stat("a"))); }
 
-TEST_F(CopyInto, WhatEndsTooEarlyIsNoCopy) {
+TEST_F(CopyObject, WhatEndsTooEarlyIsNoCopy) {
   Entry entry = *source->stat("a");
   entry.size_bytes += 3;
   const auto copied = copy(entry);
@@ -30,7 +30,7 @@ TEST_F(CopyInto, WhatEndsTooEarlyIsNoCopy) {
   EXPECT_THAT(copied.error().message, ::testing::HasSubstr("ends after 6 of 9 bytes"));
 }
 
-TEST_F(CopyInto, WhatWasTakenAwayMayBeLookedForAgain) {
+TEST_F(CopyObject, WhatWasTakenAwayMayBeLookedForAgain) {
   const Entry entry = *source->stat("a");
   ASSERT_TRUE(source->remove("a"));
   const auto copied = copy(entry);

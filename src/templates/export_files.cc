@@ -1,17 +1,14 @@
-#include <functional>
-
 #include "base/pattern.h"
-#include "storage/leftovers.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
 #include "task/define.h"
 #include "task/markers.h"
 #include "task/receipts.h"
+#include "task/tidied.h"
 
 // Receivers take files away, so what is at the target says nothing of what was sent: receipts do,
 // in our own layer, by content. Between a file's arrival and its receipt a kill may fall; then the
-// next run finds the same bytes there and writes the receipt alone. The temporary object that a
-// kill leaves with them has a receipt, too: the next run takes it away.
+// next run finds the same bytes there and writes the receipt alone.
 
 namespace weir::templates {
 namespace {
@@ -30,26 +27,12 @@ struct Params {
 };
 
 constexpr std::string_view kMarkerIsDue = "the marker is due";
-constexpr std::string_view kTemporary = "temporary";
 
 class Export {
  public:
   Export(const Params& params, const task::Context& context, storage::Storage& source,
          storage::Storage& target, task::Receipts& receipts)
       : params_(params), context_(context), source_(source), target_(target), receipts_(receipts) {}
-
-  /// What attempts before this one could not take away any more.
-  Status tidy_up() {
-    if (leftovers_ == nullptr) return {};
-    WEIR_ASSIGN(temporaries_, task::Receipts::open(source_, "export_files temporaries",
-                                                   params_.from, params_.to));
-    WEIR_ASSIGN(const auto all, temporaries_->read_all());
-    for (const Json& about : all) {
-      const std::string left = about.value("left", "");
-      WEIR_TRY(take_away(left, left));
-    }
-    return {};
-  }
 
   Status take(const Entry& entry, const std::string& name) {
     counts.in += 1;
@@ -73,47 +56,15 @@ class Export {
 
   model::Counts counts;
   Json sent = Json::array();
-  std::vector<std::string> warnings;
 
  private:
-  /// One object, written by `fill`, which says whether it is wanted; what it leaves on its way is
-  /// known before it is there.
-  Result<std::optional<Written>> put(const std::string& name, storage::Put mode,
-                                     const std::function<Result<bool>(storage::Writer&)>& fill) {
-    WEIR_ASSIGN(const auto writer, target_.create(name));
-    const std::string temporary = leftovers_ == nullptr ? "" : leftovers_->left_by(*writer);
-    if (leftovers_ != nullptr)
-      WEIR_TRY(temporaries_->write(kTemporary, temporary, {{"name", name}, {"left", temporary}}));
-    std::optional<Written> written;
-    WEIR_ASSIGN(const bool is_wanted, fill(*writer));
-    if (is_wanted) {
-      WEIR_ASSIGN(written, writer->commit(mode));
-    } else {
-      writer->abort();
-    }
-    if (leftovers_ != nullptr) WEIR_TRY(take_away(temporary, leftovers_->left_by(*writer)));
-    return written;
-  }
-
-  /// What is left of a temporary object, or nothing. What cannot be taken away is told, and hinders
-  /// nobody; the next run tries again, unless it may not.
-  Status take_away(const std::string& temporary, const std::string& left) {
-    const Status removed = left.empty() ? Status() : leftovers_->remove_left(left);
-    if (removed) return temporaries_->forget(kTemporary, temporary);
-    if (removed.error().code == ErrorCode::kCancelled) return removed;
-    warnings.push_back(
-        fmt::format("'{}' is left in '{}': {}", left, target_.uri(), removed.error().message));
-    return removed.error().code == ErrorCode::kDenied ? temporaries_->forget(kTemporary, temporary)
-                                                      : Status();
-  }
-
   /// What is at the other side, or was: sent now or before.
   Result<Written> send(const Entry& entry, const std::string& name) {
     const auto there = target_.stat(name);
     if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
     // Most files are new and their names free: those are read once.
     if (!there && !storage::may_copy_itself(source_, target_)) return send_new(entry, name);
-    WEIR_ASSIGN(Written ours, storage::digest_of(source_, entry.name));
+    WEIR_ASSIGN(const Written ours, storage::digest_of(source_, entry.name));
     if (receipts_.has(name, ours.sha256)) {
       counts.unchanged += 1;
       return ours;
@@ -125,7 +76,8 @@ class Export {
       WEIR_TRY(mark_file(name));
       return ours;
     }
-    WEIR_ASSIGN(const Written written, copy(entry, name));
+    WEIR_ASSIGN(const auto written, storage::copy_object(source_, entry, target_, name, mode(),
+                                                         *context_.engine.cancel));
     // A store that copied by itself took the version that was listed, and says no digest.
     if (!written.sha256.empty() && written.sha256 != ours.sha256)
       return fail(ErrorCode::kConflict, "'{}' changed between two reads", entry.name);
@@ -133,29 +85,16 @@ class Export {
     return ours;
   }
 
-  Result<Written> copy(const Entry& entry, const std::string& name) {
-    const Cancel& cancel = *context_.engine.cancel;
-    if (storage::may_copy_itself(source_, target_))
-      return storage::copy_object(source_, entry, target_, name, mode(), cancel);
-    const auto fill = [&](storage::Writer& writer) -> Result<bool> {
-      WEIR_TRY(storage::copy_into(writer, source_, entry, cancel));
-      return true;
-    };
-    WEIR_ASSIGN(const auto written, put(name, mode(), fill));
-    return written.value();
-  }
-
   Result<Written> send_new(const Entry& entry, const std::string& name) {
     Written ours;
-    const auto fill = [&](storage::Writer& writer) -> Result<bool> {
-      Sha256 digest;
-      WEIR_TRY(storage::copy_into(writer, source_, entry, *context_.engine.cancel, &digest));
-      ours = {entry.size_bytes, digest.finish_hex()};
+    const auto is_wanted = [&](const Written& read) -> Result<bool> {
+      ours = read;
       if (receipts_.has(name, ours.sha256)) return false;
       WEIR_TRY(announce());
       return true;
     };
-    WEIR_ASSIGN(const auto written, put(name, mode(), fill));
+    WEIR_ASSIGN(const auto written, storage::copy_if(source_, entry, target_, name, mode(),
+                                                     *context_.engine.cancel, is_wanted));
     if (!written) {
       counts.unchanged += 1;
     } else {
@@ -203,8 +142,7 @@ class Export {
 
   Status mark(const std::string& name) {
     const std::string marker = task::marker_of(params_.marker, name);
-    const auto nothing = [](storage::Writer&) -> Result<bool> { return true; };
-    WEIR_TRY(while_doing(put(marker, storage::Put::kReplace, nothing),
+    WEIR_TRY(while_doing(storage::put(target_, marker, "", storage::Put::kReplace),
                          fmt::format("writing the marker '{}'", marker)));
     return {};
   }
@@ -214,8 +152,6 @@ class Export {
   storage::Storage& source_;
   storage::Storage& target_;
   task::Receipts& receipts_;
-  std::optional<task::Receipts> temporaries_;  ///< Where the target is another's to tidy.
-  storage::Leftovers* const leftovers_ = dynamic_cast<storage::Leftovers*>(&target_);
 };
 
 /// A Hudi table's folder holds files of older versions beside the newest: they are no export.
@@ -254,8 +190,9 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_TRY(refuse_table(*source, params, folder));
   WEIR_ASSIGN(const auto files, files_of(params, context, *source, folder));
   WEIR_ASSIGN(auto receipts, task::Receipts::open(*source, "export_files", params.from, params.to));
-  Export work(params, context, *source, *target, receipts);
-  WEIR_TRY(work.tidy_up());
+  WEIR_ASSIGN(auto tidied,
+              task::Tidied::open(*target, *source, "export_files", params.from, params.to));
+  Export work(params, context, *source, tidied.store(), receipts);
   for (const auto& entry : files) {
     WEIR_TRY(context.engine.cancel->check());
     WEIR_TRY(work.take(entry, entry.name.substr(folder.size())));
@@ -263,7 +200,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   if (!files.empty()) WEIR_TRY(work.mark_folder(files.front().name.substr(folder.size())));
   Outcome outcome;
   outcome.counts = work.counts;
-  outcome.warnings = std::move(work.warnings);
+  outcome.warnings = tidied.warnings();
   outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["sent"] = std::move(work.sent);
   return outcome;

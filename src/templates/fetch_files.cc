@@ -6,6 +6,7 @@
 #include "task/define.h"
 #include "task/markers.h"
 #include "task/receipts.h"
+#include "task/tidied.h"
 
 // What makes a kill harmless: a file is published whole in the landing zone before its receipt is
 // written, and its source is touched last. Whatever of this is missing is done by the next run,
@@ -263,6 +264,10 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   WEIR_ASSIGN(const std::string target_uri, context.layer_uri(layer));
   WEIR_ASSIGN(storage::Storage * source, context.engine.stores->open(params.from));
   WEIR_ASSIGN(storage::Storage * target, context.engine.stores->open(target_uri));
+  // A move may write there, too.
+  WEIR_ASSIGN(auto tidied,
+              task::Tidied::open(*source, *target, "fetch_files", params.from, params.to));
+  source = &tidied.store();
   WEIR_ASSIGN(auto spent_markers, spent_markers_of(params, *target));
   WEIR_ASSIGN(const auto entries, Choice(params, context, *source, spent_markers).files());
   Fetch fetch(params, context, *source, *target, spent_markers);
@@ -273,6 +278,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
   }
   Outcome outcome;
   outcome.counts = fetch.counts;
+  outcome.warnings = tidied.warnings();
   outcome.details["hop"] = fmt::format("{} → {}", params.from, params.to);
   outcome.details["fetched"] = std::move(fetch.names);
   return outcome;

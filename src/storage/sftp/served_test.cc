@@ -122,8 +122,9 @@ class ServedStorage final : public Storage, public Mover {
     return store_->list(prefix, after);
   }
   Status remove(std::string_view name) override { return store_->remove(name); }
-  Status move(std::string_view from, std::string_view to) override {
-    return move_object(*store_, from, to);
+  Result<bool> move(std::string_view from, std::string_view to) override {
+    WEIR_TRY(move_object(*store_, from, to));
+    return true;
   }
   Result<std::string> engine_uri(std::string_view name) const override {
     return store_->engine_uri(name);

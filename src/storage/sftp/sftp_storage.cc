@@ -109,7 +109,7 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
   }
 
   /// A second name, then the first one is taken away: no byte goes over the line.
-  Status move(std::string_view from, std::string_view to) override {
+  Result<bool> move(std::string_view from, std::string_view to) override {
     WEIR_TRY(check_object_name(from));
     WEIR_TRY(check_object_name(to));
     bool is_done = false;
@@ -135,10 +135,33 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
       is_done = was_asked = true;
       return tree.session().remove(found->path);
     };
-    Status moved = connection_.with_tree(work);
-    if (!moved || is_done) return moved;
-    // The name is taken, perhaps by what an earlier call left, or the server makes no second names.
-    return move_by_copy(*this, from, to);
+    WEIR_TRY(connection_.with_tree(work));
+    // Else the name is taken, perhaps by what an earlier call left, or it makes no second names.
+    return is_done;
+  }
+
+  std::string left_by(const Writer& writer) const override {
+    return static_cast<const sftp::SftpWriter&>(writer).left();
+  }
+
+  Status remove_left(const std::string& name) override {
+    const auto slash = name.rfind('/');
+    const std::string folder = name.substr(0, slash == name.npos ? 0 : slash);
+    const std::string leaf = name.substr(slash == name.npos ? 0 : slash + 1);
+    if (!folder.empty()) WEIR_TRY(check_object_name(folder));
+    if (!leaf.starts_with(kTemporaryPrefix) || leaf.find('\0') != leaf.npos)
+      return fail(ErrorCode::kInvalidConfig, "'{}' is no temporary object", name);
+    const auto work = [&](Tree& tree) -> Status {
+      const auto parent = tree.find_folder(folder);
+      if (!parent && parent.error().code == ErrorCode::kNotFound) return {};
+      if (!parent) return std::unexpected(parent.error());
+      const std::string path =
+          fmt::format("{}{}{}", *parent, parent->ends_with('/') ? "" : "/", leaf);
+      Status removed = tree.session().remove(path);
+      if (removed || removed.error().code == ErrorCode::kNotFound) return {};
+      return sftp::failure_of(std::move(removed).error(), "remove", path, ErrorCode::kUnavailable);
+    };
+    return connection_.with_tree(work);
   }
 
   std::string left_by(const Writer& writer) const override {
