@@ -321,6 +321,19 @@ TEST_F(Runner, KnownRunKeyOfARunThatALivingProcessHasIsAConflict) {
   EXPECT_THAT(report.error().message, HasSubstr("somebody else"));
 }
 
+TEST_F(Runner, KnownRunKeyOfARunWithAnotherConfigurationIsAConflict) {
+  add_task("work");
+  script("work", {fail_as(ErrorCode::kInternal), succeed()});
+  const auto first = run("monday");
+  pinned_.hash = "another";
+  Cancel cancel;
+  const auto report = run_flow(services_, pinned_, request("monday"), cancel);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(report.error().hint, HasSubstr("weir retry " + first.run.run_id));
+  EXPECT_THAT(started(), ElementsAre("work")) << "its tasks are those of its own configuration";
+}
+
 TEST_F(Runner, FlowThatIsUnknownOrNotEnabledIsRefused) {
   add_task("work");
   Cancel cancel;
