@@ -31,7 +31,8 @@ Checked<std::vector<model::Task>> tasks_of(const std::string& tasks) {
   const auto resolved =
       resolve(project->configuration, {kEnvironment.get(), {}}, project->places, sample::builtin());
   if (!resolved) return std::unexpected(resolved.error());
-  auto faults = lint(*resolved, {sample::builtin(), nullptr}, project->places);
+  auto faults =
+      lint(*resolved, {sample::builtin(), nullptr, &project->configuration}, project->places);
   if (!faults.empty()) return std::unexpected(std::move(faults));
   auto expanded = expand(*resolved, project->places);
   if (!expanded) return std::unexpected(std::move(expanded).error());
@@ -209,10 +210,17 @@ TEST(ForEach, BadUsesOfTheValueAreToldWithTheirPlace) {
       ElementsAre("flows/airports.yaml:3 task 'a' of flow 'f': '${each}' stands outside of "
                   "a task with for_each | it is the value of a task's for_each; no variable "
                   "can be called each"));
-  EXPECT_THAT(lines_of("  - {id: \"a[b]\", template: ingest_files, with: {from: landing/x, to: "
-                       "raw.a}}\n"),
-              ElementsAre("flows/airports.yaml:3 task 'a[b]' of flow 'f': brackets in an id are "
-                          "those of the tasks that for_each makes | write another id"));
+}
+
+TEST(ForEach, AnIdWithBracketsIsRefusedWhereAListMakesSuch) {
+  const std::string plain =
+      "  - {id: \"load[c]\", template: ingest_files, with: {from: landing/x, to: raw.a}}\n"
+      "  - {id: \"load[d]\", template: ingest_files, with: {from: landing/x, to: raw.a}}\n";
+  EXPECT_THAT(lines_of(plain), ElementsAre("load[c]: raw.a ← ", "load[d]: raw.a ← "));
+  EXPECT_THAT(
+      lines_of(kLoad + plain.substr(0, plain.find('\n') + 1)),
+      ElementsAre("flows/airports.yaml:4 task 'load[c]' of flow 'f': the for_each of 'load' "
+                  "makes ids like this one | write another id"));
 }
 
 TEST(ForEach, TwoListsMayWriteOneDataset) {

@@ -99,7 +99,7 @@ class Linter {
   }
 
   /// Two values of one for_each do not write one dataset: each has its own, and its own history.
-  void targets(const Flow& flow) {
+  void targets(const Flow& written, const Flow& flow) {
     struct Writer {
       std::string value;  ///< The task of the value, without what a composite made of it.
       std::string task_id;
@@ -110,6 +110,8 @@ class Linter {
       if (bracket == std::string::npos) continue;
       const Writer writer{task.task_id.substr(0, bracket + 1), task.task_id};
       const std::string family(model::written_task_id(task.task_id));
+      const auto list = std::ranges::find(written.tasks, family, &Task::task_id);
+      if (list == written.tasks.end() || list->for_each.is_null()) continue;
       for (const auto& [param, target] : targets_of(task)) {
         if (is_open(target)) continue;
         const auto [first, is_new] = writers.emplace(family + '\n' + folded(target), writer);
@@ -552,7 +554,11 @@ Faults lint(const Configuration& configuration, const LintInputs& inputs, const 
   if (!expanded) return std::move(expanded).error();
   for (const auto& flow : configuration.flows)
     linter.expanded(flow, *expanded->configuration.find_flow(flow.flow_id));
-  for (const auto& flow : expanded->configuration.flows) linter.targets(flow);
+  for (const auto& flow : expanded->configuration.flows) {
+    const Flow* written =
+        inputs.written == nullptr ? nullptr : inputs.written->find_flow(flow.flow_id);
+    if (written != nullptr) linter.targets(*written, flow);
+  }
   return std::move(linter.faults);
 }
 

@@ -16,6 +16,8 @@ namespace weir::config {
 struct LintInputs {
   std::span<const task::Template> builtin;
   storage::Storage* folder = nullptr;  ///< Of the project: files that are named must be there.
+  /// The configuration before its lists were unrolled: which tasks had a for_each.
+  const model::Configuration* written = nullptr;
 };
 
 /// All faults, in the order of flows and tasks; empty where it is good. Bodies of users' templates

@@ -5,6 +5,7 @@
 
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
+#include "model/task_id.h"
 
 namespace weir::config {
 namespace {
@@ -189,12 +190,9 @@ class TaskResolver {
     for (auto& task : flow.tasks) {
       const Subject subject{"task", {flow.flow_id, task.task_id}, {}};
       resolver_.json(subject.in("for_each"), task.for_each);
-      if (task.task_id.find_first_of("[]") != std::string::npos)
-        resolver_.faults.push_back(fault_of(
-            resolver_.places(), subject.in("id"),
-            "brackets in an id are those of the tasks that for_each makes", "write another id"));
     }
     const Repeats repeats = read_repeats(flow, tables_, resolver_.places(), resolver_.faults);
+    for (const auto& task : flow.tasks) check_id(task, repeats);
     Needs needs(repeats, resolver_.places(), resolver_.faults);
     std::vector<model::Task> tasks;
     for (const auto& task : flow.tasks) {
@@ -217,6 +215,15 @@ class TaskResolver {
   }
 
  private:
+  /// An id that reads like that of a value must not be given by hand.
+  void check_id(const model::Task& task, const Repeats& repeats) {
+    const std::string list(model::written_task_id(task.task_id));
+    if (list == task.task_id || !repeats.contains(list)) return;
+    resolver_.faults.push_back(fault_of(
+        resolver_.places(), {"task", {task.flow_id, task.task_id}, {"id"}},
+        fmt::format("the for_each of '{}' makes ids like this one", list), "write another id"));
+  }
+
   void take_each(const model::Task& task, const Repeat& repeat,
                  const std::vector<task::Param>& params, Needs& needs,
                  std::vector<model::Task>& tasks) {

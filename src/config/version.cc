@@ -123,7 +123,7 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   if (!stored) return std::unexpected(std::move(stored).error());
   auto usable = resolve(*stored, inputs.variables, places, inputs.builtin, Scope::kConnections);
   if (!usable) return std::unexpected(std::move(usable).error());
-  auto faults = lint(*usable, {inputs.builtin, inputs.folder}, places);
+  auto faults = lint(*usable, {inputs.builtin, inputs.folder, &head}, places);
   if (!faults.empty()) return std::unexpected(std::move(faults));
   auto expanded = expand(*stored, places);
   if (!expanded) return std::unexpected(std::move(expanded).error());

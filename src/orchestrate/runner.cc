@@ -86,11 +86,6 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   if (!started.is_new) {
     lease.reset();
     if (is_final(started.run.state)) return report(services, started.run.run_id);
-    if (started.run.config_hash != pinned.hash)
-      return fail_with_hint(ErrorCode::kConflict,
-                            fmt::format("run {} with the key '{}' has another configuration",
-                                        started.run.run_id, request.run_key),
-                            fmt::format("`weir retry {}` goes on with it", started.run.run_id));
     return retry_run(services, pinned, started.run.run_id, request.max_parallel_tasks, cancel);
   }
   return bring_to_end(services, pinned,
@@ -106,6 +101,11 @@ Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
                           "`weir rerun` starts a new run with the same parameters");
   WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, run.flow_id));
   WEIR_ASSIGN(auto lease, RunLease::take(services, run_id, cancel));
+  if (run.config_hash != pinned.hash)
+    return fail_with_hint(
+        ErrorCode::kConflict,
+        fmt::format("run {} has started with another configuration than this one", run_id),
+        fmt::format("`weir retry {}` goes on with its own", run_id));
   WEIR_TRY(reset_tasks(services, run_id));
   WEIR_ASSIGN(run, services.catalog->flow_run(run_id));
   if (run.state != RunState::kQueued) {

@@ -321,6 +321,22 @@ TEST_F(Runner, KnownRunKeyOfARunThatALivingProcessHasIsAConflict) {
   EXPECT_THAT(report.error().message, HasSubstr("somebody else"));
 }
 
+TEST_F(Runner, KnownRunKeyOfARunWithAnotherConfigurationIsAConflict) {
+  add_task("work");
+  FlowRun dead;
+  dead.run_id = "11111111-dead";
+  dead.flow_id = "shop";
+  dead.run_key = "monday";
+  dead.config_hash = "another";
+  ASSERT_TRUE(catalog_->start_run(dead, {}));
+  Cancel cancel;
+  const auto report = run_flow(services_, pinned_, request("monday"), cancel);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(report.error().hint, HasSubstr("weir retry 11111111-dead"));
+  EXPECT_THAT(started(), IsEmpty()) << "its tasks are those of its own configuration";
+}
+
 TEST_F(Runner, FlowThatIsUnknownOrNotEnabledIsRefused) {
   add_task("work");
   Cancel cancel;
