@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "database/condition.h"
+#include "database/postgres/source_types.h"
 #include "database/postgres_copy.h"
 
 namespace weir::database {
@@ -15,97 +17,12 @@ namespace {
 using model::DataType;
 using model::quote_name;
 using model::quote_text;
-using model::TypeKind;
-
-// OIDs of PostgreSQL's own types: part of its protocol, the same in every server.
-enum Oid : uint32_t {
-  kBoolOid = 16,
-  kByteaOid = 17,
-  kInt8Oid = 20,
-  kInt2Oid = 21,
-  kInt4Oid = 23,
-  kTextOid = 25,
-  kJsonOid = 114,
-  kFloat4Oid = 700,
-  kFloat8Oid = 701,
-  kMoneyOid = 790,
-  kBpcharOid = 1042,
-  kVarcharOid = 1043,
-  kDateOid = 1082,
-  kTimeOid = 1083,
-  kTimestampOid = 1114,
-  kTimestamptzOid = 1184,
-  kNumericOid = 1700,
-  kUuidOid = 2950,
-  kJsonbOid = 3802,
-};
+using postgres::PostgresColumn;
+using postgres::ServerType;
 
 constexpr int64_t kLeastPagesOfPiece = 512;  // 4 MiB
 constexpr int64_t kPiecesOfWorker = 4;       // so that none waits long for the others
 constexpr int kTidRangeVersion = 140'000;    // reads a range of ctid without reading the rest
-
-DataType plain(TypeKind kind) { return {kind, 0, 0, {}}; }
-
-/// What a value of a type becomes; nothing where it is read as its text.
-struct Natural {
-  CopyWire wire;
-  DataType type;
-  bool is_free_numeric = false;
-};
-
-/// numeric(p,s) with what weir's decimals hold; others are texts unless the dataset says what.
-Natural natural_numeric(int32_t modifier) {
-  constexpr int kMostDigits = 38;
-  const Natural free = {CopyWire::kNumeric, plain(TypeKind::kVarchar), true};
-  if (modifier < 4) return free;
-  int precision = ((modifier - 4) >> 16) & 0xFFFF;
-  int scale = (modifier - 4) & 0x7FF;  // eleven bits with a sign, since PostgreSQL 15
-  if (scale >= 1024) scale -= 2048;
-  if (scale < 0) {
-    precision -= scale;
-    scale = 0;
-  }
-  precision = std::max(precision, scale);
-  if (precision > kMostDigits) return free;
-  return {CopyWire::kNumeric, DataType{TypeKind::kDecimal, precision, scale, {}}};
-}
-
-std::optional<Natural> natural_of(uint32_t oid, int32_t modifier) {
-  switch (oid) {
-    case kBoolOid: return Natural{CopyWire::kBool, plain(TypeKind::kBoolean)};
-    case kInt2Oid: return Natural{CopyWire::kInt2, plain(TypeKind::kInteger)};
-    case kInt4Oid: return Natural{CopyWire::kInt4, plain(TypeKind::kInteger)};
-    case kInt8Oid: return Natural{CopyWire::kInt8, plain(TypeKind::kBigint)};
-    case kFloat4Oid: return Natural{CopyWire::kFloat4, plain(TypeKind::kFloat)};
-    case kFloat8Oid: return Natural{CopyWire::kFloat8, plain(TypeKind::kDouble)};
-    case kNumericOid: return natural_numeric(modifier);
-    case kTextOid:
-    case kVarcharOid:
-    case kJsonOid: return Natural{CopyWire::kText, plain(TypeKind::kVarchar)};
-    case kJsonbOid: return Natural{CopyWire::kJsonb, plain(TypeKind::kVarchar)};
-    case kByteaOid: return Natural{CopyWire::kBytes, plain(TypeKind::kBlob)};
-    case kDateOid: return Natural{CopyWire::kDate, plain(TypeKind::kDate)};
-    case kTimeOid: return Natural{CopyWire::kTime, plain(TypeKind::kTime)};
-    case kTimestampOid:
-    case kTimestamptzOid: return Natural{CopyWire::kTimestamp, plain(TypeKind::kTimestamp)};
-    case kUuidOid: return Natural{CopyWire::kUuid, plain(TypeKind::kUuid)};
-    default: return std::nullopt;  // char(n) among them: its text has no blanks behind
-  }
-}
-
-/// A type as the server describes it.
-struct ServerType {
-  std::string name;
-  uint32_t element = 0;  ///< Of a true array.
-  uint32_t oid = 0;
-  int32_t modifier = -1;
-};
-
-DataType list_of(DataType element) {
-  DataType list = plain(TypeKind::kList);
-  list.children.push_back({"element", std::move(element), true});
-  return list;
-}
 
 std::optional<int64_t> number_of(const std::string& text) {
   int64_t value = 0;
@@ -128,37 +45,6 @@ std::string is_finite(const std::string& column, const std::string& type) {
   if (type == "real" || type == "double precision")
     return fmt::format("{} < 'Infinity'::float8", column);
   return fmt::format("{} IS NOT NULL", column);
-}
-
-/// A column, and how it is asked for.
-struct PostgresColumn {
-  SourceColumn column;
-  CopyWire wire = CopyWire::kText;
-  bool is_array = false;
-  std::string expression;
-};
-
-/// The column read as another type: exactly, or row by row exactly where it is a free numeric.
-std::optional<PostgresColumn> fit(const PostgresColumn& own, const DataType& type) {
-  if (own.column.type == type) return own;
-  PostgresColumn other = own;
-  other.column.type = type;
-  other.column.is_free = false;
-  if (type.kind == TypeKind::kVarchar) {
-    // jsonb, uuid and numeric are texts already; the rest as PostgreSQL writes it.
-    other.is_array = false;
-    if (!own.is_array && can_decode(own.wire, type)) return other;
-    other.expression = quote_name(own.column.name) + "::text";
-    other.wire = CopyWire::kText;
-    return other;
-  }
-  const bool is_list = type.kind == TypeKind::kList;
-  if (is_list != own.is_array) return std::nullopt;
-  const DataType& value = is_list ? type.children.at(0).type : type;
-  const DataType& natural = is_list ? own.column.type.children.at(0).type : own.column.type;
-  if (!can_decode(own.wire, value)) return std::nullopt;
-  if (own.column.is_free || natural == value || model::widens(natural, value)) return other;
-  return std::nullopt;
 }
 
 class PostgresSource final : public Source {
@@ -193,7 +79,7 @@ class PostgresSource final : public Source {
 
   std::optional<SourceColumn> read_as(const SourceColumn& column,
                                       const DataType& type) const override {
-    const auto other = fit(own_column(column.name), type);
+    const auto other = postgres::fit(own_column(column.name), type);
     return other ? std::optional(other->column) : std::nullopt;
   }
 
@@ -204,7 +90,7 @@ class PostgresSource final : public Source {
     if (request_.cursor.empty()) return mark;
     std::vector<std::string> texts;
     std::vector<std::string> order;
-    std::vector<std::string> conditions = {conditions_of(request_.where)};
+    std::vector<std::string> conditions = {enclosed(request_.where)};
     std::vector<std::string> nulls;
     for (size_t i = 0; i < request_.cursor.size(); ++i) {
       const std::string column = quote_name(request_.cursor[i]);
@@ -222,11 +108,11 @@ class PostgresSource final : public Source {
       mark.to.clear();
       for (const auto& value : newest.rows[0]) mark.to.push_back(value.value_or(""));
     }
-    WEIR_ASSIGN(const int64_t has_nulls,
-                connection_->query_number(
-                    fmt::format("SELECT EXISTS (SELECT FROM {}{})::int", from_,
-                                where({conditions_of(request_.where),
-                                       fmt::format("({})", fmt::join(nulls, " OR "))}))));
+    WEIR_ASSIGN(
+        const int64_t has_nulls,
+        connection_->query_number(fmt::format(
+            "SELECT EXISTS (SELECT FROM {}{})::int", from_,
+            where({enclosed(request_.where), fmt::format("({})", fmt::join(nulls, " OR "))}))));
     mark.has_nulls = has_nulls == 1;
     return mark;
   }
@@ -281,7 +167,7 @@ class PostgresSource final : public Source {
     std::vector<std::string> expressions;
     std::vector<CopyColumn> copied;
     for (const auto& each : columns) {
-      const auto column = fit(own_column(each.name), each.type);
+      const auto column = postgres::fit(own_column(each.name), each.type);
       if (!column)
         return fail(ErrorCode::kUnsupported, "column '{}' cannot be read as {}", each.name,
                     model::to_text(each.type));
@@ -333,22 +219,9 @@ class PostgresSource final : public Source {
     return own_.at(static_cast<size_t>(found - columns_.begin()));
   }
 
-  static std::string conditions_of(const std::string& text) {
-    return text.empty() ? "" : fmt::format("({}\n)", text);  // it may end in a comment
-  }
-
-  static std::string where(const std::vector<std::string>& conditions) {
-    std::string text;
-    for (const auto& each : conditions)
-      if (!each.empty()) text += (text.empty() ? " WHERE " : " AND ") + each;
-    return text;
-  }
-
   Status find_source() {
     if (request_.table.empty()) {
-      std::string query = request_.query;
-      query.erase(query.find_last_not_of(" \t\r\n;") + 1);
-      from_ = fmt::format("({}\n) AS source", query);
+      from_ = fmt::format("({}\n) AS source", without_end(request_.query));
       name_ = "query";
       return {};
     }
@@ -394,7 +267,7 @@ class PostgresSource final : public Source {
     WEIR_TRY(choose(shape.names, places));
     WEIR_ASSIGN(const auto types, types_of(shape));
     for (const size_t i : places) {
-      PostgresColumn column = describe_column(shape.names[i], types[i]);
+      PostgresColumn column = postgres::describe(shape.names[i], types[i], request_.timezone);
       columns_.push_back(column.column);
       own_.push_back(std::move(column));
     }
@@ -454,39 +327,8 @@ class PostgresSource final : public Source {
     return types;
   }
 
-  PostgresColumn describe_column(const std::string& name, const ServerType& type) const {
-    PostgresColumn own;
-    SourceColumn& column = own.column;
-    column.name = name;
-    column.type_name = type.name;
-    own.expression = quote_name(name);
-    own.is_array = type.element != 0;
-    const uint32_t value = own.is_array ? type.element : type.oid;
-    column.is_zoneless = value == kTimestampOid;
-    if (column.is_zoneless) place_in_time(own);
-    // Money's digits depend on the server's locale; as numeric it is what it is.
-    if (value == kMoneyOid) own.expression += own.is_array ? "::numeric[]" : "::numeric";
-    auto natural = natural_of(value == kMoneyOid ? uint32_t{kNumericOid} : value, type.modifier);
-    if (column.is_zoneless && own.is_array && request_.timezone != "UTC")
-      natural.reset();  // no server places whole arrays
-    if (!natural) {
-      own.expression = quote_name(name) + (own.is_array ? "::text[]" : "::text");
-      natural = Natural{CopyWire::kText, plain(TypeKind::kVarchar)};
-    }
-    own.wire = natural->wire;
-    column.is_free = natural->is_free_numeric;
-    column.type = own.is_array ? list_of(std::move(natural->type)) : std::move(natural->type);
-    return own;
-  }
-
-  void place_in_time(PostgresColumn& own) const {
-    if (request_.timezone.empty() || request_.timezone == "UTC" || own.is_array) return;
-    own.expression =
-        fmt::format("({} AT TIME ZONE {})", own.expression, quote_text(request_.timezone));
-  }
-
   Status check_cursor() {
-    window_ = {conditions_of(request_.where)};
+    window_ = {enclosed(request_.where)};
     if (request_.cursor.empty()) return {};
     for (size_t i = 0; i < request_.cursor.size(); ++i) {
       const std::string& type = cursor_types_[i];

@@ -327,7 +327,7 @@ Cell cell_of(sqlite3_stmt& statement, int place, const SqliteColumn& column, std
       const auto* bytes = static_cast<const char*>(sqlite3_column_blob(&statement, place));
       const auto size = static_cast<size_t>(sqlite3_column_bytes(&statement, place));
       cell.kind = expected == Class::kBlob ? CellKind::kBytes : CellKind::kMisfit;
-      cell.text = bytes != nullptr ? std::string_view(bytes, size) : std::string_view("", 0);
+      cell.text = bytes != nullptr ? std::string_view(bytes, size) : std::string_view("");
       return cell;
     }
   }
