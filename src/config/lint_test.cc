@@ -10,6 +10,7 @@ namespace weir::config {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -67,9 +68,9 @@ TEST(Lint, AConnectionIsOfAKindThatTheTemplateTakes) {
   auto files = sample::files();
   files["weir.yaml"].replace(files["weir.yaml"].find("kind: duckdb"), 12, "kind: mysql");
   EXPECT_THAT(lint_of(files),
-              ElementsAre("task 'load' of flow 'airports': connection 'warehouse' is of kind "
-                          "'mysql', which 'connection' does not take | flows/airports.yaml:18:64"
-                          " | kinds: duckdb, postgres"));
+              Contains("task 'load' of flow 'airports': connection 'warehouse' is of kind "
+                       "'mysql', which 'connection' does not take | flows/airports.yaml:18:64"
+                       " | kinds: duckdb, postgres"));
   files = sample::files();
   const std::string path = ", path: data/warehouse.duckdb";
   files["weir.yaml"].erase(files["weir.yaml"].find(path), path.size());

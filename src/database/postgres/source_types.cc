@@ -90,8 +90,7 @@ DataType list_of(DataType element) {
 
 void place_in_time(PostgresColumn& own, const std::string& timezone) {
   if (timezone.empty() || timezone == "UTC" || own.is_array) return;
-  own.expression =
-      fmt::format("({} AT TIME ZONE {})", own.expression, quote_text(timezone));
+  own.expression = fmt::format("({} AT TIME ZONE {})", own.expression, quote_text(timezone));
 }
 
 }  // namespace

@@ -164,30 +164,6 @@ class SftpStorage final : public Storage, public Mover, public Leftovers {
     return connection_.with_tree(work);
   }
 
-  std::string left_by(const Writer& writer) const override {
-    return static_cast<const sftp::SftpWriter&>(writer).left();
-  }
-
-  Status remove_left(const std::string& name) override {
-    const auto slash = name.rfind('/');
-    const std::string folder = name.substr(0, slash == name.npos ? 0 : slash);
-    const std::string leaf = name.substr(slash == name.npos ? 0 : slash + 1);
-    if (!folder.empty()) WEIR_TRY(check_object_name(folder));
-    if (!leaf.starts_with(kTemporaryPrefix) || leaf.find('\0') != leaf.npos)
-      return fail(ErrorCode::kInvalidConfig, "'{}' is no temporary object", name);
-    const auto work = [&](Tree& tree) -> Status {
-      const auto parent = tree.find_folder(folder);
-      if (!parent && parent.error().code == ErrorCode::kNotFound) return {};
-      if (!parent) return std::unexpected(parent.error());
-      const std::string path =
-          fmt::format("{}{}{}", *parent, parent->ends_with('/') ? "" : "/", leaf);
-      Status removed = tree.session().remove(path);
-      if (removed || removed.error().code == ErrorCode::kNotFound) return {};
-      return sftp::failure_of(std::move(removed).error(), "remove", path, ErrorCode::kUnavailable);
-    };
-    return connection_.with_tree(work);
-  }
-
   Result<std::string> engine_uri(std::string_view /*name*/) const override {
     return fail_with_hint(ErrorCode::kUnsupported,
                           fmt::format("the engine cannot read from '{}'", uri_),
