@@ -53,7 +53,7 @@ class Appender {
 template <typename T>
 std::optional<T> integer_of(std::string_view bytes) {
   if (bytes.size() != sizeof(T)) return std::nullopt;
-  return postgres::read_integer<T>(bytes.data());
+  return postgres::read_integer<T>(bytes);
 }
 
 std::optional<int64_t> whole_number(CopyWire wire, std::string_view bytes) {
@@ -381,9 +381,9 @@ class Decoder final : public CopyDecoder {
   Status take_header(std::string_view bytes, size_t& used) {
     if (has_header_ || bytes.size() < kHeaderBytes) return {};
     if (!bytes.starts_with(kSignature)) return corrupt("another signature");
-    const auto flags = postgres::read_integer<int32_t>(bytes.data() + kSignature.size());
+    const auto flags = postgres::read_integer<int32_t>(bytes, kSignature.size());
     if ((flags & kHasOids) != 0) return corrupt("rows with object ids");
-    const auto extension = postgres::read_integer<int32_t>(bytes.data() + kSignature.size() + 4);
+    const auto extension = postgres::read_integer<int32_t>(bytes, kSignature.size() + 4);
     if (extension < 0) return corrupt("an extension of less than nothing");
     const size_t length = kHeaderBytes + static_cast<size_t>(extension);
     if (bytes.size() < length) return {};
@@ -395,7 +395,7 @@ class Decoder final : public CopyDecoder {
   /// The length of the tuple that the bytes begin with; 0 where not all of it is there.
   Result<size_t> take_tuple(std::string_view bytes) {
     if (bytes.size() < 2) return size_t{0};
-    const auto count = postgres::read_integer<int16_t>(bytes.data());
+    const auto count = postgres::read_integer<int16_t>(bytes);
     if (count == -1) {
       has_ended_ = true;
       return size_t{2};
@@ -405,7 +405,7 @@ class Decoder final : public CopyDecoder {
     size_t at = 2;
     for (auto& field : fields_) {
       if (bytes.size() < at + 4) return size_t{0};
-      const auto length = postgres::read_integer<int32_t>(bytes.data() + at);
+      const auto length = postgres::read_integer<int32_t>(bytes, at);
       at += 4;
       field.reset();
       if (length == -1) continue;
@@ -449,11 +449,11 @@ class Decoder final : public CopyDecoder {
     auto text = column.is_array ? postgres::array_text(column.wire, *fields_[i])
                                 : postgres::text_of(column.wire, *fields_[i]);
     if (!text) return "?";
-    return printable_utf8(*std::move(text));
+    return printable_utf8(*text);
   }
 
   /// JSON holds text only: what is none is shown in hex, as PostgreSQL shows bytes.
-  static std::string printable_utf8(std::string text) {
+  static std::string printable_utf8(const std::string& text) {
     return arrow::util::ValidateUTF8(text) ? text : postgres::hex_of(text);
   }
 

@@ -43,20 +43,20 @@ struct Numeric {
   int weight = 0;
   uint16_t sign = 0;
   int shown_scale = 0;
-  const char* groups = nullptr;
+  std::string_view groups;
 
-  int group(int i) const { return read_integer<int16_t>(groups + 2 * i); }
+  int group(int i) const { return read_integer<int16_t>(groups, 2 * static_cast<size_t>(i)); }
 };
 
 std::optional<Numeric> parse_numeric(std::string_view bytes) {
   constexpr size_t kHead = 8;
   if (bytes.size() < kHead) return std::nullopt;
   Numeric numeric;
-  numeric.count = read_integer<int16_t>(bytes.data());
-  numeric.weight = read_integer<int16_t>(bytes.data() + 2);
-  numeric.sign = read_integer<uint16_t>(bytes.data() + 4);
-  numeric.shown_scale = read_integer<int16_t>(bytes.data() + 6);
-  numeric.groups = bytes.data() + kHead;
+  numeric.count = read_integer<int16_t>(bytes);
+  numeric.weight = read_integer<int16_t>(bytes, 2);
+  numeric.sign = read_integer<uint16_t>(bytes, 4);
+  numeric.shown_scale = read_integer<int16_t>(bytes, 6);
+  numeric.groups = bytes.substr(kHead);
   if (numeric.count < 0 || numeric.shown_scale < 0) return std::nullopt;
   if (bytes.size() != kHead + 2 * static_cast<size_t>(numeric.count)) return std::nullopt;
   for (int i = 0; i < numeric.count; ++i)
@@ -140,14 +140,14 @@ std::optional<std::string> time_value_text(CopyWire wire, std::string_view bytes
   const Fault fault = read_time(wire, bytes, value);
   if (fault == Fault::kMalformed) return std::nullopt;
   if (fault == Fault::kInfinite) return bytes[0] < 0 ? "-infinity" : "infinity";
-  if (wire == CopyWire::kTime) return time_text(read_integer<int64_t>(bytes.data()));
+  if (wire == CopyWire::kTime) return time_text(read_integer<int64_t>(bytes));
   bool is_before_christ = false;
   std::string text;
   if (wire == CopyWire::kDate) {
     text = date_text(value, is_before_christ);
   } else {
     // From 2000 on, since not all of them can be told from 1970 on.
-    const auto since_2000 = read_integer<int64_t>(bytes.data());
+    const auto since_2000 = read_integer<int64_t>(bytes);
     int64_t days = since_2000 / kMicrosecondsOfDay;
     int64_t rest = since_2000 % kMicrosecondsOfDay;
     if (rest < 0) {
@@ -214,14 +214,14 @@ Fault scaled(int64_t value, int precision, int scale, Decimal& decimal) {
 Fault read_time(CopyWire wire, std::string_view bytes, int64_t& value) {
   if (wire == CopyWire::kDate) {
     if (bytes.size() != 4) return Fault::kMalformed;
-    const auto days = read_integer<int32_t>(bytes.data());
+    const auto days = read_integer<int32_t>(bytes);
     if (days == std::numeric_limits<int32_t>::max() || days == std::numeric_limits<int32_t>::min())
       return Fault::kInfinite;
     value = days + kDaysTo2000;
     return Fault::kNone;
   }
   if (bytes.size() != 8) return Fault::kMalformed;
-  const auto read = read_integer<int64_t>(bytes.data());
+  const auto read = read_integer<int64_t>(bytes);
   if (wire == CopyWire::kTime) {
     value = read;
     return read >= 0 && read < kMicrosecondsOfDay ? Fault::kNone : Fault::kOutOfRange;
@@ -238,20 +238,17 @@ std::optional<std::string> text_of(CopyWire wire, std::string_view bytes) {
     case CopyWire::kBool:
       return has(1) ? std::optional<std::string>(bytes[0] != 0 ? "t" : "f") : std::nullopt;
     case CopyWire::kInt2:
-      return has(2) ? std::optional(fmt::format("{}", read_integer<int16_t>(bytes.data())))
-                    : std::nullopt;
+      return has(2) ? std::optional(fmt::format("{}", read_integer<int16_t>(bytes))) : std::nullopt;
     case CopyWire::kInt4:
-      return has(4) ? std::optional(fmt::format("{}", read_integer<int32_t>(bytes.data())))
-                    : std::nullopt;
+      return has(4) ? std::optional(fmt::format("{}", read_integer<int32_t>(bytes))) : std::nullopt;
     case CopyWire::kInt8:
-      return has(8) ? std::optional(fmt::format("{}", read_integer<int64_t>(bytes.data())))
-                    : std::nullopt;
+      return has(8) ? std::optional(fmt::format("{}", read_integer<int64_t>(bytes))) : std::nullopt;
     case CopyWire::kFloat4:
       if (!has(4)) return std::nullopt;
-      return float_text(std::bit_cast<float>(read_integer<uint32_t>(bytes.data())));
+      return float_text(std::bit_cast<float>(read_integer<uint32_t>(bytes)));
     case CopyWire::kFloat8:
       if (!has(8)) return std::nullopt;
-      return float_text(std::bit_cast<double>(read_integer<uint64_t>(bytes.data())));
+      return float_text(std::bit_cast<double>(read_integer<uint64_t>(bytes)));
     case CopyWire::kNumeric: {
       const auto numeric = parse_numeric(bytes);
       return numeric ? std::optional(numeric_text(*numeric)) : std::nullopt;
@@ -293,13 +290,13 @@ ArrayReader::ArrayReader(std::string_view bytes) {
   constexpr size_t kHead = 12;
   constexpr int kMostDimensions = 6;
   if (bytes.size() < kHead) return;
-  dimensions_ = read_integer<int32_t>(bytes.data());
+  dimensions_ = read_integer<int32_t>(bytes);
   if (dimensions_ < 0 || dimensions_ > kMostDimensions) return;
   const size_t head = kHead + 8 * static_cast<size_t>(dimensions_);
   if (bytes.size() < head) return;
   left_ = dimensions_ == 0 ? 0 : 1;
   for (int i = 0; i < dimensions_; ++i) {
-    const auto length = read_integer<int32_t>(bytes.data() + kHead + 8 * static_cast<size_t>(i));
+    const auto length = read_integer<int32_t>(bytes, kHead + 8 * static_cast<size_t>(i));
     if (length < 0 || __builtin_mul_overflow(left_, int64_t{length}, &left_)) return;
   }
   bytes_ = bytes.substr(head);
@@ -313,7 +310,7 @@ std::optional<std::optional<std::string_view>> ArrayReader::next() {
     is_good_ = false;
     return std::nullopt;
   }
-  const auto length = read_integer<int32_t>(bytes_.data());
+  const auto length = read_integer<int32_t>(bytes_);
   bytes_.remove_prefix(4);
   if (length == -1) return std::optional<std::string_view>();
   if (length < 0 || bytes_.size() < static_cast<size_t>(length)) {

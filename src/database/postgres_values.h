@@ -30,11 +30,11 @@ enum class Fault {
 /// The stored reason of a rejected row.
 std::string reason_of(Fault fault);
 
-/// A big-endian integer; `bytes` has at least that many.
+/// The big-endian integer at that place; `bytes` reach so far.
 template <typename T>
-T read_integer(const char* bytes) {
+T read_integer(std::string_view bytes, size_t at = 0) {
   T value;
-  std::memcpy(&value, bytes, sizeof(T));
+  std::memcpy(&value, bytes.data() + at, sizeof(T));
   if constexpr (sizeof(T) == 2)
     return static_cast<T>(__builtin_bswap16(static_cast<uint16_t>(value)));
   if constexpr (sizeof(T) == 4)

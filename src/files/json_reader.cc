@@ -42,7 +42,7 @@ class JsonReader final : public RecordReader {
       ++records;
       const auto object = object_of(record->text);
       if (!object) continue;
-      each_member(record->text, *object, [&](std::string name, const JsonSpan&) {
+      each_member(record->text, *object, [&](const std::string& name, const JsonSpan&) {
         if (is_inside_column(name)) return true;
         if (options_.format.columns.contains(name)) hidden = name;
         add_field(name, members);

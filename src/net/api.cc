@@ -114,6 +114,7 @@ class HttpApi final : public Api {
       const bool may_pass = response ? is_passing(response->status)
                                      : response.error().code == ErrorCode::kUnavailable ||
                                            response.error().code == ErrorCode::kOutcomeUnknown;
+      const int64_t asked_ms = response ? retry_after_ms(*response, ground_.clock->now_us()) : 0;
       Error error = response ? refusal_of(call, *response) : std::move(response).error();
       if (!may_pass) return std::unexpected(std::move(error));
       // What may be repeated is as good as never sent.
@@ -121,7 +122,6 @@ class HttpApi final : public Api {
       if (tries >= settings_.max_tries)
         return std::unexpected(
             std::move(error).while_doing(fmt::format("trying it {} times", tries)));
-      const int64_t asked_ms = response ? retry_after_ms(*response, ground_.clock->now_us()) : 0;
       if (asked_ms > settings_.max_wait_ms)
         return std::unexpected(std::move(error).with_hint(fmt::format(
             "it asks to wait {} s, the connection's max_wait is {} s; a later run may succeed",

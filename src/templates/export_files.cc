@@ -64,7 +64,7 @@ class Export {
     if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
     // Most files are new and their names free: those are read once.
     if (!there && !storage::may_copy_itself(source_, target_)) return send_new(entry, name);
-    WEIR_ASSIGN(const Written ours, storage::digest_of(source_, entry.name));
+    WEIR_ASSIGN(Written ours, storage::digest_of(source_, entry.name));
     if (receipts_.has(name, ours.sha256)) {
       counts.unchanged += 1;
       return ours;

@@ -45,7 +45,7 @@ struct Natural {
 /// numeric(p,s) with what weir's decimals hold; others are texts unless the dataset says what.
 Natural natural_numeric(int32_t modifier) {
   constexpr int kMostDigits = 38;
-  const Natural free = {CopyWire::kNumeric, plain(TypeKind::kVarchar), true};
+  Natural free = {CopyWire::kNumeric, plain(TypeKind::kVarchar), true};
   if (modifier < 4) return free;
   int precision = ((modifier - 4) >> 16) & 0xFFFF;
   int scale = (modifier - 4) & 0x7FF;  // eleven bits with a sign, since PostgreSQL 15

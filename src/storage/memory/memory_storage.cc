@@ -78,13 +78,13 @@ class MemoryWriter final : public Writer {
     return {};
   }
   Result<Written> commit(Put mode) override {
-    const Written written = finish();
+    Written written = finish();
     if (!objects_.store(name_, std::make_shared<const std::string>(std::move(bytes_)), mode))
       return fail(ErrorCode::kAlreadyExists, "'{}' exists already", name_);
     return written;
   }
   Result<Written> commit_if_version(const std::string& version) override {
-    const Written written = finish();
+    Written written = finish();
     if (!objects_.store_over(name_, std::make_shared<const std::string>(std::move(bytes_)),
                              version))
       return fail(ErrorCode::kConflict, "'{}' is not of version '{}' any more", name_, version);
