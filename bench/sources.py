@@ -4,7 +4,8 @@ PostgreSQL 15 on this machine, 2 M rows of 16 columns, against what others use f
 dlt. Only a figure whose output is the same counts: rows, exact sums, bounds. What a peer makes other types of (connectorx and dlt
 turn numeric(15,2) into decimal(38,10)) is compared by value.
 
-S3 is versitygw over a folder of this machine; its limit is what curl reaches with the same bytes."""
+S3 is versitygw over a folder of this machine; its limit is what a plain client reaches with the same bytes: curl with files that go
+in one request each, boto3 with one that goes in parts."""
 import os
 import shutil
 import statistics
@@ -12,7 +13,7 @@ import subprocess
 import sys
 
 PEERS = ["duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5", "connectorx==0.4.6", "pyarrow==26.0.0",
-         "dlt[filesystem,parquet]==1.31.0", "sqlalchemy==2.0.44", "psycopg2-binary==2.9.11"]
+         "dlt[filesystem,parquet]==1.31.0", "sqlalchemy==2.0.44", "psycopg2-binary==2.9.11", "boto3==1.43.117", "botocore==1.43.117"]
 # The most of the peer's CPU that we may take.
 GOALS = {"duckdb": 0.9, "connectorx": 1 / 2, "dlt": 1 / 2.5}
 LEAST_OF_LIMIT = 0.8
@@ -106,50 +107,91 @@ def table_into_parquet(bench, rounds, scale):
               f"rss {ratios['rss']:.2f}: {'met' if ratios['cpu'] <= most else 'MISSED'}")
 
 
+BOTO = """
+import boto3, os, sys
+from boto3.s3.transfer import TransferConfig
+how = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20, max_concurrency=4)
+client = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"], region_name="us-east-1")
+if sys.argv[1] == "put":
+    client.upload_file(sys.argv[2], "bench", "plain/large.bin", Config=how)
+else:
+    client.download_file("bench", "lake/large.bin", sys.argv[2], Config=how)
+"""
+
+
+class Objects:
+    """Files in a folder, the same in a bucket, and in another folder; weir's way and a plain client's."""
+
+    def __init__(self, bench, server, count, size):
+        self.bench, self.server, self.count = bench, server, count
+        self.folder = bench.project("objects", "", "")
+        (self.folder / "weir.yaml").write_text("project: bench\ncatalog: sqlite:weir.db\nlayers:\n  - {name: lake, uri: s3://bench/lake}\n")
+        self.files = [self.folder / "landing" / name for name in (["large.bin"] if count == 1 else [f"{i:03}.bin" for i in range(count)])]
+        for file in self.files:
+            file.write_bytes(os.urandom(size))
+        self.out = bench.WORK / "objects-out"
+        self.keys = {"AWS_ENDPOINT_URL_S3": server.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+        import versitygw
+        self.keys |= {"AWS_ACCESS_KEY_ID": versitygw.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": versitygw.SECRET_KEY}
+        self.curl = ["curl", "--silent", "--show-error", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+                     f"{versitygw.ACCESS_KEY}:{versitygw.SECRET_KEY}", "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
+
+    def weir(self, way):
+        task = {"put": "{id: a, template: fetch_files, with: {from: landing, to: lake, pattern: '*.bin'}}",
+                "get": f"{{id: a, template: export_files, with: {{from: lake, to: {self.out}, pattern: '*.bin'}}}}"}[way]
+        (self.folder / "flows/f.yaml").write_text(f"flow: f\ntasks:\n  - {task}\n")
+        clear(self.folder / "weir.db")
+        clear(self.server.folder / "data/bench/lake/.weir")
+        return self.bench.measured([self.bench.WEIR, "--quiet", "--project", str(self.folder), "run", "f", "--apply"], **self.keys)
+
+    def plain(self, way, python):
+        if self.count == 1:
+            place = self.files[0] if way == "put" else self.out / "large.bin"
+            return self.bench.measured([python, "-c", BOTO, way, str(place)], **self.keys)
+        words = []
+        for file in self.files:
+            if way == "put":
+                words += ["-T", str(file), f"{self.server.endpoint}/bench/plain/{file.name}"]
+            else:
+                words += ["-o", str(self.out / file.name), f"{self.server.endpoint}/bench/lake/{file.name}"]
+        return self.bench.measured([*self.curl, *words], **self.keys)
+
+    def check(self, folder):
+        for file in self.files:
+            if subprocess.run(["cmp", folder / file.name, file]).returncode:
+                raise SystemExit(f"bench: objects: {file.name} is another in {folder}")
+
+    def round(self, way, python):
+        if way == "put":
+            self.server.empty("bench")
+        pair = []
+        for one in (lambda: self.weir(way), lambda: self.plain(way, python)):
+            clear(self.out)
+            self.out.mkdir()
+            pair.append(one())
+            if way == "get":
+                self.check(self.out)
+        if way == "put":
+            for folder in ("lake", "plain"):
+                self.check(self.server.folder / "data/bench" / folder)
+        return pair
+
+
 def objects(bench, rounds, scale):
     import versitygw
-    size = int(512e6 * scale)
-    folder = bench.project("objects", "", "")
+    python = peers_python(bench)
     server = versitygw.Server()
     try:
-        source = folder / "landing/large.bin"
-        with open(source, "wb") as file:
-            for _ in range(size // (1 << 20)):
-                file.write(os.urandom(1 << 20))
         server.create_bucket("bench")
-        keys = {"AWS_ENDPOINT_URL_S3": server.endpoint, "AWS_ACCESS_KEY_ID": versitygw.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": versitygw.SECRET_KEY,
-                "AWS_EC2_METADATA_DISABLED": "true"}
-        (folder / "weir.yaml").write_text("project: bench\ncatalog: sqlite:weir.db\nlayers:\n  - {name: lake, uri: s3://bench/lake}\n")
-        curl = ["curl", "--silent", "--show-error", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{versitygw.ACCESS_KEY}:{versitygw.SECRET_KEY}",
-                "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
-        out = bench.WORK / "objects-out"
-        flows = {"put": "{id: a, template: fetch_files, with: {from: landing, to: lake, pattern: '*.bin'}}",
-                 "get": f"{{id: a, template: export_files, with: {{from: lake, to: {out}, pattern: '*.bin'}}}}"}
-        limits = {"put": [*curl, "-T", str(source), server.endpoint + "/bench/plain.bin"],
-                  "get": [*curl, "-o", str(out / "plain.bin"), server.endpoint + "/bench/plain.bin"]}
-        for way, task in flows.items():
-            (folder / "flows/f.yaml").write_text(f"flow: f\ntasks:\n  - {task}\n")
-            pairs = []
-            for turn in range(rounds + 1):
-                if way == "put":
-                    server.empty("bench")
-                clear(out)
-                out.mkdir()
-                clear(folder / "weir.db")
-                receipts = server.folder / "data/bench/lake/.weir"
-                clear(receipts)
-                ours = bench.measured([bench.WEIR, "--quiet", "--project", str(folder), "run", "f", "--apply"], **keys)
-                landed = server.folder / "data/bench/lake/large.bin" if way == "put" else out / "large.bin"
-                theirs = bench.measured(limits[way])
-                if landed.stat().st_size != source.stat().st_size or subprocess.run(["cmp", landed, source]).returncode:
-                    raise SystemExit(f"bench: {way}: the object is another")
-                if turn > 0:
-                    pairs.append((ours, theirs))
-            share = statistics.median(theirs["wall"] / ours["wall"] for ours, theirs in pairs)
-            print(f"objects {way} of {source.stat().st_size >> 20} MiB: {share:.2f} of curl's rate (least {LEAST_OF_LIMIT}): "
-                  f"{'met' if share >= LEAST_OF_LIMIT else 'MISSED'}; cpu {statistics.median(o['cpu'] for o, _ in pairs):.2f} against "
-                  f"{statistics.median(t['cpu'] for _, t in pairs):.2f} s, wall {statistics.median(o['wall'] for o, _ in pairs):.2f} against "
-                  f"{statistics.median(t['wall'] for _, t in pairs):.2f} s, {max(o['rss'] for o, _ in pairs):.0f} MB")
+        for count, size, client in ((max(2, int(32 * scale)), 15 << 20, "curl"), (1, int(480 * scale) << 20, "boto3, 4 parts at once")):
+            run = Objects(bench, server, count, size)
+            for way in ("put", "get"):
+                pairs = [run.round(way, python) for _ in range(rounds + 1)][1:]
+                share = statistics.median(theirs["wall"] / ours["wall"] for ours, theirs in pairs)
+                middle = {key: [statistics.median(pair[who][key] for pair in pairs) for who in (0, 1)] for key in ("cpu", "wall")}
+                print(f"objects {way}, {count} of {size >> 20} MiB: {share:.2f} of the rate of {client} (least {LEAST_OF_LIMIT}): "
+                      f"{'met' if share >= LEAST_OF_LIMIT else 'MISSED'}; wall {middle['wall'][0]:.2f} against {middle['wall'][1]:.2f} s, "
+                      f"cpu {middle['cpu'][0]:.2f} against {middle['cpu'][1]:.2f} s, {max(ours['rss'] for ours, _ in pairs):.0f} MB")
     finally:
         server.stop()
 

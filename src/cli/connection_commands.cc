@@ -71,9 +71,10 @@ Result<int> test_connection(Session& session, const std::string& id) {
                 {"is_standby", look.is_standby},
                 {"readable_tables", look.readable_tables},
                 {"denied_tables", look.denied_tables}});
-  session.say(fmt::format("{}: {}{}, {}in {}, {}; {} tables can be read, {} cannot", id,
+  session.say(fmt::format("{}: {}{}, {}in {}, {}; {} table{} can be read, {} cannot", id,
                           look.version, look.is_standby ? " (standby)" : "", user, look.database,
-                          way, look.readable_tables, look.denied_tables));
+                          way, look.readable_tables, look.readable_tables == 1 ? "" : "s",
+                          look.denied_tables));
   return 0;
 }
 

@@ -1,5 +1,7 @@
 """Examples of the guides to sources in databases, as they stand there, against real servers."""
+import contextlib
 import pathlib
+import sqlite3
 import sys
 import unittest
 
@@ -102,6 +104,33 @@ class MysqlSource(unittest.TestCase):
                          [(1, "name 1", False), (2, "name 2", False), (2, "Bo", True), (3, "name 3", True)])
         (orders,) = project.rows("SELECT count(*) AS n, sum(amount) AS amount FROM stage.orders")
         self.assertEqual((orders["n"], orders["amount"]), (100, "7564.50"))
+
+
+class SqliteSource(unittest.TestCase):
+    def test_the_first_read(self):
+        project = Project()
+        self.addCleanup(project.close)
+        (project.folder / "flows/shop.yaml").unlink()
+        settings, flow = blocks("sqlite-source.md", "yaml")[:2]
+        project.write("weir.yaml", "project: shop\nlayers: [{name: raw, uri: data/raw}]\n" + settings)
+        project.write("flows/till.yaml", flow)
+        (project.folder / "data").mkdir(exist_ok=True)
+        with contextlib.closing(sqlite3.connect(project.folder / "data/till.db")) as till:
+            till.execute("CREATE TABLE receipts (id integer PRIMARY KEY, amount decimal(10,2), updated_at timestamp NOT NULL)")
+            till.executemany("INSERT INTO receipts VALUES (?, ?, ?)", [(i, "1.50", f"2026-01-01 10:{i:02}:00") for i in range(30)])
+            till.commit()
+            project.weir("apply")
+            commands = [line.split("#")[0].split()[1:] for line in blocks("sqlite-source.md", "sh")[0].splitlines()]
+            tested, discovered = [project.weir(*words).stdout for words in commands]
+            self.assertIn("1 table can be read", tested)
+            self.assertIn("updated_at", discovered)
+            self.assertEqual(project.report("till")["tasks"]["receipts"]["counts"]["in"], 30)
+            till.execute("INSERT INTO receipts VALUES (30, '2.00', '2026-01-01 10:30:00')")
+            till.commit()
+        # From ten minutes before the last: those of 10:19 to 10:29, and the new one.
+        self.assertEqual(project.report("till")["tasks"]["receipts"]["counts"]["in"], 12)
+        (row,) = project.rows("SELECT count(*) AS n, count(DISTINCT id) AS ids FROM raw.receipts")
+        self.assertEqual((row["n"], row["ids"]), (42, 31))
 
 
 if __name__ == "__main__":
