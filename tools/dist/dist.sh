@@ -20,12 +20,14 @@ ldd "$program" | awk '$3 ~ /^\// {print $3}' | while read -r library; do
 done
 # Ways to log in that MariaDB's client library loads by name; src/database/mysql/connection.cc says which it takes.
 mkdir "$out/lib/mariadb"
+mariadb=$(ldd "$program" | awk '/libmariadb/ {print $3}')
 for plugin in caching_sha2_password client_ed25519 sha256_password mysql_clear_password; do
-  cp -L "$(dirname "$(ldd "$program" | awk '/libmariadb/ {print $3}')")/libmariadb3/plugin/$plugin.so" "$out/lib/mariadb/"
+  [ -z "$mariadb" ] || cp -L "$(dirname "$mariadb")/libmariadb3/plugin/$plugin.so" "$out/lib/mariadb/"
 done
 chmod u+w "$out"/lib/*
 patchelf --set-rpath '$ORIGIN/../lib' "$out/bin/$name"
 for library in "$out"/lib/*.so*; do patchelf --set-rpath '$ORIGIN' "$library"; done
+shopt -s nullglob
 for library in "$out"/lib/mariadb/*; do patchelf --set-rpath '$ORIGIN/..' "$library"; done
 
 # Debian's C++ runtime asks for two functions of a newer glibc; they come along, too.
