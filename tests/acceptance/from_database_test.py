@@ -195,7 +195,7 @@ class FromDatabase(unittest.TestCase):
         self.assertIn("has a flow 'shop' already", again.stderr)
 
     def test_faults_are_told_before_anything_is_written(self):
-        for url, words in (("mysql://u@h/d", "is of no database that can be read"), ("shop", "is no URL, and there is no project"),
+        for url, words in (("oracle://u@h/d", "is of no database that can be read"), ("shop", "is no URL, and there is no project"),
                            ("postgresql://127.0.0.1/x", "the URL says no user"), ("postgresql://u@h/d?application_name=x", "takes no 'application_name'"),
                            (self.url + "_none", "does not exist"), (self.url, "the database shows no table")):
             run = self.init(url=url, expect=None)
