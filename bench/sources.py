@@ -125,10 +125,13 @@ class Objects:
     def __init__(self, bench, server, count, size):
         self.bench, self.server, self.count = bench, server, count
         self.folder = bench.project("objects", "", "")
-        (self.folder / "weir.yaml").write_text("project: bench\ncatalog: sqlite:weir.db\nlayers:\n  - {name: lake, uri: s3://bench/lake}\n")
+        (self.folder / "weir.yaml").write_text("project: bench\ncatalog: sqlite:weir.db\nlayers:\n  - {name: lake, uri: s3://bench/lake}\n"
+                                               f"  - {{name: out, uri: {bench.WORK / 'objects-out'}}}\n")
         self.files = [self.folder / "landing" / name for name in (["large.bin"] if count == 1 else [f"{i:03}.bin" for i in range(count)])]
         for file in self.files:
-            file.write_bytes(os.urandom(size))
+            with open(file, "wb") as out:  # piece by piece: a child's peak of memory begins with its parent's
+                for _ in range(size >> 20):
+                    out.write(os.urandom(1 << 20))
         self.out = bench.WORK / "objects-out"
         self.keys = {"AWS_ENDPOINT_URL_S3": server.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
         import versitygw
@@ -138,7 +141,7 @@ class Objects:
 
     def weir(self, way):
         task = {"put": "{id: a, template: fetch_files, with: {from: landing, to: lake, pattern: '*.bin'}}",
-                "get": f"{{id: a, template: export_files, with: {{from: lake, to: {self.out}, pattern: '*.bin'}}}}"}[way]
+                "get": "{id: a, template: fetch_files, with: {from: s3://bench/lake, to: out, pattern: '*.bin'}}"}[way]
         (self.folder / "flows/f.yaml").write_text(f"flow: f\ntasks:\n  - {task}\n")
         clear(self.folder / "weir.db")
         clear(self.server.folder / "data/bench/lake/.weir")

@@ -10,9 +10,7 @@ Result<int64_t> read_through(Storage& storage, std::string_view name, int64_t si
                              const Cancel& cancel,
                              const std::function<Status(std::string_view)>& take) {
   constexpr int64_t kPieceBytes = int64_t{4} << 20;
-  // One connection to a far store is slower than the line to it.
-  const bool is_near = storage.capabilities().readable_by_engine;
-  InFlight<std::string> pieces(is_near ? 1 : 4);
+  InFlight<std::string> pieces(static_cast<size_t>(storage.capabilities().requests_at_once));
   int64_t asked = 0;
   int64_t came = 0;
   while (came < size_bytes) {

@@ -25,6 +25,7 @@ struct Capabilities {
   bool put_if_version = true;      ///< commit_if_version() is decided by the store itself.
   bool consistent_list = true;     ///< A finished put shows in the next list.
   bool readable_by_engine = true;  ///< engine_uri() gives what DuckDB can open by itself.
+  int requests_at_once = 1;        ///< So many gain time: of a far store with several connections.
 };
 
 struct Entry {

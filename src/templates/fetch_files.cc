@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <deque>
 
+#include "base/in_flight.h"
 #include "base/pattern.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
@@ -64,7 +66,9 @@ class Fetch {
         context_(context),
         source_(source),
         target_(target),
-        spent_markers_(spent_markers) {}
+        spent_markers_(spent_markers),
+        copies_(static_cast<size_t>(std::max(source.capabilities().requests_at_once,
+                                             target.capabilities().requests_at_once))) {}
 
   /// A file of this machine is quickly read again, and needs no receipt.
   Status remember() {
@@ -78,11 +82,24 @@ class Fetch {
     const std::string proof = task::Receipts::proof_of(entry, context_.engine.clock->now_us());
     const bool is_known = receipts_ && receipts_->has(entry.name, proof);
     WEIR_ASSIGN(const bool is_there, is_known ? Result<bool>(true) : has_same(entry, name));
-    if (is_there) {
-      counts.unchanged += 1;
-    } else {
-      WEIR_TRY(while_doing(fetch(entry, name), fmt::format("fetching '{}'", entry.name)));
-    }
+    if (!is_there)
+      return while_doing(start(entry, name, proof), fmt::format("fetching '{}'", entry.name));
+    counts.unchanged += 1;
+    return settle(entry, proof);
+  }
+
+  /// Of all that are on their way. Without it some may have landed, and nothing says so yet.
+  Status finish() {
+    while (!copies_.is_empty()) WEIR_TRY(finish_oldest());
+    return {};
+  }
+
+  model::Counts counts;
+  Json names = Json::array();
+
+ private:
+  /// The copy is safe: what has to be done with its source.
+  Status settle(const Entry& entry, const std::string& proof) {
     if (params_.after != "leave")
       return while_doing(take_away(entry), fmt::format("taking '{}' away", entry.name));
     if (!receipts_) return {};
@@ -90,10 +107,6 @@ class Fetch {
                             {{"name", entry.name}, {"size_bytes", entry.size_bytes}});
   }
 
-  model::Counts counts;
-  Json names = Json::array();
-
- private:
   Result<bool> has_same(const Entry& entry, const std::string& name) {
     auto there = target_.stat(name);
     if (!there && there.error().code == ErrorCode::kNotFound) return false;
@@ -113,14 +126,36 @@ class Fetch {
     return false;
   }
 
-  Status fetch(const Entry& entry, std::string name) {
+  /// Bytes of several files go over a far line at once; large ones have several requests of their
+  /// own, and as much memory as is right.
+  Status start(const Entry& entry, std::string name, std::string proof) {
+    constexpr int64_t kLargeBytes = int64_t{32} << 20;
     if (target_.stat(name)) {
       WEIR_ASSIGN(const auto digest, storage::digest_of(source_, entry.name));
       name = beside(name, digest.sha256);
     }
-    WEIR_ASSIGN(const auto written,
-                storage::copy_object(source_, entry, target_, name, storage::Put::kIfAbsent,
-                                     *context_.engine.cancel));
+    const bool is_large = entry.size_bytes > kLargeBytes;
+    if (is_large) WEIR_TRY(finish());
+    under_way_.push_back({entry, name, std::move(proof)});
+    copies_.start([this, entry, name] {
+      return storage::copy_object(source_, entry, target_, name, storage::Put::kIfAbsent,
+                                  *context_.engine.cancel);
+    });
+    return is_large || copies_.is_full() ? finish_oldest() : Status();
+  }
+
+  Status finish_oldest() {
+    const UnderWay oldest = std::move(under_way_.front());
+    under_way_.pop_front();
+    const auto written = copies_.next();
+    const Status landed = written ? check_landed(oldest.entry, oldest.name, *written)
+                                  : Status(std::unexpected(written.error()));
+    WEIR_TRY(while_doing(landed, fmt::format("fetching '{}'", oldest.entry.name)));
+    return settle(oldest.entry, oldest.proof);
+  }
+
+  Status check_landed(const Entry& entry, const std::string& name,
+                      const storage::Written& written) {
     WEIR_ASSIGN(const auto landed, target_.stat(name));
     if (landed.size_bytes != entry.size_bytes || written.size_bytes != entry.size_bytes)
       return fail(ErrorCode::kCorrupt, "'{}' has {} bytes and landed with {}", entry.name,
@@ -170,8 +205,16 @@ class Fetch {
   const task::Context& context_;
   storage::Storage& source_;
   storage::Storage& target_;
+  struct UnderWay {
+    Entry entry;
+    std::string name;
+    std::string proof;
+  };
+
   std::optional<task::Receipts>& spent_markers_;
   std::optional<task::Receipts> receipts_;
+  std::deque<UnderWay> under_way_;
+  InFlight<storage::Written> copies_;  // last: they use the others
 };
 
 /// Which of the source's files are to be taken now.
@@ -276,6 +319,7 @@ Result<Outcome> run(const Params& params, const task::Context& context) {
     WEIR_TRY(context.engine.cancel->check());
     WEIR_TRY(fetch.take(entry, folder + entry.name));
   }
+  WEIR_TRY(fetch.finish());
   Outcome outcome;
   outcome.counts = fetch.counts;
   outcome.warnings = tidied.warnings();

@@ -58,7 +58,9 @@ class S3Storage final : public Storage, public Copier {
   S3Storage(std::string uri, Address address, S3Options options, S3Ground ground)
       : uri_(std::move(uri)), client_(std::move(address), std::move(options), std::move(ground)) {}
 
-  Capabilities capabilities() const override { return {.readable_by_engine = false}; }
+  Capabilities capabilities() const override {
+    return {.readable_by_engine = false, .requests_at_once = 4};
+  }
   const std::string& uri() const override { return uri_; }
 
   Result<std::string> read(std::string_view name, Range range) override {
