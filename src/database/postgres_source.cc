@@ -1,4 +1,5 @@
 #include "database/postgres_source.h"
+#include "database/chosen_columns.h"
 
 #include <algorithm>
 #include <array>
@@ -79,7 +80,7 @@ class PostgresSource final : public Source {
 
   std::optional<SourceColumn> read_as(const SourceColumn& column,
                                       const DataType& type) const override {
-    const auto other = postgres::fit(own_column(column.name), type);
+    const auto other = postgres::fit(own_column_of(own_, column.name), type);
     return other ? std::optional(other->column) : std::nullopt;
   }
 
@@ -167,7 +168,7 @@ class PostgresSource final : public Source {
     std::vector<std::string> expressions;
     std::vector<CopyColumn> copied;
     for (const auto& each : columns) {
-      const auto column = postgres::fit(own_column(each.name), each.type);
+      const auto column = postgres::fit(own_column_of(own_, each.name), each.type);
       if (!column)
         return fail(ErrorCode::kUnsupported, "column '{}' cannot be read as {}", each.name,
                     model::to_text(each.type));
@@ -211,12 +212,6 @@ class PostgresSource final : public Source {
     WEIR_ASSIGN(SourceBatch batch, decoder.take());
     if (batch.row_count == 0) return {};
     return sink(std::move(batch));
-  }
-
-  const PostgresColumn& own_column(const std::string& name) const {
-    const auto found = std::ranges::find(columns_, name, &SourceColumn::name);
-    WEIR_CHECK(found != columns_.end());
-    return own_.at(static_cast<size_t>(found - columns_.begin()));
   }
 
   Status find_source() {
@@ -263,43 +258,15 @@ class PostgresSource final : public Source {
   Status describe() {
     WEIR_ASSIGN(const auto shape,
                 connection_->query(fmt::format("SELECT * FROM {} LIMIT 0", from_)));
-    std::vector<size_t> places;
-    WEIR_TRY(choose(shape.names, places));
+    if (shape.names.empty()) return fail(ErrorCode::kInvalidData, "{} has no columns", name_);
     WEIR_ASSIGN(const auto types, types_of(shape));
-    for (const size_t i : places) {
-      PostgresColumn column = postgres::describe(shape.names[i], types[i], request_.timezone);
-      columns_.push_back(column.column);
-      own_.push_back(std::move(column));
-    }
-    for (const auto& name : request_.cursor) {
-      const auto found = std::ranges::find(shape.names, name);
-      if (found == shape.names.end()) return no_such_column("cursor", name, shape.names);
-      const auto& type = types[static_cast<size_t>(found - shape.names.begin())];
-      cursor_types_.push_back(type.name);
-    }
-    return {};
-  }
-
-  Status no_such_column(std::string_view where_from, const std::string& name,
-                        const std::vector<std::string>& there) const {
-    const std::string meant = did_you_mean(name, there);
-    return fail_with_hint(
-        ErrorCode::kNotFound,
-        fmt::format("{} names column '{}', which {} has not", where_from, name, name_),
-        meant.empty() ? fmt::format("it has {}", fmt::join(there, ", ")) : meant);
-  }
-
-  Status choose(const std::vector<std::string>& there, std::vector<size_t>& places) const {
-    if (there.empty()) return fail(ErrorCode::kInvalidData, "{} has no columns", name_);
-    if (request_.columns.empty()) {
-      for (size_t i = 0; i < there.size(); ++i) places.push_back(i);
-      return {};
-    }
-    for (const auto& name : request_.columns) {
-      const auto found = std::ranges::find(there, name);
-      if (found == there.end()) return no_such_column("columns", name, there);
-      places.push_back(static_cast<size_t>(found - there.begin()));
-    }
+    std::vector<PostgresColumn> there;
+    for (size_t i = 0; i < types.size(); ++i)
+      there.push_back(postgres::describe(shape.names[i], types[i], request_.timezone));
+    WEIR_ASSIGN(auto chosen, choose_columns(there, request_, name_));
+    own_ = std::move(chosen.read);
+    for (const auto& column : own_) columns_.push_back(column.column);
+    for (const auto& column : chosen.cursor) cursor_types_.push_back(column.column.type_name);
     return {};
   }
 

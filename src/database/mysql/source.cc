@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/nearest.h"
 #include "database/cell.h"
+#include "database/chosen_columns.h"
 #include "database/condition.h"
 #include "database/mysql/connection.h"
 #include "database/mysql/types.h"
@@ -50,7 +51,7 @@ class MysqlSource final : public Source {
 
   std::optional<SourceColumn> read_as(const SourceColumn& column,
                                       const DataType& type) const override {
-    return mysql::fit(own_column(column.name), type);
+    return mysql::fit(own_column_of(own_, column.name), type);
   }
 
   Result<SourceWatermark> watermark() override {
@@ -160,12 +161,6 @@ class MysqlSource final : public Source {
     return {};
   }
 
-  const MysqlColumn& own_column(const std::string& name) const {
-    const auto found = std::ranges::find(columns_, name, &SourceColumn::name);
-    WEIR_CHECK(found != columns_.end());
-    return own_.at(static_cast<size_t>(found - columns_.begin()));
-  }
-
   Status find_source() {
     if (request_.table.empty()) {
       from_ = fmt::format("({}\n) AS source", without_end(request_.query));
@@ -222,30 +217,10 @@ class MysqlSource final : public Source {
       for (const auto& field : shape->fields()) there.push_back(mysql::describe(field));
       WEIR_ASSIGN([[maybe_unused]] const auto end, shape->next());
     }
-    std::vector<std::string> names;
-    for (const auto& column : there) names.push_back(column.column.name);
-    const auto find = [&](std::string_view from, const std::string& name) -> Result<MysqlColumn> {
-      const auto found = std::ranges::find(names, name);
-      if (found != names.end()) return there[static_cast<size_t>(found - names.begin())];
-      const std::string meant = did_you_mean(name, names);
-      return fail_with_hint(
-          ErrorCode::kNotFound,
-          fmt::format("{} names column '{}', which {} has not", from, name, name_),
-          meant.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : meant);
-    };
-    if (request_.columns.empty()) {
-      own_ = there;
-    } else {
-      for (const auto& name : request_.columns) {
-        WEIR_ASSIGN(auto column, find("columns", name));
-        own_.push_back(std::move(column));
-      }
-    }
+    WEIR_ASSIGN(auto chosen, choose_columns(there, request_, name_));
+    own_ = std::move(chosen.read);
     for (const auto& column : own_) columns_.push_back(column.column);
-    for (const auto& name : request_.cursor) {
-      WEIR_ASSIGN(auto column, find("cursor", name));
-      cursor_.push_back(std::move(column));
-    }
+    cursor_ = std::move(chosen.cursor);
     return {};
   }
 

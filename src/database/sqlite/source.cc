@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/instant.h"
 #include "base/nearest.h"
+#include "database/chosen_columns.h"
 #include "database/condition.h"
 #include "database/sqlite/file.h"
 #include "database/sqlite/types.h"
@@ -95,7 +96,7 @@ class SqliteSource final : public Source {
 
   std::optional<SourceColumn> read_as(const SourceColumn& column,
                                       const DataType& type) const override {
-    const auto other = sqlite::fit(own_column(column.name), type);
+    const auto other = sqlite::fit(own_column_of(own_, column.name), type);
     return other ? std::optional(other->column) : std::nullopt;
   }
 
@@ -167,7 +168,7 @@ class SqliteSource final : public Source {
     std::unique_ptr<LocalClock> clock;
     for (const auto& column : columns) {
       names.push_back(quote_name(column.name));
-      auto fitted = sqlite::fit(own_column(column.name), column.type);
+      auto fitted = sqlite::fit(own_column_of(own_, column.name), column.type);
       if (!fitted)
         return fail(ErrorCode::kUnsupported, "column '{}' cannot be read as {}", column.name,
                     model::to_text(column.type));
@@ -207,12 +208,6 @@ class SqliteSource final : public Source {
   }
 
  private:
-  const SqliteColumn& own_column(const std::string& name) const {
-    const auto found = std::ranges::find(columns_, name, &SourceColumn::name);
-    WEIR_CHECK(found != columns_.end());
-    return own_.at(static_cast<size_t>(found - columns_.begin()));
-  }
-
   Status find_source() {
     if (request_.table.empty()) {
       from_ = fmt::format("({}\n) AS source", without_end(request_.query));
@@ -240,34 +235,18 @@ class SqliteSource final : public Source {
 
   Status describe() {
     WEIR_ASSIGN(const auto shape, file_->prepare(fmt::format("SELECT * FROM {}", from_)));
-    std::vector<std::string> names;
     std::vector<SqliteColumn> there;
     for (int i = 0; i < sqlite3_column_count(shape.get()); ++i) {
       const char* name = sqlite3_column_name(shape.get(), i);
       const char* declared = sqlite3_column_decltype(shape.get(), i);
-      names.emplace_back(name != nullptr ? name : "");
-      there.push_back(sqlite::describe(names.back(), declared != nullptr ? declared : ""));
+      there.push_back(
+          sqlite::describe(name != nullptr ? name : "", declared != nullptr ? declared : ""));
     }
-    const auto find = [&](std::string_view from, const std::string& name) -> Result<SqliteColumn> {
-      const auto found = std::ranges::find(names, name);
-      if (found != names.end()) return there[static_cast<size_t>(found - names.begin())];
-      const std::string meant = did_you_mean(name, names);
-      return fail_with_hint(
-          ErrorCode::kNotFound,
-          fmt::format("{} names column '{}', which {} has not", from, name, name_),
-          meant.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : meant);
-    };
-    if (request_.columns.empty()) own_ = there;
-    for (const auto& name : request_.columns) {
-      WEIR_ASSIGN(auto column, find("columns", name));
-      own_.push_back(std::move(column));
-    }
+    WEIR_ASSIGN(auto chosen, choose_columns(there, request_, name_));
+    own_ = std::move(chosen.read);
     for (const auto& column : own_) columns_.push_back(column.column);
-    for (const auto& name : request_.cursor) {
-      WEIR_ASSIGN(auto column, find("cursor", name));
-      cursor_names_.push_back(quote_name(name));
-      cursor_.push_back(std::move(column));
-    }
+    cursor_ = std::move(chosen.cursor);
+    for (const auto& column : cursor_) cursor_names_.push_back(quote_name(column.column.name));
     return {};
   }
 
