@@ -59,6 +59,8 @@ class AllStores final : public storage::Stores {
     }
     WEIR_ASSIGN(auto secrets, make_secrets(secrets_file_, connections, ground_));
     const std::lock_guard lock(mutex_);
+    // Another thread was quicker: its secrets are in use by stores that it has opened.
+    if (has_settings_) return {};
     settings_ = std::move(read);
     servers_ = std::move(servers);
     secrets_ = std::move(secrets);
