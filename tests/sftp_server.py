@@ -107,11 +107,11 @@ Subsystem sftp {self.subsystem}
         """The processes that serve connections."""
         found = [self.process.pid]
         for pid in found:
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-                try:
-                    found += [int(child) for child in task.read_text().split()]
-                except OSError:
-                    pass
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    found += [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+            except OSError:  # it has ended
+                pass
         return found[1:]
 
     def drop_connections(self):

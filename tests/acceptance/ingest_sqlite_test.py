@@ -1,4 +1,5 @@
 """Tables of SQLite files into raw datasets: types, storage classes, snapshots, increments."""
+import contextlib
 import json
 import os
 import pathlib
@@ -283,12 +284,20 @@ class IngestSqlite(unittest.TestCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             # It has the file open once it reads.
             end = time.monotonic() + 60
-            while not any(os.path.realpath(link) == os.path.realpath(self.path) for link in pathlib.Path(f"/proc/{run.pid}/fd").iterdir()):
+            while not self.is_open_in(run.pid):
                 self.assertLess(time.monotonic(), end)
             run.send_signal(how)
             run.communicate(timeout=60)
             self.assertEqual((run.returncode, self.parquet()), (code, []))
         self.assertEqual(self.counts(self.ingest(table="rows")), {"in": 1000, "inserted": 1000})
+
+    def is_open_in(self, pid):
+        wanted = os.path.realpath(self.path)
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                if os.readlink(f"/proc/{pid}/fd/{number}") == wanted:
+                    return True
+        return False
 
     def test_a_connection_is_tested_and_looked_at(self):
         self.sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, amount REAL, updated_at DATETIME, shop INT); CREATE INDEX by_shop ON orders (shop); "

@@ -245,11 +245,13 @@ def end_session(process: subprocess.Popen):
     """What the command left running, process groups of their own included, ends before anybody looks
     at its files."""
     def members():
-        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        # Not by a glob: that looks at each itself, and fails where one ends meanwhile.
+        for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                state, _parent, _group, session = stat.read_text().rpartition(")")[2].split()[:4]
+                stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+                state, _parent, _group, session = stat.rpartition(")")[2].split()[:4]
                 if int(session) == process.pid and state not in "ZX":
-                    yield int(stat.parent.name)
+                    yield int(pid)
     while left := list(members()):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
