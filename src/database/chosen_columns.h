@@ -33,10 +33,9 @@ Result<ChosenColumns<Own>> choose_columns(const std::vector<Own>& there,
     const auto found = std::ranges::find(names, name);
     if (found != names.end()) return there[static_cast<size_t>(found - names.begin())];
     const std::string meant = did_you_mean(name, names);
-    return fail_with_hint(
-        ErrorCode::kNotFound,
-        fmt::format("{} names column '{}', which {} has not", from, name, source),
-        meant.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : meant);
+    return fail_with_hint(ErrorCode::kNotFound,
+                          fmt::format("{} names column '{}', which {} has not", from, name, source),
+                          meant.empty() ? fmt::format("it has {}", fmt::join(names, ", ")) : meant);
   };
   ChosenColumns<Own> chosen;
   if (request.columns.empty()) chosen.read = there;
