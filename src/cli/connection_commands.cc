@@ -2,6 +2,7 @@
 
 #include "base/nearest.h"
 #include "cli/commands.h"
+#include "cli/database_tables.h"
 #include "cli/project.h"
 #include "cli/result_view.h"
 #include "cli/table_text.h"
@@ -48,12 +49,7 @@ Result<std::unique_ptr<database::Look>> open_database(Session& session, const st
         connection.kind == "duckdb" ? "`weir connection query` reads a DuckDB warehouse" : "");
   WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
   WEIR_ASSIGN(const Json options, inputs::connection_options(configuration, session.folder(), id));
-  const auto open = [&session](const Json& given) {
-    return database::open_look({given, "weir", session.wiring().clock, session.wiring().cancel});
-  };
-  return while_doing(
-      open_with_secrets(session.resolve_secrets(), options, *session.wiring().cancel, open),
-      fmt::format("opening connection '{}'", id));
+  return while_doing(open_look(session, options), fmt::format("opening connection '{}'", id));
 }
 
 /// Connects and says what it finds: what a person asks before a first run.

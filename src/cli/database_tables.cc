@@ -22,13 +22,16 @@ bool is_called_as_changed(std::string name) {
 
 }  // namespace
 
-Result<std::vector<database::TableLook>> tables_of_database(Session& session,
-                                                            const Json& connection) {
+Result<std::unique_ptr<database::Look>> open_look(Session& session, const Json& connection) {
   const auto open = [&session](const Json& given) {
     return database::open_look({given, "weir", session.wiring().clock, session.wiring().cancel});
   };
-  WEIR_ASSIGN(const auto look, open_with_secrets(session.resolve_secrets(), connection,
-                                                 *session.wiring().cancel, open));
+  return open_with_secrets(session.resolve_secrets(), connection, *session.wiring().cancel, open);
+}
+
+Result<std::vector<database::TableLook>> tables_of_database(Session& session,
+                                                            const Json& connection) {
+  WEIR_ASSIGN(const auto look, open_look(session, connection));
   return look->tables();
 }
 

@@ -3,6 +3,7 @@
 /// The tables of a database, whatever its kind: the one place where commands ask for them, and what
 /// a task that reads one is told of it.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,13 @@
 
 namespace weir::cli {
 
-/// `connection`: its options resolved but for secrets, its paths absolute, with its kind.
-/// kUnsupported for a kind that is no database with tables to read; errors of connecting.
+/// Connects to a database that can be read. `connection`: its options resolved but for secrets, its
+/// paths absolute, with its kind. kUnsupported for a kind that is no such database; errors of
+/// connecting.
+Result<std::unique_ptr<database::Look>> open_look(Session& session, const Json& connection);
+
+/// Of the same. kUnsupported for a kind that is no database with tables to read; errors of
+/// connecting.
 Result<std::vector<database::TableLook>> tables_of_database(Session& session,
                                                             const Json& connection);
 

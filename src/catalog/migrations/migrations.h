@@ -26,8 +26,8 @@ std::string_view runs_ddl();           ///< 0002
 std::string_view lake_ddl();           ///< 0003
 std::string_view service_ddl();        ///< 0004
 std::string_view landing_ddl();        ///< 0005
-std::string_view notices_ddl();
-std::string_view marks_ddl();  ///< 0006
+std::string_view notices_ddl();        ///< 0006
+std::string_view marks_ddl();          ///< 0007
 
 /// In order; versions count from 1 without gaps.
 std::span<const Migration> all_migrations();
