@@ -8,14 +8,14 @@
 import contextlib
 import os
 import pathlib
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
+
+import postgres
 
 SERVER = pathlib.Path("/usr/sbin/mariadbd")
 ACCOUNT = "mysql"  # The server refuses to run as root.
@@ -23,19 +23,6 @@ ACCOUNT = "mysql"  # The server refuses to run as root.
 
 class Missing(Exception):
     """MariaDB is not installed: print it and skip."""
-
-
-def _as_account() -> dict:
-    if os.getuid() != 0:
-        return {}
-    account = pwd.getpwnam(ACCOUNT)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Server:
@@ -49,7 +36,7 @@ class Server:
             shutil.chown(folder, ACCOUNT, ACCOUNT)
         done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db",
                                "--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0"],
-                              capture_output=True, text=True, cwd="/", **_as_account())
+                              capture_output=True, text=True, cwd="/", **postgres.as_account(ACCOUNT))
         if done.returncode != 0:
             raise RuntimeError(done.stdout + done.stderr)
 
@@ -62,14 +49,14 @@ class Server:
         # server ends.
         for attempt in range(5):
             if self.port == 0 or attempt > 0:
-                self.port = _free_port()
+                self.port = postgres.free_port()
             with open(f"{self.folder}/log", "ab") as log:
                 self._process = subprocess.Popen(
                     [SERVER, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
                      f"--pid-file={self.folder}/pid", "--bind-address=127.0.0.1", f"--port={self.port}",
                      "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--skip-log-bin",
                      "--character-set-server=utf8mb4", "--sql-mode=", "--local-infile=1", *options],
-                    stdout=log, stderr=log, cwd="/", **_as_account())
+                    stdout=log, stderr=log, cwd="/", **postgres.as_account(ACCOUNT))
             while self._process.poll() is None:
                 if subprocess.call(["mariadb-admin", "--no-defaults", f"--socket={self.socket}", "-uroot", "--silent", "ping"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:

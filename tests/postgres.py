@@ -25,14 +25,15 @@ class Missing(Exception):
     """PostgreSQL 15 is not installed: print it and skip."""
 
 
-def _as_account() -> dict:
+def as_account(name: str) -> dict:
+    """For Popen: runs as that account where we are root."""
     if os.getuid() != 0:
         return {}
-    account = pwd.getpwnam(ACCOUNT)
+    account = pwd.getpwnam(name)
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -52,7 +53,7 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run([PROGRAMS / program, *arguments], capture_output=True, text=True,
-                              cwd="/", **_as_account())
+                              cwd="/", **as_account(ACCOUNT))
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {done.stderr}")
         return done.stdout
@@ -62,13 +63,13 @@ class Server:
         # server ends.
         for attempt in range(5):
             if self.port == 0 or attempt > 0:
-                self.port = _free_port()
+                self.port = free_port()
             with open(f"{self.folder}/log", "ab") as log:
                 self._process = subprocess.Popen(
                     [PROGRAMS / "postgres", "-D", f"{self.folder}/data",
                      "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}",
                      "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"],
-                    stdout=log, stderr=log, cwd="/", **_as_account())
+                    stdout=log, stderr=log, cwd="/", **as_account(ACCOUNT))
             while self._process.poll() is None:
                 if subprocess.call([PROGRAMS / "pg_isready", "-q", "-h", self.folder,
                                     "-p", str(self.port)]) == 0:

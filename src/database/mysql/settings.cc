@@ -3,6 +3,7 @@
 
 #include "base/option_reader.h"
 #include "database/mysql.h"
+#include "database/server_options.h"
 
 namespace weir::database {
 namespace {
@@ -11,30 +12,14 @@ std::unexpected<Error> refuse(std::string why, std::string hint = "") {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(why), std::move(hint));
 }
 
-OptionReader into_c_text(std::string& to) {
+OptionReader into_sslmode_of_mysql(std::string& to) {
   return [&to](const Json& value) -> Status {
-    WEIR_TRY(into_text(to)(value));
-    // The client library would end it there.
-    if (to.find('\0') != std::string::npos) return refuse("it holds a NUL character");
-    return {};
-  };
-}
-
-OptionReader into_sslmode(std::string& to) {
-  return [&to](const Json& value) -> Status {
-    constexpr std::array kModes = {"disable", "require", "verify-full"};
-    if (value == "allow" || value == "prefer")
-      return refuse(
-          fmt::format("{} goes on without encryption, and says nothing", dump_json(value)),
-          "write verify-full; or disable, where the way to the server is safe without");
     if (value == "verify-ca")
-      return refuse("the client library checks the host's name or nothing: there is no verify-ca",
-                    "write verify-full, and as host a name that the certificate has");
-    if (std::ranges::none_of(kModes, [&](const char* mode) { return value == mode; }))
-      return refuse(fmt::format("{} is not known", dump_json(value)),
-                    fmt::format("write one of: {}", fmt::join(kModes, ", ")));
-    to = value.get<std::string>();
-    return {};
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          "the client library checks the host's name or nothing: there is no verify-ca",
+          "write verify-full, and as host a name that the certificate has");
+    return into_sslmode(to, {"disable", "require", "verify-full"})(value);
   };
 }
 
@@ -54,7 +39,7 @@ Result<MysqlSettings> read_mysql_settings(const Json& options) {
       {"database", into_c_text(settings.database)},
       {"user", into_c_text(settings.user)},
       {"password", into_c_text(settings.password)},
-      {"sslmode", into_sslmode(settings.sslmode)},
+      {"sslmode", into_sslmode_of_mysql(settings.sslmode)},
       {"sslrootcert", into_c_text(settings.sslrootcert)},
       {"lock_timeout", into_duration(settings.lock_timeout_ms)},
       {"statement_timeout", into_duration(settings.statement_timeout_ms)},

@@ -4,6 +4,7 @@
 
 #include "base/option_reader.h"
 #include "database/postgres.h"
+#include "database/server_options.h"
 
 namespace weir::database {
 namespace {
@@ -12,37 +13,14 @@ std::unexpected<Error> refuse(std::string why, std::string hint = "") {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(why), std::move(hint));
 }
 
-OptionReader into_c_text(std::string& to) {
-  return [&to](const Json& value) -> Status {
-    WEIR_TRY(into_text(to)(value));
-    // libpq would end it there.
-    if (to.find('\0') != std::string::npos) return refuse("it holds a NUL character");
-    return {};
-  };
-}
-
-OptionReader into_sslmode(std::string& to) {
-  return [&to](const Json& value) -> Status {
-    constexpr std::array kModes = {"disable", "require", "verify-ca", "verify-full"};
-    if (value == "allow" || value == "prefer")
-      return refuse(
-          fmt::format("{} goes on without encryption, and says nothing", dump_json(value)),
-          "write verify-full; or disable, where the way to the server is safe without");
-    if (std::ranges::none_of(kModes, [&](const char* mode) { return value == mode; }))
-      return refuse(fmt::format("{} is not known", dump_json(value)),
-                    fmt::format("write one of: {}", fmt::join(kModes, ", ")));
-    to = value.get<std::string>();
-    return {};
-  };
-}
-
 std::map<std::string, OptionReader> readers_of(PostgresSettings& settings) {
   return {{"host", into_c_text(settings.host)},
           {"port", into_port(settings.port)},
           {"database", into_c_text(settings.database)},
           {"user", into_c_text(settings.user)},
           {"password", into_c_text(settings.password)},
-          {"sslmode", into_sslmode(settings.sslmode)},
+          {"sslmode",
+           into_sslmode(settings.sslmode, {"disable", "require", "verify-ca", "verify-full"})},
           {"sslrootcert", into_c_text(settings.sslrootcert)},
           {"schema", into_c_text(settings.schema)},
           {"lock_timeout", into_duration(settings.lock_timeout_ms)},
