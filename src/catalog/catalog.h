@@ -83,7 +83,22 @@ struct FlowRun {
   std::string error_text;
   bool cancel_requested = false;
   bool has_failed = false;  ///< It ended so once, and was taken up again.
+  /// Grows each time somebody else comes to drive the run: who drove it before moves nothing more.
+  int64_t epoch = 0;
+  bool is_served = false;  ///< Servers drive it; else the process that made it, or an outsider.
+  std::string server_id;   ///< The server that drives it; empty: none yet.
+  int64_t interval_start_us = 0;  ///< Of the data that a scheduled run is about; 0: not scheduled.
+  int64_t interval_end_us = 0;
+  std::string backfill_id;  ///< Of the backfill that asked for it.
 };
+
+/// A run as somebody has seen it: what a change of it expects.
+struct RunKey {
+  std::string run_id;
+  RunState state = RunState::kQueued;
+  int64_t epoch = 0;
+};
+inline RunKey key_of(const FlowRun& run) { return {run.run_id, run.state, run.epoch}; }
 
 struct TaskRun {
   std::string run_id;
@@ -94,7 +109,9 @@ struct TaskRun {
   int64_t attempt = 0;
   int64_t epoch = 0;  ///< Of the lease under which it runs.
   std::string engine;
-  Json pinned = Json();  ///< Inputs once resolved: the same for every attempt of this run.
+  std::string pool;          ///< Whose slot it takes while it runs; empty: none.
+  int64_t tries_before = 0;  ///< Attempts that count no more: a person retried the run since.
+  Json pinned = Json();      ///< Inputs once resolved: the same for every attempt of this run.
   Json operations = Json::array();  ///< Tokens and kinds planned.
   model::Counts counts;
   Json details = Json::object();
@@ -107,6 +124,31 @@ struct TaskRun {
   int64_t not_before_us = 0;  ///< Next attempt.
   int64_t cpu_ms = 0;
   int64_t peak_memory_bytes = 0;
+};
+
+/// A task's row as somebody has seen it.
+struct TaskKey {
+  TaskState state = TaskState::kWaiting;
+  int64_t attempt = 0;
+  int64_t epoch = 0;
+};
+inline TaskKey key_of(const TaskRun& row) { return {row.state, row.attempt, row.epoch}; }
+
+/// A change of a task's row: `next` in place of what is `expected` there.
+struct TaskMove {
+  TaskRun next;
+  TaskKey expected;
+};
+
+/// What people decided about a flow while it is in use, and how far its schedule has come. It is no
+/// configuration: applying one changes nothing of it.
+struct FlowState {
+  std::string flow_id;
+  bool is_paused = false;
+  std::string paused_by;
+  std::string pause_reason;
+  int64_t paused_at_us = 0;
+  int64_t scheduled_until_us = 0;  ///< Newest logical time that was started or let go; 0: none.
 };
 
 struct Watermark {
@@ -217,10 +259,17 @@ struct KeptNotice : Notice {
 };
 
 struct Lease {
-  std::string name;    ///< `flow_run:<id>`, `dataset:<name>`, `pool:<name>:<slot>`
+  std::string name;    ///< `flow_run:<id>`, `server:<id>`, `dataset:<name>`
   std::string holder;  ///< Free text for people.
   int64_t epoch = 0;   ///< Grows with every change of holder, for ever.
 };
+
+/// Names of leases. A server's is followed by its id.
+inline constexpr std::string_view kServerLease = "server:";
+inline std::string run_lease(const std::string& run_id) { return "flow_run:" + run_id; }
+inline std::string task_lease(const std::string& run_id, const std::string& task_id) {
+  return run_lease(run_id) + ":" + task_id;
+}
 
 /// Safe to use from many threads at once; many processes may use one catalog.
 /// kUnavailable where the database cannot be reached or stays locked; kOutcomeUnknown where the
@@ -250,6 +299,7 @@ class Catalog {
 
   // -- runs
   /// Inserts the run and its task rows unless run_key exists for the flow; what stands there then.
+  /// A scheduled run takes its flow's schedule to its logical time in the same transaction.
   struct Started {
     FlowRun run;
     bool is_new = false;
@@ -268,27 +318,66 @@ class Catalog {
 
   /// Queued → running where fewer than `max_active` runs of the flow are running and no older run
   /// is queued. False where it must wait. One transaction under the flow's lock. True also where it
-  /// is running already; kConflict where it is final.
-  virtual Result<bool> admit_run(const std::string& run_id, int64_t max_active) = 0;
-  /// `from` → `to`; kConflict where the state is not `from`. Sets started/finished times; a run
-  /// that goes back to queued or running loses its end, its error and the wish to cancel it.
+  /// is running already; kConflict where it is final, or its epoch is not that of `run`.
+  virtual Result<bool> admit_run(const RunKey& run, int64_t max_active) = 0;
+  /// To `to`; kConflict where state or epoch are not as expected. Sets started/finished times; a
+  /// run that goes back to queued or running loses its end, its error and the wish to cancel it.
   /// `notices` are written in the same transaction.
-  virtual Status move_run(const std::string& run_id, RunState from, RunState to,
-                          const std::string& error_code, const std::string& error_text,
-                          const Notices& notices = {}) = 0;
+  virtual Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
+                          const std::string& error_text, const Notices& notices = {}) = 0;
   /// kConflict where the run is final.
   virtual Status request_cancel(const std::string& run_id) = 0;
 
+  /// The run is driven by `server_id` from now on (empty: by the process that asks), under a new
+  /// epoch; as it stands then. kConflict where it is not as expected.
+  virtual Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) = 0;
+  /// Served runs that are queued or running and that no living server drives, oldest first.
+  virtual Result<std::vector<FlowRun>> unclaimed_runs(int64_t limit) = 0;
+  /// Back to queued under a new epoch, with tasks moved and added, all or nothing; its end, its
+  /// error and the wish to cancel it are gone. `next` says how it goes on: configuration, whether
+  /// servers drive it. kConflict where run or task are not as expected.
+  virtual Result<FlowRun> reopen_run(const RunKey& expected, const FlowRun& next,
+                                     const std::vector<TaskMove>& tasks,
+                                     const std::vector<TaskRun>& added) = 0;
+
   /// Compare-and-set on (state, attempt, epoch) of the stored row; writes all other columns of
-  /// `next`. kConflict where the stored row is not `expected`.
-  struct TaskKey {
-    TaskState state = TaskState::kWaiting;
-    int64_t attempt = 0;
-    int64_t epoch = 0;
-  };
-  /// `notices` are written in the same transaction.
+  /// `next`. kConflict where the stored row is not `expected`. `notices` are written in the same
+  /// transaction.
   virtual Status move_task(const TaskRun& next, const TaskKey& expected,
                            const Notices& notices = {}) = 0;
+  /// All of them or none, and only while the run is as expected: what its driver decides.
+  virtual Status move_tasks(const RunKey& run, const std::vector<TaskMove>& moves,
+                            const Notices& notices = {}) = 0;
+
+  /// One attempt begins: the task's lease is taken and its row moved in one transaction; the row's
+  /// epoch becomes that of the lease. `run`: only while the run is so. Nothing begins where the
+  /// task's pool has no slot left of `pool_slots`, or where another process holds the lease.
+  /// kConflict where run or row are not as expected.
+  struct Begin {
+    std::optional<RunKey> run;
+    TaskMove move;
+    std::string holder;
+    int64_t lease_ms = 0;
+    int64_t pool_slots = 0;  ///< Of the row's pool, where it has one.
+  };
+  struct Begun {
+    std::optional<Lease> lease;  ///< Nothing: it did not begin.
+    bool has_no_slot = false;
+    TaskRun row;  ///< As it is stored.
+  };
+  virtual Result<Begun> begin_task(const Begin& begin) = 0;
+  /// It ends: the row is moved and the lease given back in one transaction. kConflict where the row
+  /// is not as expected.
+  virtual Status end_task(const TaskMove& move, const Lease& lease,
+                          const Notices& notices = {}) = 0;
+
+  // -- flows in use
+  virtual Result<std::vector<FlowState>> flow_states() = 0;
+  /// kConflict where it is so already.
+  virtual Status pause_flow(const std::string& flow_id, bool is_paused, const std::string& author,
+                            const std::string& reason) = 0;
+  /// The schedule of the flow has come to that logical time; it never goes back.
+  virtual Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) = 0;
 
   // -- messages to people
   /// Those that no change of state brings along. One whose key is known changes nothing.

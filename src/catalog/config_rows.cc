@@ -55,7 +55,8 @@ class RowMaker {
          {"overlap", std::string(model::to_text(flow.overlap))},
          {"max_active_runs", flow.max_active_runs},
          {"params", flow.params},
-         {"defaults", flow.defaults}});
+         {"defaults", flow.defaults},
+         {"deadline", duration(flow.deadline_ms)}});
     for (const model::Task& task : flow.tasks) this->task(flow.flow_id, task);
     when("schedule", flow.flow_id, flow.schedule, {"cron", "every", "timezone"});
     when("file_trigger", flow.flow_id, flow.file_trigger, {"pattern"});
@@ -94,10 +95,11 @@ class RowMaker {
     return differing;
   }
 
+  static Json duration(const std::optional<int64_t>& duration_ms) {
+    return duration_ms ? Json(format_duration_ms(*duration_ms)) : Json();
+  }
+
   void task(const std::string& flow_id, const model::Task& task) {
-    const auto duration = [](const std::optional<int64_t>& duration_ms) {
-      return duration_ms ? Json(format_duration_ms(*duration_ms)) : Json();
-    };
     add("task", {flow_id, task.task_id},
         {{"template_id", task.template_id},
          {"params", task.params},
@@ -107,7 +109,8 @@ class RowMaker {
          {"retry_delay", duration(task.retry_delay_ms)},
          {"timeout", duration(task.timeout_ms)},
          {"pool", task.pool.empty() ? Json() : Json(task.pool)},
-         {"for_each", task.for_each}});
+         {"for_each", task.for_each},
+         {"run_if", std::string(model::to_text(task.run_if))}});
     for (const std::string& needed : task.needs)
       add("task_dependency", {flow_id, task.task_id, needed}, {});
   }
@@ -255,6 +258,7 @@ void read_flow(ValueReader& row, model::Configuration& into) {
   flow.max_active_runs = row.integer("max_active_runs");
   flow.params = row.json("params");
   flow.defaults = row.json("defaults");
+  flow.deadline_ms = row.duration("deadline");
   into.flows.push_back(std::move(flow));
 }
 
@@ -285,6 +289,7 @@ void read_task(ValueReader& row, model::Configuration& into) {
   if (!task.pool.empty() && std::ranges::none_of(into.pools, has_name))
     row.refuse_missing("pool", "pool", task.pool);
   task.for_each = row.json("for_each");
+  task.run_if = row.take("run_if", model::run_if_from_text(row.text("run_if")));
   flow->tasks.push_back(std::move(task));
 }
 
@@ -295,9 +300,6 @@ void read_dependency(ValueReader& row, model::Configuration& into) {
   if (task == flow->tasks.end()) return row.refuse_missing("task_id", "task", row.key(1));
   if (std::ranges::find(flow->tasks, row.key(2), &model::Task::task_id) == flow->tasks.end())
     return row.refuse_missing("needs_task_id", "task", row.key(2));
-  if (row.text("condition") != "succeeded")
-    row.refuse("condition", fmt::format("'{}' is not known", row.text("condition")),
-               "write succeeded");
   task->needs.push_back(row.key(2));
 }
 

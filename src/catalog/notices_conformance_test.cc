@@ -33,17 +33,17 @@ std::vector<std::string> states(Catalog& catalog) {
 FlowRun running(Catalog& catalog) {
   const auto started = catalog.start_run(monday_run(), {waiting_task(monday_run())});
   EXPECT_OK(started);
-  EXPECT_OK(catalog.move_run(started->run.run_id, RunState::kQueued, RunState::kRunning, "", ""));
+  EXPECT_OK(catalog.move_run({started->run.run_id, RunState::kQueued}, RunState::kRunning, "", ""));
   return started->run;
 }
 
 TEST_P(Conformance, NoticeComesWithTheStateItTellsOf) {
   const FlowRun run = running(*catalog_);
-  const auto lost = catalog_->move_run(run.run_id, RunState::kQueued, RunState::kFailed, "internal",
-                                       "x", {night("lost")});
+  const auto lost = catalog_->move_run({run.run_id, RunState::kQueued}, RunState::kFailed,
+                                       "internal", "x", {night("lost")});
   EXPECT_FAILS(ErrorCode::kConflict, lost);
   EXPECT_THAT(states(*catalog_), IsEmpty()) << "what did not happen is told to nobody";
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "x",
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kRunning}, RunState::kFailed, "internal", "x",
                                {night("kept")}));
   TaskRun held = waiting_task(run);
   held.state = TaskState::kHeld;
@@ -66,7 +66,7 @@ TEST_P(Conformance, NoProcessSeesTheStateWithoutItsNotice) {
   };
   const pid_t child = in_child(
       [&](Catalog& mine) {
-        static_cast<void>(mine.move_run(run.run_id, RunState::kRunning, RunState::kFailed,
+        static_cast<void>(mine.move_run({run.run_id, RunState::kRunning}, RunState::kFailed,
                                         "internal", "x", {night("n")}));
         return 0;
       },
@@ -144,10 +144,11 @@ TEST_P(Conformance, SameFailureIsToldOnceWithinItsTime) {
 
 TEST_P(Conformance, RunRemembersThatItHasFailed) {
   const FlowRun run = running(*catalog_);
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "x"));
+  ASSERT_OK(
+      catalog_->move_run({run.run_id, RunState::kRunning}, RunState::kFailed, "internal", "x"));
   EXPECT_FALSE(catalog_->flow_run(run.run_id)->has_failed);
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kFailed, RunState::kQueued, "", ""));
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kQueued, RunState::kRunning, "", ""));
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kFailed}, RunState::kQueued, "", ""));
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kQueued}, RunState::kRunning, "", ""));
   EXPECT_TRUE(catalog_->flow_run(run.run_id)->has_failed);
 }
 

@@ -84,7 +84,7 @@ TEST_P(Conformance, RunsAreListedNewestFirstAndActiveOnesOldestFirst) {
   start(*catalog_, "monday", 10);
   start(*catalog_, "tuesday", 20);
   const FlowRun wednesday = start(*catalog_, "wednesday", 30);
-  ASSERT_OK(catalog_->move_run(wednesday.run_id, RunState::kQueued, RunState::kCancelled,
+  ASSERT_OK(catalog_->move_run({wednesday.run_id, RunState::kQueued}, RunState::kCancelled,
                                "cancelled", "by ann"));
   const auto two = catalog_->flow_runs("airports", 2);
   ASSERT_OK(two);
@@ -103,15 +103,15 @@ TEST_P(Conformance, RunsAreListedNewestFirstAndActiveOnesOldestFirst) {
 TEST_P(Conformance, RunWaitsForARunningAndForAnOlderOne) {
   const FlowRun monday = start(*catalog_, "monday", 10);
   const FlowRun tuesday = start(*catalog_, "tuesday", 20);
-  EXPECT_FALSE(catalog_->admit_run(tuesday.run_id, 2).value()) << "monday stands before it";
-  EXPECT_TRUE(catalog_->admit_run(monday.run_id, 1).value());
-  EXPECT_TRUE(catalog_->admit_run(monday.run_id, 1).value()) << "running already";
-  EXPECT_FALSE(catalog_->admit_run(tuesday.run_id, 1).value()) << "monday runs";
+  EXPECT_FALSE(catalog_->admit_run({tuesday.run_id}, 2).value()) << "monday stands before it";
+  EXPECT_TRUE(catalog_->admit_run({monday.run_id}, 1).value());
+  EXPECT_TRUE(catalog_->admit_run({monday.run_id}, 1).value()) << "running already";
+  EXPECT_FALSE(catalog_->admit_run({tuesday.run_id}, 1).value()) << "monday runs";
   EXPECT_EQ(catalog_->flow_run(monday.run_id)->started_at_us, clock_.now_us());
-  ASSERT_OK(catalog_->move_run(monday.run_id, RunState::kRunning, RunState::kSucceeded, "", ""));
-  EXPECT_TRUE(catalog_->admit_run(tuesday.run_id, 1).value());
-  EXPECT_FAILS(ErrorCode::kConflict, catalog_->admit_run(monday.run_id, 1));
-  EXPECT_FAILS(ErrorCode::kNotFound, catalog_->admit_run("nothing", 1));
+  ASSERT_OK(catalog_->move_run({monday.run_id, RunState::kRunning}, RunState::kSucceeded, "", ""));
+  EXPECT_TRUE(catalog_->admit_run({tuesday.run_id}, 1).value());
+  EXPECT_FAILS(ErrorCode::kConflict, catalog_->admit_run({monday.run_id}, 1));
+  EXPECT_FAILS(ErrorCode::kNotFound, catalog_->admit_run({"nothing"}, 1));
 }
 
 TEST_P(Conformance, ThreadsAdmitNoMoreRunsThanAllowed) {
@@ -128,7 +128,7 @@ TEST_P(Conformance, ThreadsAdmitNoMoreRunsThanAllowed) {
       threads.emplace_back([&, i] {
         Catalog& mine = i % 2 == 0 ? *catalog_ : *second;
         for (int round = 0; round < 5; ++round) {
-          const auto result = mine.admit_run(ids[static_cast<size_t>(i)], 3);
+          const auto result = mine.admit_run({ids[static_cast<size_t>(i)]}, 3);
           if (!result) ++failed;
           if (result && *result) {
             ++admitted;
@@ -150,7 +150,7 @@ TEST_P(Conformance, ProcessesMoveARunOnceBetweenThem) {
   std::vector<pid_t> children;
   for (int i = 0; i < 4; ++i) {
     children.push_back(in_child([&](Catalog& mine) {
-      const auto moved = mine.move_run(run.run_id, RunState::kQueued, RunState::kRunning, "", "");
+      const auto moved = mine.move_run({run.run_id, RunState::kQueued}, RunState::kRunning, "", "");
       if (moved) return 1;
       return moved.error().code == ErrorCode::kConflict ? 0 : 50;
     }));
@@ -171,17 +171,17 @@ TEST_P(Conformance, RunAdmittedBetweenTwoLooksIsNotOverlooked) {
   int counted = 0;
   const auto mine = open([&](std::string_view sql) {
     if (sql.starts_with("SELECT count(*)") && ++counted == 2) {
-      const auto admitted = (*other)->admit_run(monday.run_id, 1);
+      const auto admitted = (*other)->admit_run({monday.run_id}, 1);
       EXPECT_FALSE(admitted.has_value());
       EXPECT_EQ(admitted.error().code, ErrorCode::kUnavailable);
     }
   });
   counted = 0;  // Opening counts tables.
-  const auto admitted = mine->admit_run(tuesday.run_id, 1);
+  const auto admitted = mine->admit_run({tuesday.run_id}, 1);
   ASSERT_OK(admitted);
   EXPECT_EQ(counted, 2);
   EXPECT_FALSE(*admitted);
-  EXPECT_TRUE((*other)->admit_run(monday.run_id, 1).value());
+  EXPECT_TRUE((*other)->admit_run({monday.run_id}, 1).value());
 }
 
 TEST_P(Conformance, ProcessesAdmitNoMoreRunsThanAllowed) {
@@ -190,7 +190,7 @@ TEST_P(Conformance, ProcessesAdmitNoMoreRunsThanAllowed) {
   std::vector<pid_t> children;
   for (const std::string& id : ids) {
     children.push_back(in_child([&](Catalog& mine) {
-      const auto admitted = mine.admit_run(id, 1);
+      const auto admitted = mine.admit_run({id}, 1);
       return admitted ? (*admitted ? 1 : 0) : 50;
     }));
   }
@@ -219,14 +219,14 @@ TEST_P(Conformance, ProcessesThatStartOneKeyMakeOneRun) {
 TEST_P(Conformance, RunMovesOnlyFromTheStateItIsIn) {
   const FlowRun run = start(*catalog_, "monday");
   const auto lost =
-      catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal", "x");
+      catalog_->move_run({run.run_id, RunState::kRunning}, RunState::kFailed, "internal", "x");
   EXPECT_FAILS(ErrorCode::kConflict, lost);
-  EXPECT_THAT(lost.error().message, HasSubstr("is queued, not running"));
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kQueued, RunState::kRunning, "", ""));
+  EXPECT_THAT(lost.error().message, HasSubstr("is queued (epoch 0), not running"));
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kQueued}, RunState::kRunning, "", ""));
   ASSERT_OK(catalog_->request_cancel(run.run_id));
   EXPECT_TRUE(catalog_->flow_run(run.run_id)->cancel_requested);
   clock_.advance_ms(5);
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kRunning, RunState::kFailed, "internal",
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kRunning}, RunState::kFailed, "internal",
                                "broken \xff\0 text"s));
   const auto failed = catalog_->flow_run(run.run_id);
   ASSERT_OK(failed);
@@ -234,7 +234,7 @@ TEST_P(Conformance, RunMovesOnlyFromTheStateItIsIn) {
   EXPECT_EQ(failed->error_code, "internal");
   EXPECT_THAT(failed->error_text, HasSubstr("broken \xef\xbf\xbd\xef\xbf\xbd text"));
   EXPECT_FAILS(ErrorCode::kConflict, catalog_->request_cancel(run.run_id));
-  ASSERT_OK(catalog_->move_run(run.run_id, RunState::kFailed, RunState::kQueued, "", ""));
+  ASSERT_OK(catalog_->move_run({run.run_id, RunState::kFailed}, RunState::kQueued, "", ""));
   const auto again = catalog_->flow_run(run.run_id);
   EXPECT_EQ(again->finished_at_us, 0);
   EXPECT_EQ(again->error_text, "");
@@ -249,9 +249,9 @@ TEST_P(Conformance, TaskMovesOnlyFromTheRowThatWasExpected) {
   next.epoch = 4;
   next.started_at_us = 5;
   ASSERT_OK(catalog_->move_task(next, {TaskState::kWaiting, 0, 0}));
-  for (const Catalog::TaskKey& wrong :
-       {Catalog::TaskKey{TaskState::kWaiting, 0, 0}, Catalog::TaskKey{TaskState::kRunning, 2, 4},
-        Catalog::TaskKey{TaskState::kRunning, 1, 3}}) {
+  for (const TaskKey& wrong :
+       {TaskKey{TaskState::kWaiting, 0, 0}, TaskKey{TaskState::kRunning, 2, 4},
+        TaskKey{TaskState::kRunning, 1, 3}}) {
     const auto lost = catalog_->move_task(next, wrong);
     EXPECT_FAILS(ErrorCode::kConflict, lost);
     EXPECT_THAT(lost.error().message, HasSubstr("is running (attempt 1, epoch 4)"));

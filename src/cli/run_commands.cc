@@ -82,8 +82,11 @@ Result<int> retry(Session& session, const std::string& word, int64_t parallel) {
   WEIR_ASSIGN(const auto run, find_run(*catalog, word));
   WEIR_ASSIGN(const auto pinned, pin_version(session, run.config_hash));
   Shown shown(session);
-  WEIR_ASSIGN(const auto report, orchestrate::retry_run(shown.services, pinned, run.run_id,
-                                                        parallel, *session.wiring().cancel));
+  orchestrate::RetryRequest request;
+  request.run_id = run.run_id;
+  request.max_parallel_tasks = parallel;
+  WEIR_ASSIGN(const auto report,
+              orchestrate::retry_run(shown.services, pinned, request, *session.wiring().cancel));
   return finish(session, report);
 }
 

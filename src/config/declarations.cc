@@ -426,7 +426,14 @@ const Keys<Task>& task_keys() {
       Keys<Task>("task", "id")
           .required("id", &Task::task_id, name("task"), "Name of the task within its flow.")
           .required("template", &Task::template_id, text(), "What it does: `weir template list`.")
-          .optional("needs", &Task::needs, texts(), "Tasks that must have succeeded before.")
+          .optional("needs", &Task::needs, texts(), "Tasks that it waits for.")
+          .optional("run_if", &Task::run_if,
+                    enumeration<model::RunIf>({{"all_succeeded", model::RunIf::kAllSucceeded},
+                                               {"all_done", model::RunIf::kAllDone},
+                                               {"none_failed", model::RunIf::kNoneFailed},
+                                               {"any_succeeded", model::RunIf::kAnySucceeded},
+                                               {"any_failed", model::RunIf::kAnyFailed}}),
+                    "How those must have ended; all_succeeded where it is not said.")
           .optional("for_each", &Task::for_each, for_each_value(),
                     "One task a value, which its parameters use as ${each} or ${each.field}: a "
                     "list, or where the list comes from.")
@@ -464,6 +471,8 @@ const Keys<Flow>& flow_keys() {
           .optional("file_trigger", &Flow::file_trigger,
                     or_text("pattern", checked_map(file_trigger_keys())),
                     "Files whose arrival starts it: layer/glob, or a map.")
+          .optional("deadline", &Flow::deadline_ms, optional_duration(),
+                    "A run that has not ended so long after its logical time is late.")
           .optional("overlap", &Flow::overlap,
                     enumeration<Overlap>({{"queue", Overlap::kQueue},
                                           {"cancel", Overlap::kCancel},

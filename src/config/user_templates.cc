@@ -308,7 +308,14 @@ class FlowExpansion {
     WEIR_ASSIGN(sub.engine, json_field_or<std::string>(body, "engine", sub.engine));
     if (body.contains("resources")) sub.resources.update(body["resources"]);
     const auto needs = names_in(body.value("needs", Json()));
-    if (!needs.empty()) sub.needs.clear();
+    if (!needs.empty()) {
+      sub.needs.clear();
+      sub.run_if = model::RunIf::kAllSucceeded;
+    }
+    if (body.contains("run_if")) {
+      WEIR_ASSIGN(const auto run_if, json_field<std::string>(body, "run_if"));
+      WEIR_ASSIGN(sub.run_if, model::run_if_from_text(run_if));
+    }
     for (const auto& need : needs) sub.needs.push_back(task.task_id + "." + need);
     const auto* row = configuration_.find_template(sub.template_id);
     if (row != nullptr && row->kind == "composite")

@@ -45,6 +45,9 @@ Result<Task> task_from_json(const Json& json, const std::string& flow_id) {
   WEIR_ASSIGN(task.pool, json_field_or<std::string>(json, "pool", ""));
   WEIR_ASSIGN(task.for_each, json_field_or<Json>(json, "for_each", Json()));
   WEIR_ASSIGN(task.needs, names_from_json(json, "needs"));
+  WEIR_ASSIGN(const std::string run_if,
+              json_field_or<std::string>(json, "run_if", std::string(to_text(task.run_if))));
+  WEIR_ASSIGN(task.run_if, run_if_from_text(run_if));
   return task;
 }
 
@@ -62,6 +65,7 @@ Result<Flow> flow_from_json(const Json& json) {
   WEIR_ASSIGN(flow.defaults, json_field_or<Json>(json, "defaults", Json::object()));
   WEIR_ASSIGN(flow.schedule, json_field_or<Json>(json, "schedule", Json()));
   WEIR_ASSIGN(flow.file_trigger, json_field_or<Json>(json, "file_trigger", Json()));
+  WEIR_ASSIGN(flow.deadline_ms, optional_number(json, "deadline_ms"));
   WEIR_ASSIGN(const Json tasks, json_field_or<Json>(json, "tasks", Json::array()));
   for (const auto& item : tasks) {
     WEIR_ASSIGN(Task task, task_from_json(item, flow.flow_id));
@@ -137,6 +141,26 @@ Result<Identity> identity_from_text(std::string_view text) {
   if (text == "as_of + content" || text == "as_of+content") return Identity::kAsOfAndContent;
   return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("identity '{}' is not known", text),
                         "write content, or as_of + content for snapshots");
+}
+
+std::string_view to_text(RunIf run_if) {
+  switch (run_if) {
+    case RunIf::kAllSucceeded: return "all_succeeded";
+    case RunIf::kAllDone: return "all_done";
+    case RunIf::kNoneFailed: return "none_failed";
+    case RunIf::kAnySucceeded: return "any_succeeded";
+    case RunIf::kAnyFailed: break;
+  }
+  return "any_failed";
+}
+
+Result<RunIf> run_if_from_text(std::string_view text) {
+  for (const auto run_if : {RunIf::kAllSucceeded, RunIf::kAllDone, RunIf::kNoneFailed,
+                            RunIf::kAnySucceeded, RunIf::kAnyFailed}) {
+    if (to_text(run_if) == text) return run_if;
+  }
+  return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("run_if '{}' is not known", text),
+                        "all_succeeded, all_done, none_failed, any_succeeded or any_failed");
 }
 
 Result<Overlap> overlap_from_text(std::string_view text) {
@@ -227,6 +251,8 @@ Json to_json(const Task& task) {
   add(json, "pool", task.pool, "");
   add(json, "for_each", task.for_each, Json());
   add(json, "needs", sorted(task.needs, std::identity{}), Json::array());
+  add(json, "run_if", std::string(to_text(task.run_if)),
+      std::string(to_text(RunIf::kAllSucceeded)));
   return json;
 }
 
@@ -242,6 +268,7 @@ Json to_json(const Flow& flow) {
   add(json, "defaults", flow.defaults, Json::object());
   add(json, "schedule", flow.schedule, Json());
   add(json, "file_trigger", flow.file_trigger, Json());
+  if (flow.deadline_ms) json["deadline_ms"] = *flow.deadline_ms;
   Json tasks = Json::array();
   for (const auto& task : sorted(flow.tasks, &Task::task_id)) tasks.push_back(to_json(task));
   add(json, "tasks", std::move(tasks), Json::array());

@@ -66,6 +66,15 @@ struct TemplateRow {
   std::string description;
 };
 
+/// When a task runs, given the ends of all it needs.
+enum class RunIf {
+  kAllSucceeded,
+  kAllDone,       ///< However they ended.
+  kNoneFailed,    ///< All ended, each succeeded or skipped.
+  kAnySucceeded,  ///< At once, the others may go on.
+  kAnyFailed,     ///< At once, the others may go on.
+};
+
 struct Task {
   std::string flow_id;
   std::string task_id;
@@ -79,6 +88,7 @@ struct Task {
   std::string pool;
   Json for_each;
   std::vector<std::string> needs;  ///< Rows of task_dependency, in order of their names.
+  RunIf run_if = RunIf::kAllSucceeded;
 };
 
 enum class Overlap { kQueue, kCancel, kFail, kSkip };
@@ -96,6 +106,8 @@ struct Flow {
       Json::object();      ///< `retries, retry_delay, timeout, engine, resources` for tasks.
   Json schedule = Json();  ///< As written; null where there is none.
   Json file_trigger = Json();
+  /// A run that has not ended so long after its logical time is late.
+  std::optional<int64_t> deadline_ms = {};
   std::vector<Task> tasks;  ///< In order of task_id.
 };
 
@@ -138,6 +150,8 @@ Json to_json(const Task& task);
 
 std::string_view to_text(Identity identity);
 std::string_view to_text(Overlap overlap);
+std::string_view to_text(RunIf run_if);
+Result<RunIf> run_if_from_text(std::string_view text);
 Result<Identity> identity_from_text(std::string_view text);
 Result<Overlap> overlap_from_text(std::string_view text);
 Json to_json(const Contract& contract);

@@ -290,7 +290,7 @@ TEST_F(NoticesOfRuns, RunOfADeadProcessIsTold) {
   row.task_id = "a";
   row.state = TaskState::kRunning;
   ASSERT_TRUE(catalog_->start_run(dead, {row}));
-  ASSERT_TRUE(catalog_->move_run("dead", RunState::kQueued, RunState::kRunning, "", ""));
+  ASSERT_TRUE(catalog_->move_run({"dead", RunState::kQueued}, RunState::kRunning, "", ""));
   ASSERT_TRUE(look_for_silent_runs(services_, pinned_.configuration));
   ASSERT_TRUE(look_for_silent_runs(services_, pinned_.configuration));
   ASSERT_THAT(kept(), SizeIs(1));

@@ -4,17 +4,18 @@
 #include <array>
 
 #include "orchestrate/courier.h"
+#include "orchestrate/executor.h"
 #include "orchestrate/runner/admission.h"
+#include "orchestrate/runner/reopen.h"
+#include "orchestrate/runner/run_driver.h"
 #include "orchestrate/runner/run_lease.h"
 #include "orchestrate/runner/run_rows.h"
-#include "orchestrate/runner/task_driver.h"
 
 namespace weir::orchestrate {
 namespace {
 
 using catalog::FlowRun;
 using catalog::RunState;
-using catalog::TaskRun;
 using catalog::TaskState;
 
 /// A run that is ours to work on.
@@ -25,24 +26,62 @@ struct OwnRun {
   int64_t max_parallel_tasks = 1;
 };
 
+constexpr int64_t kPollMs = 100;
+
+std::string reason_of(const Cancel& cancel) {
+  const Status cancelled = cancel.check();
+  return cancelled ? std::string() : cancelled.error().message;
+}
+
+/// Until the run has ended and no task of it is under way.
+Status drive(const Services& services, const Pinned& pinned, const OwnRun& own, FlowRun run,
+             Cancel& cancel) {
+  // It outlives the run: who calls waits for us.
+  const std::shared_ptr<const Pinned> borrowed(&pinned, [](const Pinned*) {});
+  WEIR_ASSIGN(const auto driver, RunDriver::open(services, borrowed, std::move(run)));
+  const auto executor = make_thread_executor(services, own.max_parallel_tasks);
+  const int listener = cancel.add_listener([&] { executor->wake(); });
+  std::optional<Error> fault;
+  while (true) {
+    const auto now = driver->step(
+        *executor, fault ? "the catalog failed: " + fault->message : reason_of(cancel));
+    if (!now && !fault) {
+      fault = now.error();
+      executor->cancel(own.run.run_id, "the catalog failed: " + fault->message);
+    }
+    if (now == RunDriver::Now::kLost && !fault)
+      fault = fail(ErrorCode::kConflict, "run {} was taken over by another process", own.run.run_id)
+                  .error();
+    if ((now == RunDriver::Now::kEnded || fault) && executor->count() == 0) break;
+    const int64_t until_ms = (driver->next_us() - services.clock->now_us()) / 1000;
+    executor->wait_ms(std::clamp<int64_t>(until_ms, 1, kPollMs));
+    for (const TaskExit& exit : executor->finished()) {
+      const Status taken = driver->take(exit);
+      if (!taken && !fault) fault = taken.error();
+    }
+  }
+  cancel.remove_listener(listener);
+  if (fault) return std::unexpected(*std::move(fault));
+  return {};
+}
+
 /// Once it is admitted, the run is driven to its end; how it stands after that.
 Result<RunReport> bring_to_end(const Services& services, const Pinned& pinned, const OwnRun& own,
                                Cancel& cancel) {
-  const FlowRun& run = own.run;
-  const Courier courier(services, pinned.configuration, run.run_id);
+  const std::string& run_id = own.run.run_id;
+  const Courier courier(services, pinned.configuration, run_id);
   WEIR_ASSIGN(const bool is_admitted,
-              admit(services, pinned.configuration, *own.flow, run, cancel));
-  if (!is_admitted) return report(services, run.run_id);
-  services.tell({"run_started", run.run_id, "", {{"flow", run.flow_id}, {"run_key", run.run_key}}});
-  WEIR_TRY(tell_warnings(services, pinned, run.run_id));
-  TaskDriver driver(services, pinned, *own.flow, run, own.lease->epoch());
-  WEIR_TRY(driver.drive(own.max_parallel_tasks, cancel));
-  WEIR_TRY(end_run(services, pinned.configuration, run.run_id, driver.rows()));
-  WEIR_ASSIGN(RunReport made, report(services, run.run_id));
+              admit(services, pinned.configuration, *own.flow, own.run, cancel));
+  if (!is_admitted) return report(services, run_id);
+  WEIR_ASSIGN(FlowRun run, services.catalog->flow_run(run_id));
+  services.tell({"run_started", run_id, "", {{"flow", run.flow_id}, {"run_key", run.run_key}}});
+  WEIR_TRY(tell_warnings(services, pinned, run_id));
+  WEIR_TRY(drive(services, pinned, own, std::move(run), cancel));
+  WEIR_ASSIGN(RunReport made, report(services, run_id));
   services.tell({"run_finished",
-                 run.run_id,
+                 run_id,
                  "",
-                 {{"flow", run.flow_id},
+                 {{"flow", made.run.flow_id},
                   {"state", to_text(made.run.state)},
                   {"message", made.run.error_text}}});
   return made;
@@ -86,33 +125,30 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   if (!started.is_new) {
     lease.reset();
     if (is_final(started.run.state)) return report(services, started.run.run_id);
-    return retry_run(services, pinned, started.run.run_id, request.max_parallel_tasks, cancel);
+    return retry_run(services, pinned,
+                     {.run_id = started.run.run_id,
+                      .from_task = "",
+                      .may_change_configuration = false,
+                      .max_parallel_tasks = request.max_parallel_tasks},
+                     cancel);
   }
   return bring_to_end(services, pinned,
                       {flow, std::move(run), std::move(lease), request.max_parallel_tasks}, cancel);
 }
 
 Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
-                            const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel) {
-  WEIR_ASSIGN(FlowRun run, services.catalog->flow_run(run_id));
-  if (run.state == RunState::kSucceeded)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("run {} succeeded already", run_id),
-                          "`weir rerun` starts a new run with the same parameters");
-  WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, run.flow_id));
-  WEIR_ASSIGN(auto lease, RunLease::take(services, run_id, cancel));
-  if (run.config_hash != pinned.hash)
+                            const RetryRequest& request, Cancel& cancel) {
+  WEIR_ASSIGN(const FlowRun found, services.catalog->flow_run(request.run_id));
+  if (found.state == RunState::kSucceeded && request.from_task.empty())
     return fail_with_hint(
-        ErrorCode::kConflict,
-        fmt::format("run {} has started with another configuration than this one", run_id),
-        fmt::format("`weir retry {}` goes on with its own", run_id));
-  WEIR_TRY(reset_tasks(services, run_id));
-  WEIR_ASSIGN(run, services.catalog->flow_run(run_id));
-  if (run.state != RunState::kQueued) {
-    WEIR_TRY(services.catalog->move_run(run_id, run.state, RunState::kQueued, "", ""));
-  }
+        ErrorCode::kInvalidConfig, fmt::format("run {} succeeded already", request.run_id),
+        "`weir rerun` starts a new run with the same parameters; --from goes on from a task");
+  WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, found.flow_id));
+  WEIR_TRY(check_no_server(services, found));
+  WEIR_ASSIGN(auto lease, RunLease::take(services, request.run_id, cancel));
+  WEIR_ASSIGN(FlowRun run, reopen(services, pinned, *flow, request, false));
   return bring_to_end(services, pinned,
-                      {flow, std::move(run), std::move(lease), max_parallel_tasks}, cancel);
+                      {flow, std::move(run), std::move(lease), request.max_parallel_tasks}, cancel);
 }
 
 }  // namespace weir::orchestrate

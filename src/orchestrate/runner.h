@@ -4,6 +4,7 @@
 /// processes may work on one catalog; a run whose process is gone is found by its lease.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,11 +39,19 @@ int exit_status(const RunReport& report);
 Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
                            const RunRequest& request, Cancel& cancel);
 
-/// Brings what did not succeed of a run to its end, with the inputs that were pinned. The same
-/// configuration as then: `pinned` is that of run.config_hash. kConflict while a living process
-/// runs it; kInvalidConfig where it succeeded already.
+struct RetryRequest {
+  std::string run_id;
+  std::string from_task;  ///< It, and all that needs it, also where they succeeded; empty: none.
+  /// `pinned` may be another configuration than the run's: inputs are resolved anew then.
+  bool may_change_configuration = false;
+  int64_t max_parallel_tasks = 4;
+};
+
+/// Brings what did not succeed of a run to its end, with the inputs that were pinned. kConflict
+/// while a living process drives it, and where `pinned` is not its configuration; kInvalidConfig
+/// where it succeeded already.
 Result<RunReport> retry_run(const Services& services, const Pinned& pinned,
-                            const std::string& run_id, int64_t max_parallel_tasks, Cancel& cancel);
+                            const RetryRequest& request, Cancel& cancel);
 
 /// Asks a run to stop: who works on it sees it within a second. Where nobody does, the run and what
 /// is left of its tasks are cancelled at once. The run as it stands then; kConflict where it has
@@ -62,6 +71,8 @@ struct TaskRequest {
   std::string run_key;
   int64_t attempt = 1;
   Json params = Json::object();
+  /// A driver of the run asks, under this epoch: it minds needs, tries and the end of the run.
+  std::optional<int64_t> driver_epoch = {};
 };
 /// `pin` gives the configuration for a new run, or that of a hash.
 Result<catalog::TaskRun> run_task(const Services& services,

@@ -125,7 +125,7 @@ TEST_F(Runner, RetryRunsWhatDidNotSucceedAlone) {
   EXPECT_THAT(retried.run.error_text, IsEmpty());
   EXPECT_THAT(task_of(retried, "c_last").error_text, IsEmpty());
   Cancel cancel;
-  const auto again = retry_run(services_, pinned_, failed.run.run_id, 4, cancel);
+  const auto again = retry_run(services_, pinned_, retry_of(failed.run.run_id), cancel);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::kInvalidConfig);
 }
@@ -289,7 +289,7 @@ TEST_F(Runner, RunWhoseProcessIsGoneEndsAndBlocksNobody) {
   dead.run_key = "dead";
   dead.trigger = "manual";
   ASSERT_TRUE(catalog_->start_run(dead, {}));
-  ASSERT_TRUE(catalog_->admit_run(dead.run_id, 1));
+  ASSERT_TRUE(catalog_->admit_run({dead.run_id}, 1));
   EXPECT_EQ(run().run.state, RunState::kSucceeded);
   const auto buried = catalog_->flow_run(dead.run_id);
   ASSERT_TRUE(buried);

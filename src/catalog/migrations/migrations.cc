@@ -67,6 +67,7 @@ std::span<const Migration> all_migrations() {
       Migration{5, "landing", landing_ddl()},
       Migration{6, "notices", notices_ddl()},
       Migration{7, "marks", marks_ddl()},
+      Migration{8, "orchestration", orchestration_ddl()},
   };
   return kAll;
 }

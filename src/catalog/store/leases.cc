@@ -1,3 +1,7 @@
+#include "catalog/store/leases.h"
+
+#include <algorithm>
+
 #include "base/process.h"
 #include "catalog/store/store.h"
 
@@ -15,14 +19,8 @@ struct Stored {
   int64_t expires_at_us = 0;  ///< 0: free
 };
 
-Result<std::optional<Stored>> read_lease(Session& session, const std::string& name,
-                                         std::string_view suffix) {
-  WEIR_ASSIGN(
-      const auto rows,
-      session.select("holder, host, pid, started_ticks, boot_id, epoch, expires_at_us",
-                     fmt::format("FROM lease WHERE name = :name{}", suffix), {{"name", name}}));
-  if (rows.empty()) return std::nullopt;
-  RowReader reader("lease", rows.front(), name);
+Result<Stored> stored_of(const Row& row) {
+  RowReader reader("lease", row, row.at("name").value_or(""));
   Stored stored{.holder = reader.text("holder"),
                 .host = reader.text("host"),
                 .process = {.pid = reader.integer("pid"),
@@ -31,6 +29,17 @@ Result<std::optional<Stored>> read_lease(Session& session, const std::string& na
                 .epoch = reader.integer("epoch"),
                 .expires_at_us = reader.integer("expires_at_us")};
   WEIR_TRY(reader.status());
+  return stored;
+}
+
+Result<std::optional<Stored>> read_lease(Session& session, const std::string& name,
+                                         std::string_view suffix) {
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select("name, holder, host, pid, started_ticks, boot_id, epoch, expires_at_us",
+                     fmt::format("FROM lease WHERE name = :name{}", suffix), {{"name", name}}));
+  if (rows.empty()) return std::nullopt;
+  WEIR_ASSIGN(Stored stored, stored_of(rows.front()));
   return stored;
 }
 
@@ -49,30 +58,70 @@ std::unexpected<Error> lost(const Lease& lease) {
 
 }  // namespace
 
+// The row first, so that there is something to lock: two who take at once meet here.
+Result<std::optional<Lease>> take_lease_in(Session& session, Clock& clock, const std::string& name,
+                                           const std::string& holder, int64_t duration_ms,
+                                           int64_t least_epoch) {
+  WEIR_TRY(session.insert("lease", {{"name", name}}, "ON CONFLICT (name) DO NOTHING"));
+  WEIR_ASSIGN(const auto stored, read_lease(session, name, session.words().for_update));
+  if (!stored) return fail(ErrorCode::kConflict, "lease '{}' vanished", name);
+  WEIR_ASSIGN(const int64_t now_us, session.now_us(clock));
+  if (is_held(*stored, now_us)) return std::nullopt;
+  const ProcessId process = this_process();
+  const int64_t epoch = std::max(stored->epoch + 1, least_epoch);
+  WEIR_ASSIGN(const int64_t rows, session.update("lease",
+                                                 {{"holder", storable(holder)},
+                                                  {"host", host_name()},
+                                                  {"pid", process.pid},
+                                                  {"started_ticks", process.started_ticks},
+                                                  {"boot_id", process.boot_id},
+                                                  {"epoch", epoch},
+                                                  {"expires_at_us", now_us + duration_ms * 1000}},
+                                                 "WHERE name = :name AND epoch = :old_epoch",
+                                                 {{"name", name}, {"old_epoch", stored->epoch}}));
+  if (rows != 1) return std::nullopt;
+  return Lease{.name = name, .holder = holder, .epoch = epoch};
+}
+
+Status release_lease_in(Session& session, const Lease& lease) {
+  WEIR_ASSIGN(const int64_t rows,
+              session.update("lease", {{"expires_at_us", int64_t{0}}, {"holder", std::string()}},
+                             "WHERE name = :name AND epoch = :epoch AND expires_at_us > 0",
+                             {{"name", lease.name}, {"epoch", lease.epoch}}));
+  if (rows != 1) return lost(lease);
+  return {};
+}
+
+// What is done with for ever: the epoch of its successor comes from the row that it was for.
+Status drop_lease_in(Session& session, const Lease& lease) {
+  WEIR_ASSIGN(const int64_t rows,
+              session.execute("DELETE FROM lease WHERE name = :name AND epoch = :epoch",
+                              {{"name", lease.name}, {"epoch", lease.epoch}}));
+  if (rows != 1) return lost(lease);
+  return {};
+}
+
+Result<std::vector<std::string>> living_leases_in(Session& session, Clock& clock,
+                                                  const std::string& prefix) {
+  WEIR_ASSIGN(const int64_t now_us, session.now_us(clock));
+  WEIR_ASSIGN(const auto rows,
+              session.select("name, holder, host, pid, started_ticks, boot_id, epoch, "
+                             "expires_at_us",
+                             "FROM lease WHERE name LIKE :prefix AND expires_at_us > :now_us",
+                             {{"prefix", prefix + "%"}, {"now_us", now_us}}));
+  std::vector<std::string> names;
+  for (const Row& row : rows) {
+    WEIR_ASSIGN(const Stored stored, stored_of(row));
+    if (is_held(stored, now_us)) names.push_back(row.at("name").value_or(""));
+  }
+  return names;
+}
+
 Result<std::optional<Lease>> SqlCatalog::take_lease(const std::string& name,
                                                     const std::string& holder, int64_t duration_ms,
                                                     int64_t least_epoch) {
-  return database_->write([&](Session& session) -> Result<std::optional<Lease>> {
-    // The row first, so that there is something to lock: two who take at once meet here.
-    WEIR_TRY(session.insert("lease", {{"name", name}}, "ON CONFLICT (name) DO NOTHING"));
-    WEIR_ASSIGN(const auto stored, read_lease(session, name, session.words().for_update));
-    if (!stored) return fail(ErrorCode::kConflict, "lease '{}' vanished", name);
-    WEIR_ASSIGN(const int64_t now_us, session.now_us(clock_));
-    if (is_held(*stored, now_us)) return std::nullopt;
-    const ProcessId process = this_process();
-    const int64_t epoch = std::max(stored->epoch + 1, least_epoch);
-    WEIR_ASSIGN(const int64_t rows, session.update("lease",
-                                                   {{"holder", storable(holder)},
-                                                    {"host", host_name()},
-                                                    {"pid", process.pid},
-                                                    {"started_ticks", process.started_ticks},
-                                                    {"boot_id", process.boot_id},
-                                                    {"epoch", epoch},
-                                                    {"expires_at_us", now_us + duration_ms * 1000}},
-                                                   "WHERE name = :name AND epoch = :old_epoch",
-                                                   {{"name", name}, {"old_epoch", stored->epoch}}));
-    if (rows != 1) return std::nullopt;
-    return Lease{.name = name, .holder = holder, .epoch = epoch};
+  return database_->write([&](Session& session) {
+    return take_lease_in(session, clock_, name, holder, duration_ms, least_epoch);
   });
 }
 
@@ -89,14 +138,7 @@ Status SqlCatalog::renew_lease(const Lease& lease, int64_t duration_ms) {
 }
 
 Status SqlCatalog::release_lease(const Lease& lease) {
-  return database_->write([&](Session& session) -> Status {
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("lease", {{"expires_at_us", int64_t{0}}, {"holder", std::string()}},
-                               "WHERE name = :name AND epoch = :epoch AND expires_at_us > 0",
-                               {{"name", lease.name}, {"epoch", lease.epoch}}));
-    if (rows != 1) return lost(lease);
-    return {};
-  });
+  return database_->write([&](Session& session) { return release_lease_in(session, lease); });
 }
 
 Result<bool> SqlCatalog::holds_lease(const Lease& lease) {

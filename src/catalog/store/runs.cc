@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <set>
 
+#include "catalog/store/flow_states.h"
+#include "catalog/store/leases.h"
 #include "catalog/store/notices.h"
 #include "catalog/store/store.h"
 #include "catalog/store/tasks.h"
@@ -10,7 +13,8 @@ namespace {
 constexpr std::string_view kColumns =
     "run_id, flow_id, run_key, state, config_hash, params, trigger_kind, rerun_of, "
     "logical_time_us, created_at_us, started_at_us, finished_at_us, error_code, error_text, "
-    "cancel_requested, has_failed";
+    "cancel_requested, has_failed, epoch, is_served, server_id, interval_start_us, "
+    "interval_end_us, backfill_id";
 
 Result<FlowRun> read_run(const Row& row) {
   RowReader reader("flow_run", row, row.at("run_id").value_or(""));
@@ -29,7 +33,13 @@ Result<FlowRun> read_run(const Row& row) {
               .error_code = reader.text("error_code"),
               .error_text = reader.text("error_text"),
               .cancel_requested = reader.boolean("cancel_requested"),
-              .has_failed = reader.boolean("has_failed")};
+              .has_failed = reader.boolean("has_failed"),
+              .epoch = reader.integer("epoch"),
+              .is_served = reader.boolean("is_served"),
+              .server_id = reader.text("server_id"),
+              .interval_start_us = reader.integer("interval_start_us"),
+              .interval_end_us = reader.integer("interval_end_us"),
+              .backfill_id = reader.text("backfill_id")};
   WEIR_TRY(reader.status());
   return run;
 }
@@ -72,8 +82,40 @@ Result<int64_t> insert_run(Session& session, const FlowRun& run) {
                          {"finished_at_us", null_if_zero(run.finished_at_us)},
                          {"error_code", run.error_code},
                          {"error_text", storable(run.error_text)},
-                         {"cancel_requested", run.cancel_requested}},
+                         {"cancel_requested", run.cancel_requested},
+                         {"epoch", run.epoch},
+                         {"is_served", run.is_served},
+                         {"server_id", run.server_id},
+                         {"interval_start_us", null_if_zero(run.interval_start_us)},
+                         {"interval_end_us", null_if_zero(run.interval_end_us)},
+                         {"backfill_id", run.backfill_id}},
                         "ON CONFLICT (flow_id, run_key) DO NOTHING");
+}
+
+/// Why a compare-and-set on a run found nothing.
+std::unexpected<Error> lost_run(const FlowRun& there, const RunKey& expected) {
+  return fail_with_hint(ErrorCode::kConflict,
+                        fmt::format("run {} of flow '{}' is {} (epoch {}), not {} (epoch {})",
+                                    there.run_id, there.flow_id, to_text(there.state), there.epoch,
+                                    to_text(expected.state), expected.epoch),
+                        "another process moved it: read it again");
+}
+
+constexpr std::string_view kAsExpected =
+    "WHERE run_id = :run_id AND state = :old_state AND epoch = :old_epoch";
+
+Binds expected_binds(const RunKey& expected) {
+  return {{"run_id", expected.run_id},
+          {"old_state", std::string(to_text(expected.state))},
+          {"old_epoch", expected.epoch}};
+}
+
+Result<FlowRun> update_run(Session& session, const Binds& values, const RunKey& expected) {
+  WEIR_ASSIGN(const int64_t rows,
+              session.update("flow_run", values, kAsExpected, expected_binds(expected)));
+  WEIR_ASSIGN(FlowRun run, run_by_id(session, expected.run_id));
+  if (rows != 1) return lost_run(run, expected);
+  return run;
 }
 
 std::unexpected<Error> wrong_state(const FlowRun& run, std::string_view wanted) {
@@ -98,12 +140,12 @@ Result<Catalog::Started> SqlCatalog::start_run(const FlowRun& run,
   if (row.created_at_us == 0) row.created_at_us = clock_.now_us();
   return database_->write([&](Session& session) -> Result<Started> {
     WEIR_ASSIGN(const int64_t rows, insert_run(session, row));
-    for (const TaskRun& task : tasks) {
+    if (row.interval_end_us != 0 && row.backfill_id.empty())
+      WEIR_TRY(note_scheduled_in(session, row.flow_id, row.logical_time_us));
+    for (TaskRun task : tasks) {
       if (rows == 0) break;
-      Binds values = {{"run_id", row.run_id}, {"task_id", task.task_id}};
-      const Binds rest = task_values(task);
-      values.insert(values.end(), rest.begin(), rest.end());
-      WEIR_TRY(session.insert("task_run", values));
+      task.run_id = row.run_id;
+      WEIR_TRY(insert_task_in(session, task));
     }
     WEIR_ASSIGN(auto there, run_by_key(session, run.flow_id, run.run_key));
     if (!there)
@@ -144,12 +186,13 @@ Result<std::vector<FlowRun>> SqlCatalog::active_runs(const std::string& flow_id)
   });
 }
 
-Result<bool> SqlCatalog::admit_run(const std::string& run_id, int64_t max_active) {
+Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active) {
   return database_->write([&](Session& session) -> Result<bool> {
-    WEIR_ASSIGN(const FlowRun seen, run_by_id(session, run_id));
+    WEIR_ASSIGN(const FlowRun seen, run_by_id(session, key.run_id));
     WEIR_TRY(session.lock("weir flow " + seen.flow_id));
     // Read again under the lock: who waited for it may have been overtaken.
-    WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id, session.words().for_update));
+    WEIR_ASSIGN(const FlowRun run, run_by_id(session, key.run_id, session.words().for_update));
+    if (run.epoch != key.epoch) return lost_run(run, key);
     if (run.state == RunState::kRunning) return true;
     if (run.state != RunState::kQueued) return wrong_state(run, "queued");
     WEIR_ASSIGN(const int64_t running, count(session, "flow_id = :flow_id AND state = 'running'",
@@ -167,29 +210,68 @@ Result<bool> SqlCatalog::admit_run(const std::string& run_id, int64_t max_active
         session.update("flow_run",
                        {{"state", std::string(to_text(RunState::kRunning))},
                         {"started_at_us", clock_.now_us()}},
-                       "WHERE run_id = :run_id AND state = 'queued'", {{"run_id", run_id}}));
+                       kAsExpected, expected_binds({key.run_id, RunState::kQueued, key.epoch})));
     if (rows != 1) return wrong_state(run, "queued any more");
     return true;
   });
 }
 
-Status SqlCatalog::move_run(const std::string& run_id, RunState from, RunState to,
-                            const std::string& error_code, const std::string& error_text,
-                            const Notices& notices) {
+Status SqlCatalog::move_run(const RunKey& expected, RunState to, const std::string& error_code,
+                            const std::string& error_text, const Notices& notices) {
   Binds values = {{"state", std::string(to_text(to))},
                   {"error_code", error_code},
                   {"error_text", storable(error_text)}};
   if (to == RunState::kRunning) values.push_back({"started_at_us", clock_.now_us()});
   values.push_back({"finished_at_us", is_final(to) ? Value(clock_.now_us()) : Value(nullptr)});
-  if (is_final(from) && !is_final(to)) values.push_back({"cancel_requested", false});
-  if (from == RunState::kFailed && !is_final(to)) values.push_back({"has_failed", true});
+  if (is_final(expected.state) && !is_final(to)) values.push_back({"cancel_requested", false});
+  if (expected.state == RunState::kFailed && !is_final(to)) values.push_back({"has_failed", true});
   return database_->write([&](Session& session) -> Status {
-    WEIR_ASSIGN(const int64_t rows,
-                session.update("flow_run", values, "WHERE run_id = :run_id AND state = :old_state",
-                               {{"run_id", run_id}, {"old_state", std::string(to_text(from))}}));
-    if (rows == 1) return write_notices(session, notices, clock_.now_us());
-    WEIR_ASSIGN(const FlowRun run, run_by_id(session, run_id));
-    return wrong_state(run, to_text(from));
+    WEIR_TRY(update_run(session, values, expected));
+    return write_notices(session, notices, clock_.now_us());
+  });
+}
+
+Result<FlowRun> SqlCatalog::claim_run(const RunKey& expected, const std::string& server_id) {
+  return database_->write([&](Session& session) {
+    return update_run(session, {{"epoch", expected.epoch + 1}, {"server_id", server_id}}, expected);
+  });
+}
+
+Result<std::vector<FlowRun>> SqlCatalog::unclaimed_runs(int64_t limit) {
+  return database_->read([&](Session& session) -> Result<std::vector<FlowRun>> {
+    WEIR_ASSIGN(auto runs, select_runs(session,
+                                       "WHERE state IN ('queued', 'running') AND is_served = "
+                                       ":is_served ORDER BY created_at_us, run_id",
+                                       {{"is_served", true}}));
+    if (runs.empty()) return runs;
+    WEIR_ASSIGN(const auto living, living_leases_in(session, clock_, std::string(kServerLease)));
+    const std::set<std::string> driving(living.begin(), living.end());
+    std::erase_if(runs, [&](const FlowRun& run) {
+      return !run.server_id.empty() && driving.contains(std::string(kServerLease) + run.server_id);
+    });
+    if (std::ssize(runs) > limit) runs.resize(static_cast<size_t>(limit));
+    return runs;
+  });
+}
+
+Result<FlowRun> SqlCatalog::reopen_run(const RunKey& expected, const FlowRun& next,
+                                       const std::vector<TaskMove>& tasks,
+                                       const std::vector<TaskRun>& added) {
+  Binds values = {{"state", std::string(to_text(RunState::kQueued))},
+                  {"epoch", expected.epoch + 1},
+                  {"server_id", next.server_id},
+                  {"is_served", next.is_served},
+                  {"config_hash", next.config_hash},
+                  {"error_code", std::string()},
+                  {"error_text", std::string()},
+                  {"finished_at_us", nullptr},
+                  {"cancel_requested", false}};
+  if (expected.state == RunState::kFailed) values.push_back({"has_failed", true});
+  return database_->write([&](Session& session) -> Result<FlowRun> {
+    WEIR_ASSIGN(FlowRun run, update_run(session, values, expected));
+    for (const TaskMove& move : tasks) WEIR_TRY(move_task_in(session, move));
+    for (const TaskRun& task : added) WEIR_TRY(insert_task_in(session, task));
+    return run;
   });
 }
 

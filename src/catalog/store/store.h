@@ -34,16 +34,24 @@ class SqlCatalog : public Catalog {
                                           const std::string& run_key) override;
   Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) override;
   Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) override;
-  Result<bool> admit_run(const std::string& run_id, int64_t max_active) override;
-  Status move_run(const std::string& run_id, RunState from, RunState to,
-                  const std::string& error_code, const std::string& error_text,
-                  const Notices& notices) override;
+  Result<bool> admit_run(const RunKey& run, int64_t max_active) override;
+  Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
+                  const std::string& error_text, const Notices& notices) override;
+  Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) override;
+  Result<std::vector<FlowRun>> unclaimed_runs(int64_t limit) override;
+  Result<FlowRun> reopen_run(const RunKey& expected, const FlowRun& next,
+                             const std::vector<TaskMove>& tasks,
+                             const std::vector<TaskRun>& added) override;
   Status request_cancel(const std::string& run_id) override;
 
   // tasks.cc
   Result<std::vector<TaskRun>> task_runs(const std::string& run_id) override;
   Result<TaskRun> task_run(const std::string& run_id, const std::string& task_id) override;
   Status move_task(const TaskRun& next, const TaskKey& expected, const Notices& notices) override;
+  Status move_tasks(const RunKey& run, const std::vector<TaskMove>& moves,
+                    const Notices& notices) override;
+  Result<Begun> begin_task(const Begin& begin) override;
+  Status end_task(const TaskMove& move, const Lease& lease, const Notices& notices) override;
   Status add_log(const std::string& run_id, const std::string& task_id, int64_t attempt,
                  const std::string& level, const std::string& message) override;
   Result<std::vector<LogLine>> logs(const std::string& run_id, const std::string& task_id) override;
@@ -73,6 +81,12 @@ class SqlCatalog : public Catalog {
   Result<std::optional<model::Schema>> recorded_schema(const model::DatasetName& dataset) override;
   Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
                        const std::string& token) override;
+
+  // flow_states.cc
+  Result<std::vector<FlowState>> flow_states() override;
+  Status pause_flow(const std::string& flow_id, bool is_paused, const std::string& author,
+                    const std::string& reason) override;
+  Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) override;
 
   // leases.cc
   Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catalog/store/counts.h"
+#include "catalog/store/leases.h"
 #include "catalog/store/notices.h"
 #include "catalog/store/store.h"
 
@@ -11,7 +12,8 @@ namespace {
 
 const std::string& columns() {
   static const std::string kColumns = fmt::format(
-      "run_id, task_id, template_id, position, state, attempt, epoch, engine, pinned, operations, "
+      "run_id, task_id, template_id, position, state, attempt, epoch, engine, pool, tries_before, "
+      "pinned, operations, "
       "{}, "
       "details, error_code, error_text, error_hint, held_reason, started_at_us, finished_at_us, "
       "not_before_us, cpu_ms, peak_memory_bytes",
@@ -31,6 +33,8 @@ Result<TaskRun> read_task(const Row& row) {
                .attempt = reader.integer("attempt"),
                .epoch = reader.integer("epoch"),
                .engine = reader.text("engine"),
+               .pool = reader.text("pool"),
+               .tries_before = reader.integer("tries_before"),
                .pinned = reader.json("pinned"),
                .operations = reader.json("operations"),
                .counts = read_counts(reader),
@@ -53,7 +57,7 @@ std::string describe_task(const std::string& run_id, const std::string& task_id)
 }
 
 /// Why a compare-and-set found nothing: the row is another, or there is none.
-Status explain_lost(Session& session, const TaskRun& next, const Catalog::TaskKey& expected) {
+Status explain_lost(Session& session, const TaskRun& next, const TaskKey& expected) {
   WEIR_ASSIGN(
       const auto rows,
       session.select(columns(), "FROM task_run WHERE run_id = :run_id AND task_id = :task_id",
@@ -69,8 +73,42 @@ Status explain_lost(Session& session, const TaskRun& next, const Catalog::TaskKe
       "another process moved it: read it again");
 }
 
+/// In the transaction of the change: the run's row is locked, so that it stays so until the end.
+Status expect_run(Session& session, const RunKey& expected) {
+  WEIR_ASSIGN(const auto rows, session.select("flow_id, state, epoch",
+                                              fmt::format("FROM flow_run WHERE run_id = :run_id{}",
+                                                          session.words().for_update),
+                                              {{"run_id", expected.run_id}}));
+  if (rows.empty()) return fail(ErrorCode::kNotFound, "there is no run {}", expected.run_id);
+  RowReader reader("flow_run", rows.front(), expected.run_id);
+  const std::string state = reader.text("state");
+  const int64_t epoch = reader.integer("epoch");
+  WEIR_TRY(reader.status());
+  if (state == to_text(expected.state) && epoch == expected.epoch) return {};
+  return fail_with_hint(ErrorCode::kConflict,
+                        fmt::format("run {} is {} (epoch {}), not {} (epoch {})", expected.run_id,
+                                    state, epoch, to_text(expected.state), expected.epoch),
+                        "another process moved it: read it again");
+}
+
+/// Under the pool's lock, so that two who look at once do not take the last slot both.
+Result<bool> has_slot_in(Session& session, const std::string& pool, int64_t slots) {
+  WEIR_TRY(session.lock("weir pool " + pool));
+  WEIR_ASSIGN(
+      const auto rows,
+      session.select("count(*) AS tasks", "FROM task_run WHERE pool = :pool AND state = 'running'",
+                     {{"pool", pool}}));
+  RowReader reader("task_run", rows.front(), pool);
+  const int64_t running = reader.integer("tasks");
+  WEIR_TRY(reader.status());
+  return running < slots;
+}
+
 }  // namespace
 
+namespace {
+
+/// All columns of a task's row but its key.
 Binds task_values(const TaskRun& task) {
   Binds values = {{"template_id", task.template_id},
                   {"position", task.position},
@@ -78,6 +116,8 @@ Binds task_values(const TaskRun& task) {
                   {"attempt", task.attempt},
                   {"epoch", task.epoch},
                   {"engine", task.engine},
+                  {"pool", task.pool},
+                  {"tries_before", task.tries_before},
                   {"pinned", task.pinned.is_null() ? Value(nullptr) : json_value(task.pinned)},
                   {"operations", json_value(task.operations)},
                   {"details", json_value(task.details)},
@@ -93,6 +133,8 @@ Binds task_values(const TaskRun& task) {
   add_counts(values, task.counts);
   return values;
 }
+
+}  // namespace
 
 Result<std::vector<TaskRun>> SqlCatalog::task_runs(const std::string& run_id) {
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
@@ -115,20 +157,68 @@ Result<TaskRun> SqlCatalog::task_run(const std::string& run_id, const std::strin
   return read_task(rows.front());
 }
 
+Status insert_task_in(Session& session, const TaskRun& task) {
+  Binds values = {{"run_id", task.run_id}, {"task_id", task.task_id}};
+  const Binds rest = task_values(task);
+  values.insert(values.end(), rest.begin(), rest.end());
+  WEIR_TRY(session.insert("task_run", values));
+  return {};
+}
+
+Status move_task_in(Session& session, const TaskMove& move) {
+  const auto& [next, expected] = move;
+  WEIR_ASSIGN(const int64_t rows,
+              session.update("task_run", task_values(next),
+                             "WHERE run_id = :run_id AND task_id = :task_id AND state = :old_state "
+                             "AND attempt = :old_attempt AND epoch = :old_epoch",
+                             {{"run_id", next.run_id},
+                              {"task_id", next.task_id},
+                              {"old_state", std::string(to_text(expected.state))},
+                              {"old_attempt", expected.attempt},
+                              {"old_epoch", expected.epoch}}));
+  if (rows == 1) return {};
+  return explain_lost(session, next, expected);
+}
+
 Status SqlCatalog::move_task(const TaskRun& next, const TaskKey& expected, const Notices& notices) {
   return database_->write([&](Session& session) -> Status {
-    WEIR_ASSIGN(
-        const int64_t rows,
-        session.update("task_run", task_values(next),
-                       "WHERE run_id = :run_id AND task_id = :task_id AND state = :old_state "
-                       "AND attempt = :old_attempt AND epoch = :old_epoch",
-                       {{"run_id", next.run_id},
-                        {"task_id", next.task_id},
-                        {"old_state", std::string(to_text(expected.state))},
-                        {"old_attempt", expected.attempt},
-                        {"old_epoch", expected.epoch}}));
-    if (rows == 1) return write_notices(session, notices, clock_.now_us());
-    return explain_lost(session, next, expected);
+    WEIR_TRY(move_task_in(session, {next, expected}));
+    return write_notices(session, notices, clock_.now_us());
+  });
+}
+
+Status SqlCatalog::move_tasks(const RunKey& run, const std::vector<TaskMove>& moves,
+                              const Notices& notices) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_TRY(expect_run(session, run));
+    for (const TaskMove& move : moves) WEIR_TRY(move_task_in(session, move));
+    return write_notices(session, notices, clock_.now_us());
+  });
+}
+
+Result<Catalog::Begun> SqlCatalog::begin_task(const Begin& begin) {
+  return database_->write([&](Session& session) -> Result<Begun> {
+    if (begin.run) WEIR_TRY(expect_run(session, *begin.run));
+    TaskRun row = begin.move.next;
+    if (!row.pool.empty()) {
+      WEIR_ASSIGN(const bool has_slot, has_slot_in(session, row.pool, begin.pool_slots));
+      if (!has_slot) return Begun{.lease = std::nullopt, .has_no_slot = true, .row = {}};
+    }
+    WEIR_ASSIGN(auto lease,
+                take_lease_in(session, clock_, task_lease(row.run_id, row.task_id), begin.holder,
+                              begin.lease_ms, begin.move.expected.epoch + 1));
+    if (!lease) return Begun{};
+    row.epoch = lease->epoch;
+    WEIR_TRY(move_task_in(session, {row, begin.move.expected}));
+    return Begun{.lease = std::move(lease), .has_no_slot = false, .row = std::move(row)};
+  });
+}
+
+Status SqlCatalog::end_task(const TaskMove& move, const Lease& lease, const Notices& notices) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_TRY(move_task_in(session, move));
+    WEIR_TRY(drop_lease_in(session, lease));
+    return write_notices(session, notices, clock_.now_us());
   });
 }
 

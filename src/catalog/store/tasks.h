@@ -7,7 +7,9 @@
 
 namespace weir::catalog {
 
-/// All columns of a task's row but its key.
-Binds task_values(const TaskRun& task);
+Status insert_task_in(Session& session, const TaskRun& task);
+
+/// Catalog::move_task in a transaction of the caller's, without notices.
+Status move_task_in(Session& session, const TaskMove& move);
 
 }  // namespace weir::catalog

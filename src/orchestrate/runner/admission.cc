@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/runner/dead_runs.h"
 #include "orchestrate/runner/run_lease.h"
@@ -31,7 +32,7 @@ Status tell_wait(const Services& services, const FlowRun& run) {
   WEIR_ASSIGN(const auto runs, services.catalog->active_runs(run.flow_id));
   for (const auto& other : runs) {
     if (other.run_id == run.run_id) continue;
-    WEIR_ASSIGN(const bool is_alive, is_run_alive(services, other.run_id));
+    WEIR_ASSIGN(const bool is_alive, is_run_alive(services, other));
     services.log->warning("run {} waits: run {} of flow '{}' is {}{}", run.run_id, other.run_id,
                           run.flow_id, to_text(other.state),
                           is_alive ? std::string()
@@ -43,56 +44,70 @@ Status tell_wait(const Services& services, const FlowRun& run) {
   return {};
 }
 
-Status end_as_failed(const Services& services, const model::Configuration& configuration,
-                     FlowRun run) {
-  run.error_code = "conflict";
-  run.error_text = "another run of the flow is active, and its overlap is 'fail'";
-  return services.catalog->move_run(
-      run.run_id, RunState::kQueued, RunState::kFailed, run.error_code, run.error_text,
-      notices_of_end(services, configuration, run, RunState::kFailed, {}));
+Status end_queued(const Services& services, const model::Configuration& configuration, FlowRun run,
+                  RunEvent event, const std::string& error_code, const std::string& error_text) {
+  run.error_code = error_code;
+  run.error_text = error_text;
+  WEIR_ASSIGN(const RunState to, next_state(RunState::kQueued, event));
+  const auto notices = event == RunEvent::kRefuse
+                           ? notices_of_end(services, configuration, run, to, {})
+                           : catalog::Notices();
+  return services.catalog->move_run({run.run_id, RunState::kQueued, run.epoch}, to, error_code,
+                                    error_text, notices);
 }
 
 }  // namespace
+
+Result<Admission> look_at_admission(const Services& services,
+                                    const model::Configuration& configuration,
+                                    const model::Flow& flow, const FlowRun& run,
+                                    const std::string& stopping, bool& has_asked) {
+  WEIR_TRY(bury_the_dead(services, configuration, flow.flow_id, run.run_id));
+  WEIR_ASSIGN(const bool is_admitted,
+              services.catalog->admit_run(key_of(run), flow.max_active_runs));
+  if (is_admitted) return Admission::kRuns;
+  if (!stopping.empty()) {
+    WEIR_TRY(end_queued(services, configuration, run, RunEvent::kStop, "cancelled", stopping));
+    return Admission::kEnded;
+  }
+  switch (flow.overlap) {
+    case model::Overlap::kSkip:
+      WEIR_TRY(end_queued(services, configuration, run, RunEvent::kSkip, "",
+                          "another run of the flow is active"));
+      return Admission::kEnded;
+    case model::Overlap::kFail:
+      WEIR_TRY(end_queued(services, configuration, run, RunEvent::kRefuse, "conflict",
+                          "another run of the flow is active, and its overlap is 'fail'"));
+      return Admission::kEnded;
+    case model::Overlap::kCancel: {
+      if (has_asked) break;
+      WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow.flow_id));
+      for (const auto& other : runs) {
+        if (other.run_id >= run.run_id || is_final(other.state)) continue;
+        const Status asked = services.catalog->request_cancel(other.run_id);
+        if (!asked && asked.error().code != ErrorCode::kConflict)
+          return std::unexpected(asked.error());
+      }
+      has_asked = true;
+      break;
+    }
+    case model::Overlap::kQueue:
+      if (!has_asked) WEIR_TRY(tell_wait(services, run));
+      has_asked = true;
+      break;
+  }
+  return Admission::kWaits;
+}
 
 Result<bool> admit(const Services& services, const model::Configuration& configuration,
                    const model::Flow& flow, const FlowRun& run, const Cancel& cancel) {
   bool has_asked = false;
   while (true) {
-    WEIR_TRY(bury_the_dead(services, configuration, flow.flow_id, run.run_id));
-    WEIR_ASSIGN(const bool is_admitted,
-                services.catalog->admit_run(run.run_id, flow.max_active_runs));
-    if (is_admitted) return true;
-    const auto cancelled = cancel.check();
-    if (!cancelled) {
-      WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kCancelled,
-                                          "cancelled", cancelled.error().message));
-      return false;
-    }
-    switch (flow.overlap) {
-      case model::Overlap::kSkip:
-        WEIR_TRY(services.catalog->move_run(run.run_id, RunState::kQueued, RunState::kSkipped, "",
-                                            "another run of the flow is active"));
-        return false;
-      case model::Overlap::kFail:
-        WEIR_TRY(end_as_failed(services, configuration, run));
-        return false;
-      case model::Overlap::kCancel: {
-        if (has_asked) break;
-        WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow.flow_id));
-        for (const auto& other : runs) {
-          if (other.run_id < run.run_id && !is_final(other.state)) {
-            WEIR_TRY(services.catalog->request_cancel(other.run_id));
-          }
-        }
-        has_asked = true;
-        break;
-      }
-      case model::Overlap::kQueue: break;
-    }
-    if (!has_asked && flow.overlap == model::Overlap::kQueue) {
-      WEIR_TRY(tell_wait(services, run));
-      has_asked = true;
-    }
+    const Status cancelled = cancel.check();
+    const std::string stopping = cancelled ? std::string() : cancelled.error().message;
+    WEIR_ASSIGN(const Admission now,
+                look_at_admission(services, configuration, flow, run, stopping, has_asked));
+    if (now != Admission::kWaits) return now == Admission::kRuns;
     std::this_thread::sleep_for(kPoll);
   }
 }

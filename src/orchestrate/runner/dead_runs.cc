@@ -39,7 +39,9 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
                    const FlowRun& run) {
   if (is_final(run.state)) return {};
   if (run.trigger == kTaskTrigger && !run.cancel_requested) return {};
-  WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run.run_id));
+  // Servers go on with theirs, sooner or later; but what is cancelled needs none.
+  if (run.is_served && !run.cancel_requested) return {};
+  WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run));
   if (is_alive) return {};
   const End end = end_of(run);
   if (!run.cancel_requested) {
@@ -47,22 +49,27 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
                           run.flow_id, to_text(run.state));
   }
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
+  std::vector<catalog::TaskMove> moves;
   for (TaskRun& row : rows) {
     const bool was_begun = row.state == TaskState::kRunning;
     if (is_final(row.state) || (!was_begun && !run.cancel_requested)) continue;
-    const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
+    const catalog::TaskKey expected = key_of(row);
     row.state = end.task;
     row.error_code = end.error_code;
     row.error_text = end.error_text;
     row.finished_at_us = services.clock->now_us();
-    WEIR_TRY(unless_moved(services.catalog->move_task(row, expected)));
+    moves.push_back({row, expected});
   }
   FlowRun ended = run;
   ended.error_code = end.error_code;
   ended.error_text = end.error_text;
-  return unless_moved(
-      services.catalog->move_run(run.run_id, run.state, end.run, end.error_code, end.error_text,
-                                 notices_of_end(services, configuration, ended, end.run, rows)));
+  const auto make_end = [&]() -> Status {
+    WEIR_TRY(services.catalog->move_tasks(key_of(run), moves));
+    return services.catalog->move_run(
+        key_of(run), end.run, end.error_code, end.error_text,
+        notices_of_end(services, configuration, ended, end.run, rows));
+  };
+  return unless_moved(make_end());
 }
 
 Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {

@@ -1,9 +1,11 @@
 #include "orchestrate/runner/run_rows.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/nearest.h"
 #include "base/redact.h"
+#include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/task_order.h"
 
@@ -49,6 +51,7 @@ std::vector<TaskRun> new_rows(const model::Flow& flow, const std::string& run_id
     row.template_id = task->template_id;
     row.position = std::ssize(rows);
     row.engine = task->engine;
+    row.pool = task->pool;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -100,8 +103,8 @@ Status end_run(const Services& services, const model::Configuration& configurati
   run.error_code = verdict.error_code;
   run.error_text = verdict.error_text;
   return services.catalog->move_run(
-      run_id, RunState::kRunning, verdict.state, verdict.error_code, verdict.error_text,
-      notices_of_end(services, configuration, run, verdict.state, rows));
+      {run_id, RunState::kRunning, run.epoch}, verdict.state, verdict.error_code,
+      verdict.error_text, notices_of_end(services, configuration, run, verdict.state, rows));
 }
 
 Result<RunReport> report(const Services& services, const std::string& run_id) {
@@ -111,20 +114,51 @@ Result<RunReport> report(const Services& services, const std::string& run_id) {
   return made;
 }
 
-Status reset_tasks(const Services& services, const std::string& run_id) {
-  WEIR_ASSIGN(auto rows, services.catalog->task_runs(run_id));
-  for (auto& row : rows) {
-    if (row.state == TaskState::kSucceeded || row.state == TaskState::kWaiting) continue;
-    const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
-    row.state = TaskState::kWaiting;
-    row.not_before_us = 0;
-    row.finished_at_us = 0;
-    row.counts = {};
-    row.operations = Json::array();
-    clear_error(row);
-    WEIR_TRY(services.catalog->move_task(row, expected));
+namespace {
+
+/// What needs one of them, and what needs that.
+std::set<std::string> with_what_needs_it(const model::Flow& flow, const std::string& task_id) {
+  std::set<std::string> found = {task_id};
+  for (const model::Task* task : in_order_of_needs(flow))
+    if (std::ranges::any_of(task->needs, [&](const auto& need) { return found.contains(need); }))
+      found.insert(task->task_id);
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<catalog::TaskMove>> reset_moves(const model::Flow& flow,
+                                                   const std::vector<TaskRun>& rows,
+                                                   const Reset& reset) {
+  std::set<std::string> again;
+  if (!reset.from_task.empty()) {
+    std::vector<std::string> names;
+    for (const auto& task : flow.tasks) names.push_back(task.task_id);
+    if (std::ranges::find(names, reset.from_task) == names.end())
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("flow '{}' has no task '{}'", flow.flow_id, reset.from_task),
+          did_you_mean(reset.from_task, names));
+    again = with_what_needs_it(flow, reset.from_task);
   }
-  return {};
+  std::vector<catalog::TaskMove> moves;
+  for (const TaskRun& row : rows) {
+    const bool stays = row.state == TaskState::kSucceeded && !again.contains(row.task_id);
+    if (stays) continue;
+    TaskRun next = row;
+    if (row.state != TaskState::kWaiting) {
+      WEIR_ASSIGN(next.state, next_state(row.state, TaskEvent::kReset));
+    }
+    next.not_before_us = 0;
+    next.finished_at_us = 0;
+    next.counts = {};
+    next.operations = Json::array();
+    next.tries_before = row.attempt;
+    if (reset.is_other_configuration) next.pinned = Json();
+    clear_error(next);
+    moves.push_back({std::move(next), key_of(row)});
+  }
+  return moves;
 }
 
 }  // namespace weir::orchestrate

@@ -46,8 +46,15 @@ Status end_run(const Services& services, const model::Configuration& configurati
 /// The run and its tasks as they are stored.
 Result<RunReport> report(const Services& services, const std::string& run_id);
 
-/// Puts what did not succeed back to waiting. Rows that say running belong to a process that is
-/// gone.
-Status reset_tasks(const Services& services, const std::string& run_id);
+/// What goes back to waiting where a person retries a run: what did not succeed, and `from_task`
+/// with all that needs it. Tries count from there. Rows that say running belong to a process that
+/// is gone. kInvalidConfig where the flow has no such task.
+struct Reset {
+  std::string from_task;                ///< Empty: none.
+  bool is_other_configuration = false;  ///< What it read before is looked up anew.
+};
+Result<std::vector<catalog::TaskMove>> reset_moves(const model::Flow& flow,
+                                                   const std::vector<catalog::TaskRun>& rows,
+                                                   const Reset& reset);
 
 }  // namespace weir::orchestrate

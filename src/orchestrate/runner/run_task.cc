@@ -5,10 +5,10 @@
 #include "base/nearest.h"
 #include "model/task_id.h"
 #include "orchestrate/courier.h"
-#include "orchestrate/notices.h"
+#include "orchestrate/machine/run_machine.h"
 #include "orchestrate/runner.h"
 #include "orchestrate/runner/dead_runs.h"
-#include "orchestrate/runner/deadline.h"
+#include "orchestrate/runner/execute_task.h"
 #include "orchestrate/runner/run_lease.h"
 #include "orchestrate/runner/run_rows.h"
 
@@ -20,17 +20,26 @@ using catalog::RunState;
 using catalog::TaskRun;
 using catalog::TaskState;
 
-/// What a task needs has succeeded in this run. kConflict names what has not.
+/// What a task needs has ended in this run as its run_if asks. kConflict names what has not.
 Status check_needs(const model::Task& task, const std::vector<TaskRun>& rows) {
+  std::vector<Need> needs;
   for (const auto& need : task.needs) {
     const auto upstream = std::ranges::find(rows, need, &TaskRun::task_id);
-    if (upstream == rows.end() || upstream->state == TaskState::kSucceeded) continue;
-    return fail_with_hint(ErrorCode::kConflict,
-                          fmt::format("task '{}' needs '{}', which is {}", task.task_id, need,
-                                      to_text(upstream->state)),
-                          "run that one first, with the same run key");
+    if (upstream != rows.end()) needs.push_back({&upstream->task_id, upstream->state});
   }
-  return {};
+  const NeedsNow look = look_at_needs(task.run_if, needs);
+  if (look.now == Needs::kMet) return {};
+  std::string because = look.because;
+  for (const Need& need : needs) {
+    const bool is_open = task.run_if == model::RunIf::kAllSucceeded
+                             ? need.state != TaskState::kSucceeded
+                             : !is_final(need.state);
+    if (!is_open) continue;
+    because = fmt::format("task '{}' needs '{}', which is {}", task.task_id, *need.task_id,
+                          to_text(need.state));
+    break;
+  }
+  return fail_with_hint(ErrorCode::kConflict, because, "run that one first, with the same run key");
 }
 
 /// Once every task has ended the run ends too; whoever ends the last task does it.
@@ -47,18 +56,30 @@ Status end_run_if_done(const Services& services, const model::Configuration& con
   return {};
 }
 
-/// The run says running, whatever it said before. kCancelled where it was asked to stop.
-Status open_run(const Services& services, const std::string& run_id) {
-  WEIR_ASSIGN(const auto run, services.catalog->flow_run(run_id));
+/// kConflict where a living process drives the whole run.
+Status check_driver(const Services& services, const FlowRun& run) {
+  std::string driver = catalog::run_lease(run.run_id);
+  if (run.is_served) driver = std::string(catalog::kServerLease) + run.server_id;
+  WEIR_ASSIGN(const bool is_driven, services.catalog->is_lease_alive(driver));
+  if (is_driven) return is_taken(services, run.run_id, driver);
+  return {};
+}
+
+/// The run says running, whatever it said before; as it stands then. kCancelled where it was asked
+/// to stop.
+Result<FlowRun> open_run(const Services& services, const FlowRun& run) {
   if (run.cancel_requested) {
     return fail_with_hint(ErrorCode::kCancelled,
-                          fmt::format("run {} of flow '{}' was cancelled", run_id, run.flow_id),
-                          fmt::format("`weir retry {}` goes on with it", run_id));
+                          fmt::format("run {} of flow '{}' was cancelled", run.run_id, run.flow_id),
+                          fmt::format("`weir retry {}` goes on with it", run.run_id));
   }
-  if (run.state == RunState::kRunning) return {};
-  const auto moved = services.catalog->move_run(run_id, run.state, RunState::kRunning, "", "");
-  if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
-  return {};
+  if (run.state == RunState::kRunning) return run;
+  const auto moved = services.catalog->move_run(key_of(run), RunState::kRunning, "", "");
+  if (!moved && moved.error().code != ErrorCode::kConflict) return std::unexpected(moved.error());
+  WEIR_ASSIGN(FlowRun now, services.catalog->flow_run(run.run_id));
+  // Another of its tasks may have opened it at the same time; who drives the whole has a new epoch.
+  now.epoch = run.epoch;
+  return now;
 }
 
 /// The run of the request, made where it is not there yet, and its configuration.
@@ -115,20 +136,6 @@ Status find_or_start(const Services& services, const Pin& pin, const TaskRequest
   return find_task(request, of);
 }
 
-/// The row says running, as one attempt more.
-Status begin(const Services& services, const RunLease& lease, int64_t attempt, TaskRun& row) {
-  const catalog::Catalog::TaskKey expected{row.state, row.attempt, row.epoch};
-  row.state = TaskState::kRunning;
-  row.attempt = std::max(row.attempt + 1, attempt);
-  row.epoch = lease.epoch();
-  row.started_at_us = services.clock->now_us();
-  row.finished_at_us = 0;
-  row.counts = {};
-  row.operations = Json::array();
-  clear_error(row);
-  return services.catalog->move_task(row, expected);
-}
-
 }  // namespace
 
 Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskRequest& request,
@@ -136,37 +143,42 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
   TaskOfRun of;
   WEIR_TRY(find_or_start(services, pin, request, of));
   const std::string& run_id = of.run.run_id;
-  // One process a task; a dead one's lease is free at once.
-  WEIR_ASSIGN(auto lease, RunLease::take_task(services, run_id, request.task_id, cancel));
-  WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
-  TaskRun row = *std::ranges::find(rows, request.task_id, &TaskRun::task_id);
-  if (row.state == TaskState::kSucceeded) return row;
-  WEIR_TRY(check_needs(*of.task, rows));
-  WEIR_ASSIGN(const TaskSettings settings,
-              task_settings(of.pinned.configuration, *of.flow, *of.task));
   const Courier courier(services, of.pinned.configuration, run_id);
-  WEIR_TRY(open_run(services, run_id));
-  WEIR_TRY(begin(services, *lease, request.attempt, row));
-  auto end =
-      run_within_timeout({&services, &of.pinned, &of.run, of.flow, of.task, settings}, row, cancel);
-  row.state = end                                         ? *end
-              : end.error().code == ErrorCode::kCancelled ? TaskState::kCancelled
-                                                          : TaskState::kFailed;
-  if (!end) {
-    note_error(row, end.error());
-    static_cast<void>(services.catalog->add_log(row.run_id, row.task_id, row.attempt, "error",
-                                                to_line(end.error())));
+  if (request.driver_epoch) {
+    if (of.run.epoch != *request.driver_epoch)
+      return fail(ErrorCode::kConflict, "run {} is driven by another (epoch {}, not {})", run_id,
+                  of.run.epoch, *request.driver_epoch);
+  } else {
+    // Before the look at its driver: whoever comes to drive it later raises the epoch.
+    WEIR_ASSIGN(of.run, services.catalog->flow_run(run_id));
+    WEIR_TRY(check_driver(services, of.run));
   }
-  row.finished_at_us = services.clock->now_us();
-  catalog::Notices notices;
-  if (row.state == TaskState::kHeld)
-    notices = notices_of_hold(services, of.pinned.configuration, of.run, row);
-  WEIR_TRY(
-      services.catalog->move_task(row, {TaskState::kRunning, row.attempt, row.epoch}, notices));
-  lease.reset();
-  WEIR_TRY(end_run_if_done(services, of.pinned.configuration, run_id));
-  if (!end) return std::unexpected(std::move(end).error());
-  return row;
+  WEIR_ASSIGN(TaskRun row, services.catalog->task_run(run_id, request.task_id));
+  if (row.state == TaskState::kSucceeded) return row;
+  if (!request.driver_epoch) {
+    WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
+    WEIR_TRY(check_needs(*of.task, rows));
+    // What is wrong with them leaves the row as it is.
+    WEIR_TRY(task_settings(of.pinned.configuration, *of.flow, *of.task));
+    WEIR_ASSIGN(of.run, open_run(services, of.run));
+  }
+  TaskToRun what{.pinned = &of.pinned,
+                 .run = &of.run,
+                 .flow = of.flow,
+                 .task = of.task,
+                 .row = std::move(row),
+                 .attempt = request.attempt,
+                 .is_last = !request.driver_epoch};
+  WEIR_ASSIGN(auto end, execute_task(services, what, cancel));
+  if (end.how == TaskEnd::How::kTaken)
+    return is_taken(services, run_id, catalog::task_lease(run_id, request.task_id));
+  if (end.how == TaskEnd::How::kNoSlot)
+    return fail_with_hint(ErrorCode::kResourceExhausted,
+                          fmt::format("pool '{}' has no slot left", of.task->pool),
+                          "a later attempt finds one");
+  if (!request.driver_epoch) WEIR_TRY(end_run_if_done(services, of.pinned.configuration, run_id));
+  if (end.error) return std::unexpected(std::move(*end.error));
+  return std::move(end.row);
 }
 
 }  // namespace weir::orchestrate

@@ -127,11 +127,16 @@ TEST_F(OneTask, KeepsOutWhoWouldRetryTheWholeRun) {
   add_task("a_first");
   add_task("b_second");
   ASSERT_TRUE(run_alone("a_first"));
-  const auto lease = catalog_->take_lease("flow_run:" + the_run().run_id + ":b_second", "a task",
-                                          services_.lease_ms, 0);
-  ASSERT_TRUE(lease && *lease);
+  catalog::Catalog::Begin begin;
+  begin.holder = "a task";
+  begin.lease_ms = services_.lease_ms;
+  begin.move.next = *catalog_->task_run(the_run().run_id, "b_second");
+  begin.move.expected = key_of(begin.move.next);
+  begin.move.next.state = TaskState::kRunning;
+  const auto begun = catalog_->begin_task(begin);
+  ASSERT_TRUE(begun && begun->lease);
   Cancel cancel;
-  const auto refused = retry_run(services_, pinned_, the_run().run_id, 4, cancel);
+  const auto refused = retry_run(services_, pinned_, retry_of(the_run().run_id), cancel);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
   EXPECT_THAT(refused.error().message, HasSubstr("a task"));

@@ -174,15 +174,26 @@ class ScriptedRuns : public ::testing::Test {
   }
   RunReport retry(const std::string& run_id) {
     Cancel cancel;
-    auto report = retry_run(services_, pinned_, run_id, 4, cancel);
+    auto report = retry_run(services_, pinned_, retry_of(run_id), cancel);
     EXPECT_TRUE(report) << to_line(report.error());
     return report.value_or(RunReport{});
+  }
+  static RetryRequest retry_of(const std::string& run_id) {
+    RetryRequest made;
+    made.run_id = run_id;
+    return made;
   }
   Result<TaskRun> run_alone(const std::string& task_id) {
     Cancel cancel;
     return run_task(
         services_, [this](const std::string&) { return pinned_; },
-        {.flow_id = "shop", .task_id = task_id, .run_key = "airflow-1"}, cancel);
+        {.flow_id = "shop",
+         .task_id = task_id,
+         .run_key = "airflow-1",
+         .attempt = 1,
+         .params = Json::object(),
+         .driver_epoch = {}},
+        cancel);
   }
   static RunRequest request(const std::string& run_key) {
     RunRequest made;

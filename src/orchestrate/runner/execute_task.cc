@@ -1,0 +1,101 @@
+#include "orchestrate/runner/execute_task.h"
+
+#include <algorithm>
+
+#include "orchestrate/machine/run_machine.h"
+#include "orchestrate/machine/transitions.h"
+#include "orchestrate/notices.h"
+#include "orchestrate/runner/deadline.h"
+#include "orchestrate/runner/run_lease.h"
+#include "orchestrate/runner/run_rows.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using catalog::TaskRun;
+using catalog::TaskState;
+
+Result<catalog::Catalog::Begun> begin(const Services& services, const TaskToRun& what) {
+  catalog::Catalog::Begin begin;
+  begin.run = key_of(*what.run);
+  begin.move = {what.row, key_of(what.row)};
+  TaskRun& next = begin.move.next;
+  WEIR_ASSIGN(next.state, next_state(next.state, TaskEvent::kBegin));
+  next.attempt = std::max(next.attempt + 1, what.attempt);
+  next.started_at_us = services.clock->now_us();
+  next.finished_at_us = 0;
+  next.not_before_us = 0;
+  next.counts = {};
+  next.operations = Json::array();
+  clear_error(next);
+  begin.holder = services.holder;
+  begin.lease_ms = services.lease_ms;
+  for (const auto& pool : what.pinned->configuration.pools)
+    if (pool.name == next.pool) begin.pool_slots = pool.slots;
+  return services.catalog->begin_task(begin);
+}
+
+/// To who watches this process.
+void tell_end(const Services& services, const TaskEnd& end) {
+  const TaskRun& row = end.row;
+  services.tell({"task_finished",
+                 row.run_id,
+                 row.task_id,
+                 {{"state", to_text(row.state)},
+                  {"attempt", row.attempt},
+                  {"counts", model::to_json(row.counts)},
+                  {"held", row.held_reason},
+                  {"message", row.error_text},
+                  {"error", end.error ? Json{{"code", row.error_code},
+                                             {"message", end.error->message},
+                                             {"hint", row.error_hint}}
+                                      : Json()}}});
+}
+
+}  // namespace
+
+Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Cancel& cancel) {
+  auto settings = task_settings(what.pinned->configuration, *what.flow, *what.task);
+  WEIR_ASSIGN(auto begun, begin(services, what));
+  TaskEnd end;
+  if (!begun.lease) {
+    end.how = begun.has_no_slot ? TaskEnd::How::kNoSlot : TaskEnd::How::kTaken;
+    return end;
+  }
+  end.row = std::move(begun.row);
+  TaskRun& row = end.row;
+  services.tell({"task_started",
+                 row.run_id,
+                 row.task_id,
+                 {{"attempt", row.attempt}, {"template", row.template_id}}});
+  Result<TaskState> made = TaskState::kFailed;
+  {
+    const LeaseWatch watch(services, *begun.lease, row.run_id, cancel);
+    made = settings ? run_within_timeout(
+                          {&services, what.pinned, what.run, what.flow, what.task, *settings}, row,
+                          cancel)
+                    : std::unexpected(settings.error());
+  }
+  const catalog::TaskKey running = key_of(row);
+  const TaskSettings none;
+  WEIR_TRY(end_attempt(row, made,
+                       {.settings = settings ? &*settings : &none,
+                        .is_stopping = cancel.is_cancelled(),
+                        .is_last = what.is_last,
+                        .now_us = services.clock->now_us()},
+                       *services.random));
+  if (!made) {
+    end.error = made.error();
+    static_cast<void>(services.catalog->add_log(
+        row.run_id, row.task_id, row.attempt, row.state == TaskState::kReady ? "warning" : "error",
+        to_line(made.error())));
+  }
+  catalog::Notices notices;
+  if (row.state == TaskState::kHeld)
+    notices = notices_of_hold(services, what.pinned->configuration, *what.run, row);
+  WEIR_TRY(services.catalog->end_task({row, running}, *begun.lease, notices));
+  tell_end(services, end);
+  return end;
+}
+
+}  // namespace weir::orchestrate

@@ -1,0 +1,192 @@
+#include "orchestrate/runner/run_driver.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "orchestrate/machine/transitions.h"
+#include "orchestrate/notices.h"
+#include "orchestrate/runner/run_rows.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using catalog::TaskRun;
+using catalog::TaskState;
+
+constexpr int64_t kAgainUs = 500'000;   ///< When a task that did not begin is launched again.
+constexpr int64_t kLookUs = 1'000'000;  ///< How often the tasks of others are looked at.
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+RunDriver::RunDriver(const Services& services, std::shared_ptr<const Pinned> pinned,
+                     const model::Flow& flow, catalog::FlowRun run, std::vector<TaskRun> rows)
+    : services_(services),
+      pinned_(std::move(pinned)),
+      flow_(&flow),
+      run_(std::move(run)),
+      machine_(flow, std::move(rows)) {}
+
+Result<std::unique_ptr<RunDriver>> RunDriver::open(const Services& services,
+                                                   std::shared_ptr<const Pinned> pinned,
+                                                   catalog::FlowRun run) {
+  WEIR_ASSIGN(const model::Flow* flow, find_flow(*pinned, run.flow_id));
+  WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
+  return std::unique_ptr<RunDriver>(
+      new RunDriver(services, std::move(pinned), *flow, std::move(run), std::move(rows)));
+}
+
+Result<RunDriver::Now> RunDriver::step(Executor& executor, const std::string& stopping) {
+  const bool is_stopping = !stopping.empty();
+  if (is_stopping && !has_asked_to_stop_ && !launched_.empty())
+    executor.cancel(run_.run_id, stopping);
+  has_asked_to_stop_ = is_stopping;
+  const auto work = [&]() -> Status {
+    WEIR_TRY(settle(is_stopping));
+    WEIR_TRY(look_after_strangers());
+    if (!is_stopping) WEIR_TRY(launch(executor));
+    return {};
+  };
+  const Status worked = work();
+  if (!worked && worked.error().code != ErrorCode::kConflict)
+    return std::unexpected(worked.error());
+  if (!worked) return read_again();
+  if (machine_.is_done() && launched_.empty()) return end(is_stopping);
+  return Now::kGoesOn;
+}
+
+Status RunDriver::settle(bool is_stopping) {
+  WEIR_ASSIGN(const auto moves, machine_.settle(is_stopping, services_.clock->now_us()));
+  if (moves.empty()) return {};
+  WEIR_TRY(services_.catalog->move_tasks(key_of(run_), moves));
+  for (const auto& move : moves) machine_.put(move.next);
+  return {};
+}
+
+Status RunDriver::launch(Executor& executor) {
+  const int64_t now_us = services_.clock->now_us();
+  next_us_ = std::min(next_look_us_ == 0 ? kNever : next_look_us_, machine_.next_due_us(now_us));
+  for (const TaskRun* row : machine_.due(now_us)) {
+    if (launched_.contains(row->task_id)) continue;
+    if (const auto wait = not_before_us_.find(row->task_id); wait != not_before_us_.end()) {
+      if (wait->second > now_us) {
+        next_us_ = std::min(next_us_, wait->second);
+        continue;
+      }
+      not_before_us_.erase(wait);
+    }
+    if (executor.room() <= 0) break;
+    launched_.insert(row->task_id);
+    executor.start({run_, *row, pinned_});
+  }
+  return {};
+}
+
+Status RunDriver::look_after_strangers() {
+  const auto is_stranger = [&](const TaskRun& row) {
+    return row.state == TaskState::kRunning && !launched_.contains(row.task_id);
+  };
+  if (std::ranges::none_of(machine_.rows(), is_stranger)) {
+    next_look_us_ = 0;
+    return {};
+  }
+  const int64_t now_us = services_.clock->now_us();
+  if (next_look_us_ > now_us) return {};
+  next_look_us_ = now_us + kLookUs;
+  WEIR_ASSIGN(const auto stored, services_.catalog->task_runs(run_.run_id));
+  for (const TaskRun& row : stored) {
+    machine_.put(row);
+    if (!is_stranger(row)) continue;
+    WEIR_ASSIGN(const bool is_alive,
+                services_.catalog->is_lease_alive(catalog::task_lease(row.run_id, row.task_id)));
+    if (!is_alive) WEIR_TRY(end_lost(row, "the process that ran it is gone"));
+  }
+  return {};
+}
+
+Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
+  const model::Task* task = machine_.task_of(row.task_id);
+  if (task == nullptr)
+    return fail(ErrorCode::kInternal, "task '{}' is not in its flow", row.task_id);
+  auto settings = task_settings(pinned_->configuration, *flow_, *task);
+  const TaskSettings none;
+  TaskRun next = row;
+  const auto gone = has_asked_to_stop_
+                        ? fail(ErrorCode::kCancelled, "cancelled by request; {}", why)
+                        : fail(ErrorCode::kUnavailable, "{}", why);
+  WEIR_TRY(end_attempt(next, gone,
+                       {.settings = settings ? &*settings : &none,
+                        .is_stopping = has_asked_to_stop_,
+                        .is_last = false,
+                        .now_us = services_.clock->now_us()},
+                       *services_.random));
+  WEIR_TRY(services_.catalog->move_tasks(key_of(run_), {{next, key_of(row)}}));
+  static_cast<void>(
+      services_.catalog->add_log(row.run_id, row.task_id, row.attempt,
+                                 next.state == TaskState::kReady ? "warning" : "error", why));
+  machine_.put(next);
+  return {};
+}
+
+Status RunDriver::take(const TaskExit& exit) {
+  launched_.erase(exit.task_id);
+  WEIR_ASSIGN(const TaskRun row, services_.catalog->task_run(exit.run_id, exit.task_id));
+  machine_.put(row);
+  switch (exit.how) {
+    case TaskExit::How::kDone: return {};
+    case TaskExit::How::kNoSlot:
+    case TaskExit::How::kTaken:
+      not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+      return {};
+    case TaskExit::How::kRefused: return refuse(row, *exit.error);
+    case TaskExit::How::kLost: break;
+  }
+  if (exit.error && exit.error->code != ErrorCode::kConflict)
+    services_.log->warning("task '{}' of run {}: {}", exit.task_id, exit.run_id,
+                           to_line(*exit.error));
+  // Nothing began: it is launched again. Else the lease says when its process is gone.
+  if (row.state == TaskState::kReady)
+    not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+  next_look_us_ = 0;
+  return {};
+}
+
+Status RunDriver::refuse(const TaskRun& row, const Error& error) {
+  if (row.state != TaskState::kReady) return {};
+  TaskRun next = row;
+  note_error(next, error);
+  WEIR_ASSIGN(next.state, next_state(row.state, TaskEvent::kFail));
+  next.finished_at_us = services_.clock->now_us();
+  const Status moved = services_.catalog->move_tasks(key_of(run_), {{next, key_of(row)}});
+  if (moved) machine_.put(next);
+  if (!moved && moved.error().code != ErrorCode::kConflict) return moved;
+  return {};
+}
+
+Result<RunDriver::Now> RunDriver::end(bool is_stopping) {
+  Verdict verdict = judge(machine_.rows());
+  // A run without tasks that was asked to stop.
+  if (is_stopping && verdict.state == catalog::RunState::kSucceeded && machine_.rows().empty())
+    verdict.state = catalog::RunState::kCancelled;
+  catalog::FlowRun ended = run_;
+  ended.error_code = verdict.error_code;
+  ended.error_text = verdict.error_text;
+  const Status moved = services_.catalog->move_run(
+      key_of(run_), verdict.state, verdict.error_code, verdict.error_text,
+      notices_of_end(services_, pinned_->configuration, ended, verdict.state, machine_.rows()));
+  if (!moved && moved.error().code == ErrorCode::kConflict) return read_again();
+  if (!moved) return std::unexpected(moved.error());
+  run_.state = verdict.state;
+  return Now::kEnded;
+}
+
+Result<RunDriver::Now> RunDriver::read_again() {
+  WEIR_ASSIGN(const catalog::FlowRun stored, services_.catalog->flow_run(run_.run_id));
+  if (stored.epoch != run_.epoch || stored.state != run_.state) return Now::kLost;
+  WEIR_ASSIGN(const auto rows, services_.catalog->task_runs(run_.run_id));
+  for (const TaskRun& row : rows) machine_.put(row);
+  next_us_ = services_.clock->now_us();
+  return Now::kGoesOn;
+}
+
+}  // namespace weir::orchestrate
