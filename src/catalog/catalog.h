@@ -331,8 +331,12 @@ class Catalog {
   /// The run is driven by `server_id` from now on (empty: by the process that asks), under a new
   /// epoch; as it stands then. kConflict where it is not as expected.
   virtual Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) = 0;
-  /// Served runs that are queued or running and that no living server drives, oldest first.
-  virtual Result<std::vector<FlowRun>> unclaimed_runs(int64_t limit) = 0;
+  /// Served runs that are queued or running, oldest first, and whether a living server drives them.
+  struct Served {
+    FlowRun run;
+    bool is_driven = false;
+  };
+  virtual Result<std::vector<Served>> served_runs() = 0;
   /// Back to queued under a new epoch, with tasks moved and added, all or nothing; its end, its
   /// error and the wish to cancel it are gone. `next` says how it goes on: configuration, whether
   /// servers drive it. kConflict where run or task are not as expected.

@@ -102,18 +102,14 @@ Result<NotificationRule> notification_rule_from_json(const Json& json) {
 }
 
 const std::vector<EventWord>& event_words() {
-  static const std::vector<EventWord> kWords = {{"failed", "error"},  {"schema_drift", "error"},
-                                                {"held", "warning"},  {"cancelled", "warning"},
-                                                {"slow", "warning"},  {"recovered", "info"},
-                                                {"succeeded", "info"}};
+  static const std::vector<EventWord> kWords = {{"failed", "error"},   {"schema_drift", "error"},
+                                                {"held", "warning"},   {"cancelled", "warning"},
+                                                {"slow", "warning"},   {"late", "warning"},
+                                                {"recovered", "info"}, {"succeeded", "info"}};
   return kWords;
 }
 
 Status check_event(std::string_view word) {
-  if (word == "late")
-    return fail_with_hint(ErrorCode::kUnsupported,
-                          "event 'late' needs a scheduler, and this weir has none",
-                          "`slow` with slow_after tells of a run that takes too long");
   std::vector<std::string> names;
   for (const auto& each : event_words()) {
     if (each.name == word) return {};

@@ -42,7 +42,7 @@ struct EventWord {
 };
 /// What rules may name, the worst first.
 const std::vector<EventWord>& event_words();
-/// kInvalidConfig with did-you-mean; kUnsupported for `late`, which needs a scheduler.
+/// kInvalidConfig with did-you-mean.
 Status check_event(std::string_view word);
 Status check_severity(std::string_view word);
 std::string_view severity_of(std::string_view event);

@@ -69,7 +69,8 @@ Told told_of(const std::string& line, const std::string& code) {
 std::string command_for(const Happening& what) {
   if (what.event == "held")
     return fmt::format("weir approve {0} && weir retry {0}, or weir reject {0}", what.run.run_id);
-  if (what.event == "slow") return fmt::format("weir status {}", what.run.run_id);
+  if (what.event == "slow" || what.event == "late")
+    return fmt::format("weir status {}", what.run.run_id);
   if (what.event == "recovered" || what.event == "succeeded") return {};
   return fmt::format("weir retry {}", what.run.run_id);
 }
@@ -119,8 +120,9 @@ Notice notice_of(const Happening& what, const NotificationRule& rule) {
   // Each change of state is made once, so its message is one; what is asked again and again has a
   // key of its own.
   notice.key =
-      what.event == "slow"
-          ? sha256_hex(fmt::format("slow\n{}\n{}", what.run.run_id, rule.rule_id)).substr(0, 32)
+      what.event == "slow" || what.event == "late"
+          ? sha256_hex(fmt::format("{}\n{}\n{}", what.event, what.run.run_id, rule.rule_id))
+                .substr(0, 32)
           : make_uuid7(*what.services.clock, *what.services.random);
   notice.rule_id = rule.rule_id;
   notice.channel = rule.channel;
@@ -242,6 +244,22 @@ Notices notices_of_slow(const Services& services, const model::Configuration& co
         !matches(rule.flows, run.flow_id))
       continue;
     notices.push_back(notice_of({services, configuration, run, "slow", "running"}, rule));
+  }
+  return notices;
+}
+
+Notices notices_of_late(const Services& services, const model::Configuration& configuration,
+                        const FlowRun& run) {
+  Notices notices;
+  const model::Flow* flow = configuration.find_flow(run.flow_id);
+  if (flow == nullptr || !flow->deadline_ms || is_final(run.state)) return notices;
+  const int64_t late_ms = (services.clock->now_us() - run.logical_time_us) / 1000;
+  if (late_ms <= *flow->deadline_ms) return notices;
+  for (const auto& rule : configuration.notifications) {
+    if (!model::tells_of(rule, "late") || !rule.tasks.empty() || !matches(rule.flows, run.flow_id))
+      continue;
+    Happening what{services, configuration, run, "late", std::string(to_text(run.state))};
+    notices.push_back(notice_of(what, rule));
   }
   return notices;
 }

@@ -28,4 +28,9 @@ catalog::Notices notices_of_slow(const Services& services,
                                  const model::Configuration& configuration,
                                  const catalog::FlowRun& run);
 
+/// A run that has not ended by its flow's deadline. As above, asking again makes no second message.
+catalog::Notices notices_of_late(const Services& services,
+                                 const model::Configuration& configuration,
+                                 const catalog::FlowRun& run);
+
 }  // namespace weir::orchestrate

@@ -43,8 +43,9 @@ Status drive(const Services& services, const Pinned& pinned, const OwnRun& own, 
   const int listener = cancel.add_listener([&] { executor->wake(); });
   std::optional<Error> fault;
   while (true) {
-    const auto now = driver->step(
-        *executor, fault ? "the catalog failed: " + fault->message : reason_of(cancel));
+    RunDriver::Wish wish;
+    wish.stopping = fault ? "the catalog failed: " + fault->message : reason_of(cancel);
+    const auto now = driver->step(*executor, wish);
     if (!now && !fault) {
       fault = now.error();
       executor->cancel(own.run.run_id, "the catalog failed: " + fault->message);

@@ -237,20 +237,21 @@ Result<FlowRun> SqlCatalog::claim_run(const RunKey& expected, const std::string&
   });
 }
 
-Result<std::vector<FlowRun>> SqlCatalog::unclaimed_runs(int64_t limit) {
-  return database_->read([&](Session& session) -> Result<std::vector<FlowRun>> {
+Result<std::vector<Catalog::Served>> SqlCatalog::served_runs() {
+  return database_->read([&](Session& session) -> Result<std::vector<Served>> {
     WEIR_ASSIGN(auto runs, select_runs(session,
                                        "WHERE state IN ('queued', 'running') AND is_served = "
                                        ":is_served ORDER BY created_at_us, run_id",
                                        {{"is_served", true}}));
-    if (runs.empty()) return runs;
+    std::vector<Served> served;
+    if (runs.empty()) return served;
     WEIR_ASSIGN(const auto living, living_leases_in(session, clock_, std::string(kServerLease)));
     const std::set<std::string> driving(living.begin(), living.end());
-    std::erase_if(runs, [&](const FlowRun& run) {
-      return !run.server_id.empty() && driving.contains(std::string(kServerLease) + run.server_id);
-    });
-    if (std::ssize(runs) > limit) runs.resize(static_cast<size_t>(limit));
-    return runs;
+    for (FlowRun& run : runs) {
+      const bool is_driven = driving.contains(std::string(kServerLease) + run.server_id);
+      served.push_back({std::move(run), is_driven});
+    }
+    return served;
   });
 }
 

@@ -38,7 +38,7 @@ class SqlCatalog : public Catalog {
   Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
                   const std::string& error_text, const Notices& notices) override;
   Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) override;
-  Result<std::vector<FlowRun>> unclaimed_runs(int64_t limit) override;
+  Result<std::vector<Served>> served_runs() override;
   Result<FlowRun> reopen_run(const RunKey& expected, const FlowRun& next,
                              const std::vector<TaskMove>& tasks,
                              const std::vector<TaskRun>& added) override;

@@ -36,15 +36,15 @@ Result<std::unique_ptr<RunDriver>> RunDriver::open(const Services& services,
       new RunDriver(services, std::move(pinned), *flow, std::move(run), std::move(rows)));
 }
 
-Result<RunDriver::Now> RunDriver::step(Executor& executor, const std::string& stopping) {
-  const bool is_stopping = !stopping.empty();
+Result<RunDriver::Now> RunDriver::step(Executor& executor, const Wish& wish) {
+  const bool is_stopping = !wish.stopping.empty();
   if (is_stopping && !has_asked_to_stop_ && !launched_.empty())
-    executor.cancel(run_.run_id, stopping);
+    executor.cancel(run_.run_id, wish.stopping);
   has_asked_to_stop_ = is_stopping;
   const auto work = [&]() -> Status {
     WEIR_TRY(settle(is_stopping));
     WEIR_TRY(look_after_strangers());
-    if (!is_stopping) WEIR_TRY(launch(executor));
+    if (!is_stopping && wish.may_launch) WEIR_TRY(launch(executor));
     return {};
   };
   const Status worked = work();

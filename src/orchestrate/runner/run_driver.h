@@ -30,8 +30,11 @@ class RunDriver {
     kEnded,  ///< It ended, and none of its launches is under way.
     kLost,   ///< Another drives it: nothing of it is ours any more.
   };
-  /// With `stopping` not empty nothing more begins, and what runs is asked to stop for that reason.
-  Result<Now> step(Executor& executor, const std::string& stopping);
+  struct Wish {
+    std::string stopping;    ///< Not empty: nothing more begins, and what runs is asked to stop.
+    bool may_launch = true;  ///< False: nothing more is begun from here.
+  };
+  Result<Now> step(Executor& executor, const Wish& wish);
   /// A launch of this run has ended.
   Status take(const TaskExit& exit);
   /// No launch of its own is under way: what it leaves is another's to go on with.

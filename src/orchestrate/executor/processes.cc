@@ -1,0 +1,41 @@
+#include "base/process.h"
+#include "orchestrate/executor/pool.h"
+
+namespace weir::orchestrate {
+namespace {
+
+/// The row says how it ended, where the process came so far; this is for what the row cannot say.
+TaskExit exit_of(const Result<Finished>& finished) {
+  TaskExit exit;
+  if (!finished) {
+    const bool was_asked = finished.error().code == ErrorCode::kCancelled;
+    const bool has_begun = was_asked || finished.error().code == ErrorCode::kResourceExhausted;
+    exit.how = has_begun ? TaskExit::How::kLost : TaskExit::How::kRefused;
+    exit.error = finished.error();
+    return exit;
+  }
+  if (finished->signal != 0) {
+    exit.how = TaskExit::How::kLost;
+    exit.error = fail(ErrorCode::kUnavailable, "its process was ended by signal {}{}",
+                      finished->signal, finished->signal == 9 ? " (out of memory?)" : "")
+                     .error();
+  }
+  return exit;
+}
+
+}  // namespace
+
+std::unique_ptr<Executor> make_process_executor(ProcessOptions options) {
+  const int64_t slots = options.slots;
+  return make_pool_executor(
+      slots, [options = std::move(options)](const TaskLaunch& launch, Cancel& cancel) {
+        Command command;
+        command.argv = options.command(launch);
+        command.on_error_line = [&](std::string_view line) {
+          if (options.on_line) options.on_line(launch, line);
+        };
+        return exit_of(run_process(command, cancel));
+      });
+}
+
+}  // namespace weir::orchestrate
