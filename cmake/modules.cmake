@@ -23,6 +23,7 @@ endif()
 
 # What a module needs from third parties.
 set(weir_needs_base OpenSSL::Crypto fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json ${pcre2_library})
+set(weir_needs_schedule absl::time)
 set(weir_needs_net CURL::libcurl ZLIB::ZLIB OpenSSL::Crypto pugixml::pugixml)
 set(weir_needs_storage ${ssh_library})
 set(weir_needs_secrets ${sodium_library})

@@ -51,6 +51,7 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   Chosen chosen;
   add_configuration_commands(app, chosen);
   add_run_commands(app, chosen);
+  add_next_command(app, chosen);
   add_table_commands(app, chosen);
   add_template_commands(app, chosen);
   add_connection_commands(app, chosen);

@@ -21,6 +21,7 @@ struct Chosen {
 
 void add_configuration_commands(CLI::App& app, Chosen& chosen);
 void add_run_commands(CLI::App& app, Chosen& chosen);
+void add_next_command(CLI::App& app, Chosen& chosen);
 void add_table_commands(CLI::App& app, Chosen& chosen);
 /// Below `table`.
 void add_maintenance_commands(CLI::App& table, Chosen& chosen);

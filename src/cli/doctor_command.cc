@@ -7,6 +7,7 @@
 #include "cli/table_text.h"
 #include "inputs/locations.h"
 #include "lake/chain.h"
+#include "schedule/zone.h"
 
 namespace weir::cli {
 namespace {
@@ -35,11 +36,21 @@ Finding look_at_layer(Session& session, const model::Layer& layer) {
   return {what, true, uri};
 }
 
+/// What schedules are computed with. A machine without is no fault: UTC needs none.
+Finding look_at_time_zones() {
+  const std::string release = schedule::tzdata_version();
+  if (!release.empty()) return {"time zones", true, "tzdata " + release};
+  const bool has_some = schedule::Zones().find("Etc/UTC").has_value();
+  return {"time zones", true,
+          has_some ? "of a release that is not named" : "only UTC: there is no tzdata"};
+}
+
 Result<int> doctor(Session& session, bool heals) {
   std::vector<Finding> findings;
   findings.push_back(
       {"weir", true,
        fmt::format("{}, DuckDB {}", session.wiring().version, session.wiring().engine_version)});
+  findings.push_back(look_at_time_zones());
   findings.push_back({"project", true, session.folder()});
   auto url = session.catalog_url();
   auto opened = url ? session.catalog() : Result<catalog::Catalog*>(std::unexpected(url.error()));

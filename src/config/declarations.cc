@@ -136,13 +136,17 @@ struct Schedule {
 const Keys<Schedule>& schedule_keys() {
   static const Keys<Schedule> kKeys =
       Keys<Schedule>("")
-          .optional("cron", &Schedule::cron, text(), "Five fields: minute hour day month weekday.")
-          .optional("every", &Schedule::every_ms, optional_duration(), "Instead of cron: a period.")
+          .optional("cron", &Schedule::cron, text(),
+                    "Five fields (minute hour day month weekday), or @daily and the like.")
+          .optional("every", &Schedule::every_ms, optional_duration(),
+                    "Instead of cron: a period, counted from start or 1970.")
           .optional("timezone", &Schedule::timezone, text(), "IANA name; UTC where it is not said.")
           .optional("catchup", &Schedule::catchup, choice({"none", "latest", "all"}),
-                    "Which missed times are made up for.")
-          .optional("start", &Schedule::start, text(), "No run before this instant.")
-          .optional("end", &Schedule::end, text(), "No run after this instant.")
+                    "Which missed times are made up for; latest where it is not said.")
+          .optional("start", &Schedule::start, text(),
+                    "No run before this instant; without an offset it is in the zone.")
+          .optional("end", &Schedule::end, text(),
+                    "No run after this instant; without an offset it is in the zone.")
           .optional("params", &Schedule::params, json_map(), "Parameters of scheduled runs.");
   return kKeys;
 }

@@ -10,6 +10,7 @@
 #include "base/redact.h"
 #include "config/for_each.h"
 #include "config/lint_notifications.h"
+#include "config/lint_schedule.h"
 #include "config/user_templates.h"
 #include "database/source.h"
 #include "model/control_sums.h"
@@ -310,15 +311,7 @@ class Linter {
 
   void lint_triggers(const Flow& flow) {
     const Subject subject{"flow", {flow.flow_id}, {}};
-    if (flow.schedule.is_object()) {
-      const bool has_cron = flow.schedule.contains("cron");
-      const bool has_every = flow.schedule.contains("every");
-      if (has_cron == has_every)
-        fault(subject.in("schedule"),
-              has_cron ? "a schedule says 'cron' and 'every'"
-                       : "a schedule says neither 'cron' nor 'every'",
-              "write one of them");
-    }
+    lint_schedule(flow, places_, zones_, faults);
     if (flow.file_trigger.is_object()) {
       const std::string pattern = flow.file_trigger.value("pattern", Json("")).is_string()
                                       ? flow.file_trigger.value("pattern", "")
@@ -536,6 +529,7 @@ class Linter {
   const Configuration& configuration_;
   const LintInputs& inputs_;
   const Places& places_;
+  schedule::Zones zones_;
   std::string as_;  ///< Which part of a composite is looked at.
   bool is_expanded_ = false;
 };

@@ -186,10 +186,35 @@ TEST(Lint, ASchedulesTimeIsSaidOnce) {
                           "flows/f.yaml:2:11 | write one of them"));
   EXPECT_THAT(lint_flow("flow: f\nschedule: {cron: '* * * * *', every: 1h}\n"),
               ElementsAre(HasSubstr("a schedule says 'cron' and 'every'")));
-  EXPECT_THAT(lint_flow("flow: f\nschedule: not a cron, which is said when it is used\n"),
-              IsEmpty());
+  EXPECT_THAT(lint_flow("flow: f\nschedule: ${CRON}\n"), IsEmpty());
   EXPECT_THAT(lint_flow("flow: f\nfile_trigger: lnding/*.csv\n"),
               ElementsAre(HasSubstr("unknown layer 'lnding' | flows/f.yaml:2:1")));
+}
+
+TEST(Lint, AScheduleNamesTimesThatThereAre) {
+  const auto lint_schedule = [](const std::string& text) {
+    return lint_flow("flow: f\nschedule: " + text + "\n");
+  };
+  EXPECT_THAT(
+      lint_schedule("0 25 * * *"),
+      ElementsAre("flow 'f': the hour 25 is out of range | flows/f.yaml:2:13 | hours are 0 to 23"));
+  EXPECT_THAT(lint_schedule("{timezone: UTC, cron: '0 6 * * MUN'}"),
+              ElementsAre(HasSubstr("the day of week 'MUN' does not read | flows/f.yaml:2:42 | did "
+                                    "you mean 'SUN'?")));
+  // Where a text is written with escapes, the place is that of the whole.
+  EXPECT_THAT(lint_schedule("{cron: \"0 \\x36 * * MUN\"}"),
+              ElementsAre(HasSubstr("'MUN' does not read | flows/f.yaml:2:18")));
+  EXPECT_THAT(lint_schedule("{cron: 0 0 30 2 *}"), ElementsAre(HasSubstr("never comes")));
+  EXPECT_THAT(
+      lint_schedule("{cron: '@daily', timezone: Europe/Berln}"),
+      ElementsAre(HasSubstr("there is no time zone 'Europe/Berln' | flows/f.yaml:2:38 | did "
+                            "you mean 'Europe/Berlin'?")));
+  EXPECT_THAT(lint_schedule("{every: 1s, start: tomorrow, end: 2026-02-30}"),
+              ElementsAre(HasSubstr("'tomorrow' is no instant | flows/f.yaml:2:30"),
+                          HasSubstr("'2026-02-30' is no instant | flows/f.yaml:2:45")));
+  EXPECT_THAT(
+      lint_schedule("{every: 1h, start: 2026-02-02, end: 2026-02-01}"),
+      ElementsAre(HasSubstr("is before the start 2026-02-02T00:00:00Z | flows/f.yaml:2:47")));
 }
 
 TEST(Lint, KeysAndColumnsOfDatasetsMustAgree) {

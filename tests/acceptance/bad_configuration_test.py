@@ -107,6 +107,24 @@ class Yaml(unittest.TestCase):
         run = self.project.weir("--env", "prod", "validate", expect=2)
         self.assertIn("no environment 'prod'", run.stderr)
 
+    def test_a_schedule_that_names_no_time(self):
+        def with_schedule(schedule):
+            return FLOW.replace("overlap: queue", "schedule: " + schedule, 1)
+        self.refuse("the hour 24 is out of range", "flows/shop.yaml:3:24:", "^^", "hours are 0 to 23", flow=with_schedule('{cron: "30 2,24 * * *"}'))
+        self.refuse("'MUN' does not read", "flows/shop.yaml:3:19:", "^^^", "did you mean 'SUN'", flow=with_schedule("0 6 * * MUN"))
+        self.refuse("'0 0 30 2 *' never comes", flow=with_schedule("0 0 30 2 *"))
+        self.refuse("no time zone 'Europe/Berln'", "flows/shop.yaml:3:38:", "did you mean 'Europe/Berlin'",
+                    flow=with_schedule('{cron: "@daily", timezone: Europe/Berln}'))
+        self.refuse("'10x' is no duration", "flows/shop.yaml:3:19:", "250ms, 10s, 5m", flow=with_schedule("{every: 10x}"))
+        self.refuse("a period of 10ms is too short", "the shortest is 1s", flow=with_schedule("{every: 10ms}"))
+        self.refuse("'2026-02-30' is no instant", "flows/shop.yaml:3:31:", flow=with_schedule("{every: 10s, start: 2026-02-30}"))
+        self.refuse("is before the start", "flows/shop.yaml:3:48:", flow=with_schedule("{every: 10s, start: 2026-02-02, end: 2026-02-01}"))
+        self.refuse("neither 'cron' nor 'every'", flow=with_schedule("{timezone: UTC}"))
+        # What a variable brings is judged once it is known.
+        self.project.write("flows/shop.yaml", with_schedule("{cron: '${CRON:-61 6 * * *}'}"))
+        self.assertIn("the minute 61 is out of range", self.project.weir("validate", expect=2).stderr)
+        self.project.weir("--var", "CRON=1 6 * * *", "validate")
+
     def test_every_fault_is_shown_at_once(self):
         self.refuse("chekc", "transfrom", "2 faults", flow=FLOW.replace("template: check", "template: chekc").replace("template: transform", "template: transfrom"))
 

@@ -1,11 +1,12 @@
 """Examples of the guides to sources in databases, as they stand there, against real servers."""
 import contextlib
+import json
 import pathlib
 import sqlite3
 import sys
 import unittest
 
-from weir_project import ROOT, Project
+from weir_project import PROJECT, ROOT, Project
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import mariadb  # noqa: E402
@@ -15,6 +16,21 @@ import postgres  # noqa: E402
 def blocks(guide, kind):
     """The blocks of code of that kind in a guide."""
     return [each.split("```")[0] for each in (ROOT / "docs/guide" / guide).read_text().split(f"```{kind}\n")[1:]]
+
+
+class Schedules(unittest.TestCase):
+    def test_what_is_due_when(self):
+        project = Project()
+        self.addCleanup(project.close)
+        project.write("weir.yaml", PROJECT.replace("datasets:\n", "datasets:\n  - {name: raw.orders, columns: {id: bigint}}\n"))
+        (flows,) = blocks("schedules.md", "yaml")
+        project.write("flows/shop.yaml", flows)
+        (command,) = blocks("schedules.md", "sh")
+        (shown,) = blocks("schedules.md", "text")
+        self.assertEqual(project.weir(*command.split()[1:]).stdout, shown)
+        one = json.loads(project.weir("--output", "json", "next", "nightly", "--count", "1").stdout)
+        self.assertEqual(one["times"][0]["run_key"], "scheduled:" + one["times"][0]["logical_time"])
+        self.assertIn("tzdata " + one["tzdata"], project.weir("doctor").stdout)
 
 
 class PostgresSource(unittest.TestCase):
