@@ -285,6 +285,8 @@ class Catalog {
   virtual Result<model::Configuration> load_configuration() = 0;
   /// All rows of the configuration tables in normal form, in the order of config_tables().
   virtual Result<std::vector<ConfigRow>> config_rows() = 0;
+  /// Grows with each change of the configuration's tables, by whomever.
+  virtual Result<int64_t> configuration_revision() = 0;
   /// All changes in one transaction, with a line each in audit_log. An update writes the whole row:
   /// a column that is not in `values` gets its default. kAlreadyExists for an insert of a row that
   /// stands there, kConflict for an update or delete of one that does not; kInvalidConfig for what

@@ -222,5 +222,23 @@ TEST_P(Conformance, ConfigVersionIsKeptOnceAndForEver) {
   EXPECT_FAILS(ErrorCode::kNotFound, catalog_->config_version("h2"));
 }
 
+TEST_P(Conformance, EveryChangeOfTheConfigurationRaisesItsRevision) {
+  int64_t before = *catalog_->configuration_revision();
+  const auto has_grown = [&] {
+    const int64_t now = *open()->configuration_revision();
+    return std::exchange(before, now) < now;
+  };
+  for (const char* sql :
+       {"INSERT INTO layer (name, uri) VALUES ('raw', 'x')", "UPDATE layer SET uri = 'y'",
+        "DELETE FROM layer", "INSERT INTO flow (flow_id) VALUES ('f')",
+        "INSERT INTO schedule (flow_id, cron) VALUES ('f', 'x')",
+        "UPDATE schedule SET cron = 'y' WHERE flow_id = 'f'", "DELETE FROM flow"}) {
+    ASSERT_OK(place_->run_sql(sql));
+    EXPECT_TRUE(has_grown()) << sql;
+  }
+  ASSERT_OK(catalog_->start_run(monday_run(), {waiting_task(monday_run())}));
+  EXPECT_FALSE(has_grown());
+}
+
 }  // namespace
 }  // namespace weir::catalog

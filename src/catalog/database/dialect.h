@@ -48,7 +48,8 @@ class Dialect {
   /// Whether the exception means: rolled back in favour of another transaction, try again.
   virtual bool is_deadlock(const std::exception& problem) const = 0;
 
-  /// Fills the placeholders of a migration: `{identity}` a number that counts up, `{int:c}` and
+  /// Fills the placeholders of a migration: `{touch}` and `{touch:table}` statements that let every
+  /// change of the table raise config_revision, `{identity}` a number that counts up, `{int:c}` and
   /// `{json:c}` a condition that column c holds a whole number, valid JSON.
   virtual std::string expand(std::string_view ddl) const = 0;
 };

@@ -98,7 +98,17 @@ class SqliteDialect : public Dialect {
   std::string expand(std::string_view ddl) const override {
     return fill_placeholders(ddl, [](std::string_view word) -> std::string {
       if (word == "identity") return "INTEGER PRIMARY KEY AUTOINCREMENT";
+      if (word == "touch") return "";
       const std::string_view column = word.substr(word.find(':') + 1);
+      if (word.starts_with("touch:")) {
+        std::string triggers;
+        for (const std::string_view change : {"INSERT", "UPDATE", "DELETE"})
+          triggers += fmt::format(
+              "CREATE TRIGGER touch_{0}_{1} AFTER {1} ON {0} BEGIN UPDATE config_revision SET "
+              "revision = revision + 1; END;\n",
+              column, change);
+        return triggers;
+      }
       if (word.starts_with("int:")) return fmt::format("typeof({}) IN ('integer', 'null')", column);
       return fmt::format("({0} IS NULL OR json_valid({0}))", column);
     });

@@ -1,7 +1,8 @@
 #include "catalog/migrations/migrations.h"
 
 // Runs that servers drive: who does, under which epoch, and what people decided about their flows.
-// When a task runs is a rule over all it needs (task.run_if), no condition of each edge.
+// The revision counts changes of the configuration's tables, whoever makes them. When a task runs
+// is a rule over all it needs (task.run_if), no condition of each edge.
 
 namespace weir::catalog {
 
@@ -64,6 +65,39 @@ INSERT INTO task_dependency_of_8 (flow_id, task_id, needs_task_id, managed_by)
 DROP TABLE task_dependency;
 
 ALTER TABLE task_dependency_of_8 RENAME TO task_dependency;
+
+CREATE TABLE config_revision (
+  revision BIGINT NOT NULL PRIMARY KEY,
+  CONSTRAINT "config_revision.revision is a whole number" CHECK ({int:revision})
+);
+
+INSERT INTO config_revision (revision) VALUES (1);
+
+{touch}
+
+{touch:project}
+
+{touch:layer}
+
+{touch:dataset}
+
+{touch:connection}
+
+{touch:template}
+
+{touch:pool}
+
+{touch:flow}
+
+{touch:task}
+
+{touch:task_dependency}
+
+{touch:schedule}
+
+{touch:file_trigger}
+
+{touch:notification_rule}
 )sql";
 }
 

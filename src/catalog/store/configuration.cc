@@ -196,6 +196,16 @@ Status SqlCatalog::apply_changes(const std::vector<RowChange>& changes, const st
   });
 }
 
+Result<int64_t> SqlCatalog::configuration_revision() {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("max(revision) AS revision", "FROM config_revision");
+  }));
+  RowReader reader("config_revision", rows.front(), "newest");
+  const int64_t revision = reader.integer("revision");
+  WEIR_TRY(reader.status());
+  return revision;
+}
+
 Result<bool> SqlCatalog::add_config_version(const ConfigVersion& version) {
   return database_->write([&](Session& session) -> Result<bool> {
     const int64_t at_us = version.created_at_us != 0 ? version.created_at_us : clock_.now_us();

@@ -21,6 +21,7 @@ class SqlCatalog : public Catalog {
   // configuration.cc
   Result<model::Configuration> load_configuration() override;
   Result<std::vector<ConfigRow>> config_rows() override;
+  Result<int64_t> configuration_revision() override;
   Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) override;
   Result<bool> add_config_version(const ConfigVersion& version) override;
   Result<ConfigVersion> config_version(const std::string& hash) override;

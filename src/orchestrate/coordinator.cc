@@ -1,0 +1,279 @@
+#include "orchestrate/coordinator.h"
+
+#include <algorithm>
+#include <set>
+
+#include "orchestrate/machine/transitions.h"
+#include "orchestrate/notices.h"
+#include "orchestrate/runner/admission.h"
+#include "orchestrate/runner/run_rows.h"
+
+namespace weir::orchestrate {
+namespace {
+
+using catalog::FlowRun;
+using catalog::RunState;
+
+/// Somebody else moved it: he goes on with it.
+template <typename T>
+bool is_lost(const Result<T>& result) {
+  return !result && result.error().code == ErrorCode::kConflict;
+}
+
+constexpr std::string_view kAsked = "cancelled by request";
+
+}  // namespace
+
+Result<catalog::Catalog::Started> enqueue_run(const Services& services, const Pinned& pinned,
+                                              const RunWish& wish) {
+  WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned, wish.flow_id));
+  if (!flow->is_enabled)
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("flow '{}' is not enabled", flow->flow_id),
+                          "set `is_enabled: true` on it");
+  FlowRun run = new_run(services, pinned, flow->flow_id, wish.run_key, wish.trigger);
+  run.params = wish.params;
+  run.rerun_of = wish.rerun_of;
+  run.is_served = true;
+  if (wish.logical_time_us != 0) run.logical_time_us = wish.logical_time_us;
+  run.interval_start_us = wish.interval_start_us;
+  run.interval_end_us = wish.interval_end_us;
+  run.backfill_id = wish.backfill_id;
+  WEIR_ASSIGN(auto started, services.catalog->start_run(run, new_rows(*flow, run.run_id)));
+  if (started.is_new) WEIR_TRY(tell_warnings(services, pinned, started.run.run_id));
+  return started;
+}
+
+Coordinator::Coordinator(const Services& services, Pinning pinning, Executor& executor,
+                         std::vector<RunSource*> sources, CoordinatorOptions options)
+    : services_(services),
+      pinning_(std::move(pinning)),
+      executor_(executor),
+      sources_(std::move(sources)),
+      options_(std::move(options)) {}
+
+Result<int64_t> Coordinator::step() {
+  WEIR_TRY(keep_lease());
+  WEIR_TRY(take_exits());
+  if (!is_draining_) WEIR_TRY(start_due());
+  if (services_.clock->now_us() >= next_look_us_) WEIR_TRY(look_around());
+  WEIR_TRY(step_runs());
+  int64_t next_us = std::min(next_look_us_, renewed_at_us_ + services_.lease_ms * 1000 / 3);
+  for (const RunSource* source : sources_)
+    if (!is_draining_) next_us = std::min(next_us, source->next_us());
+  for (const auto& [run_id, driven] : runs_) next_us = std::min(next_us, driven.next_us);
+  return next_us;
+}
+
+// The lease is renewed by who does the work and by nobody else: a server that hangs loses it.
+Status Coordinator::keep_lease() {
+  const int64_t now_us = services_.clock->now_us();
+  const bool is_fresh =
+      now_us >= renewed_at_us_ && now_us < renewed_at_us_ + services_.lease_ms * 1000 / 3;
+  if (lease_ && is_fresh) return {};
+  if (lease_) {
+    const Status renewed = services_.catalog->renew_lease(*lease_, services_.lease_ms);
+    if (!renewed && !is_lost(renewed)) return renewed;
+    if (!renewed) lease_.reset();
+  }
+  if (!lease_) {
+    const std::string name = std::string(catalog::kServerLease) + options_.server_id;
+    WEIR_ASSIGN(auto taken,
+                services_.catalog->take_lease(name, services_.holder, services_.lease_ms, 0));
+    if (!taken)
+      return fail(ErrorCode::kConflict, "another process is server {}", options_.server_id);
+    lease_ = std::move(taken);
+  }
+  renewed_at_us_ = now_us;
+  return {};
+}
+
+Status Coordinator::start_due() {
+  for (RunSource* source : sources_) {
+    const int64_t now_us = services_.clock->now_us();
+    if (source->next_us() > now_us) continue;
+    auto wishes = source->due(now_us);
+    if (!wishes) {
+      services_.log->warning("what is due is not known: {}", to_line(wishes.error()));
+      continue;
+    }
+    for (const RunWish& wish : *wishes) {
+      const auto pinned = pinning_.head(wish.flow_id);
+      if (!pinned) {
+        // It is asked for again: a configuration is mended, a database comes back.
+        services_.log->warning("flow '{}' cannot start: {}", wish.flow_id, to_line(pinned.error()));
+        continue;
+      }
+      WEIR_ASSIGN(const auto started, enqueue_run(services_, **pinned, wish));
+      WEIR_TRY(source->started(wish, started.run));
+      if (started.is_new) look_soon();
+    }
+  }
+  return {};
+}
+
+Status Coordinator::look_around() {
+  WEIR_ASSIGN(const auto served, services_.catalog->served_runs());
+  next_look_us_ = services_.clock->now_us() + options_.look_ms * 1000;
+  int64_t room = executor_.room();
+  for (const auto& [run, is_driven] : served) {
+    const auto own = runs_.find(run.run_id);
+    if (own != runs_.end()) {
+      Driven& driven = own->second;
+      // Not ours any more: the next step says so.
+      if (run.epoch != driven.run.epoch) driven.next_us = 0;
+      if (run.cancel_requested && !driven.run.cancel_requested) {
+        driven.run.cancel_requested = true;
+        driven.next_us = 0;
+      }
+      continue;
+    }
+    if (is_driven || is_draining_ || room <= 0 || count_runs() >= options_.most_runs) continue;
+    --room;
+    WEIR_TRY(take_up(run));
+  }
+  for (auto& [run_id, driven] : runs_) {
+    const auto late = notices_of_late(services_, driven.pinned->configuration, driven.run);
+    if (!late.empty()) WEIR_TRY(services_.catalog->add_notices(late));
+  }
+  return {};
+}
+
+Status Coordinator::take_up(const FlowRun& run) {
+  auto claimed = services_.catalog->claim_run(key_of(run), options_.server_id);
+  if (is_lost(claimed)) return {};
+  if (!claimed) return std::unexpected(claimed.error());
+  Driven driven;
+  driven.run = *std::move(claimed);
+  auto pinned = pinning_.version(driven.run.config_hash);
+  if (!pinned) return refuse_run(driven.run, pinned.error());
+  driven.pinned = *std::move(pinned);
+  runs_[run.run_id] = std::move(driven);
+  return {};
+}
+
+Status Coordinator::refuse_run(const FlowRun& run, const Error& error) {
+  services_.log->warning("run {} of flow '{}' cannot go on: {}", run.run_id, run.flow_id,
+                         to_line(error));
+  // What may pass is tried again by whoever takes the run up next.
+  if (is_retried(error.code)) {
+    const auto given = services_.catalog->claim_run(key_of(run), "");
+    return given || is_lost(given) ? Status() : Status(std::unexpected(given.error()));
+  }
+  WEIR_ASSIGN(const RunState to, next_state(run.state, RunEvent::kRefuse));
+  const Status moved = services_.catalog->move_run(
+      key_of(run), to, std::string(to_text(error.code)), to_line(error), {});
+  return is_lost(moved) ? Status() : moved;
+}
+
+Status Coordinator::take_exits() {
+  for (const TaskExit& exit : executor_.finished()) {
+    const auto own = runs_.find(exit.run_id);
+    if (own == runs_.end() || own->second.driver == nullptr) continue;
+    own->second.next_us = 0;
+    WEIR_TRY(own->second.driver->take(exit));
+  }
+  return {};
+}
+
+Status Coordinator::step_runs() {
+  std::set<std::string> flows_with_room;
+  for (auto next = runs_.begin(); next != runs_.end();) {
+    Driven& driven = next->second;
+    if (driven.next_us > services_.clock->now_us()) {
+      ++next;
+      continue;
+    }
+    WEIR_ASSIGN(const bool goes_on, step_run(driven));
+    if (goes_on) {
+      ++next;
+      continue;
+    }
+    flows_with_room.insert(driven.run.flow_id);
+    next = runs_.erase(next);
+  }
+  if (flows_with_room.empty()) return {};
+  // Who waited for them goes on at once, here or among those that nobody has taken up yet.
+  for (auto& [run_id, driven] : runs_)
+    if (driven.driver == nullptr && flows_with_room.contains(driven.run.flow_id))
+      driven.next_us = 0;
+  look_soon();
+  return {};
+}
+
+Result<bool> Coordinator::step_run(Driven& driven) {
+  if (driven.driver == nullptr) {
+    WEIR_ASSIGN(const bool goes_on, step_queued(driven));
+    if (!goes_on || driven.driver == nullptr) return goes_on;
+  }
+  RunDriver::Wish wish;
+  wish.may_launch = !is_draining_;
+  if (driven.run.cancel_requested) wish.stopping = kAsked;
+  WEIR_ASSIGN(const RunDriver::Now now, driven.driver->step(executor_, wish));
+  if (now == RunDriver::Now::kLost) {
+    executor_.cancel(driven.run.run_id, "another drives the run");
+    return false;
+  }
+  if (now == RunDriver::Now::kEnded) {
+    services_.tell({"run_finished",
+                    driven.run.run_id,
+                    "",
+                    {{"flow", driven.run.flow_id},
+                     {"state", to_text(driven.driver->run().state)},
+                     {"message", driven.driver->run().error_text}}});
+    return false;
+  }
+  driven.next_us = driven.driver->next_us();
+  return true;
+}
+
+Result<bool> Coordinator::step_queued(Driven& driven) {
+  if (driven.run.state == RunState::kQueued) {
+    if (is_draining_) return true;
+    const auto flow = find_flow(*driven.pinned, driven.run.flow_id);
+    if (!flow) {
+      WEIR_TRY(refuse_run(driven.run, flow.error()));
+      return false;
+    }
+    const std::string stopping(driven.run.cancel_requested ? kAsked : "");
+    const auto look = look_at_admission(services_, driven.pinned->configuration, **flow, driven.run,
+                                        stopping, driven.has_asked);
+    if (is_lost(look)) return false;
+    if (!look) return std::unexpected(look.error());
+    if (*look == Admission::kEnded) return false;
+    driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
+    if (*look == Admission::kWaits) return true;
+    WEIR_ASSIGN(const FlowRun admitted, services_.catalog->flow_run(driven.run.run_id));
+    if (admitted.epoch != driven.run.epoch) return false;
+    driven.run = admitted;
+    services_.tell({"run_started",
+                    driven.run.run_id,
+                    "",
+                    {{"flow", driven.run.flow_id}, {"run_key", driven.run.run_key}}});
+  }
+  auto opened = RunDriver::open(services_, driven.pinned, driven.run);
+  if (!opened && opened.error().code == ErrorCode::kInvalidConfig) {
+    WEIR_TRY(refuse_run(driven.run, opened.error()));
+    return false;
+  }
+  if (!opened) return std::unexpected(opened.error());
+  driven.driver = *std::move(opened);
+  return true;
+}
+
+Status Coordinator::leave() {
+  for (const auto& [run_id, driven] : runs_) {
+    // As it stands: admitted or not, it is ours while the epoch is.
+    WEIR_ASSIGN(const FlowRun stored, services_.catalog->flow_run(run_id));
+    if (stored.epoch != driven.run.epoch || is_final(stored.state)) continue;
+    const auto given = services_.catalog->claim_run(key_of(stored), "");
+    if (!given && !is_lost(given)) return std::unexpected(given.error());
+  }
+  runs_.clear();
+  if (!lease_) return {};
+  const Status released = services_.catalog->release_lease(*lease_);
+  lease_.reset();
+  return is_lost(released) ? Status() : released;
+}
+
+}  // namespace weir::orchestrate
