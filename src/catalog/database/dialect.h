@@ -65,7 +65,9 @@ std::string fill_placeholders(std::string_view text, Fill&& fill) {
     if (open == std::string_view::npos) return result;
     text.remove_prefix(open + 1);
     const std::string_view word = text.substr(0, text.find('}'));
-    if (word != "identity" && !word.starts_with("int:") && !word.starts_with("json:")) {
+    const bool is_known = word == "identity" || word == "touch" || word.starts_with("touch:") ||
+                          word.starts_with("int:") || word.starts_with("json:");
+    if (!is_known) {
       result += '{';
       continue;
     }
