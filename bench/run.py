@@ -192,7 +192,12 @@ def sources_suite(rounds, scale):
     sources.suite(sys.modules[__name__], rounds, scale)
 
 
-SUITES = {"csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite, "sources": sources_suite}
+def arrivals_suite(rounds, scale):
+    import arrivals
+    arrivals.suite(sys.modules[__name__], rounds, scale)
+
+
+SUITES = {"arrivals": arrivals_suite, "csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite, "sources": sources_suite}
 
 
 def main():
@@ -204,7 +209,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     for name, suite in SUITES.items():
         # Some take long: they are asked for by name.
-        if asked.suite == name or (asked.suite == "all" and name not in ("hudi", "memory", "sources")):
+        if asked.suite == name or (asked.suite == "all" and name not in ("arrivals", "hudi", "memory", "sources")):
             suite(asked.rounds, asked.scale)
 
 

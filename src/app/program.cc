@@ -13,6 +13,7 @@
 
 #include "app/apis.h"
 #include "app/channels.h"
+#include "app/queues.h"
 #include "app/secrets.h"
 #include "app/stores.h"
 #include "base/process.h"
@@ -133,6 +134,10 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.make_channel = [ground](const model::Connection& connection, const std::string& base,
                                  secrets::Secrets& secrets) {
     return make_channel(connection, base, secrets, ground);
+  };
+  wiring.make_queue = [ground](const model::Connection& connection, const std::string& base,
+                               secrets::Secrets& secrets) {
+    return make_queue(connection, base, secrets, ground);
   };
   wiring.secrets_file = [&](const std::string& base) { return secrets_file(*environment, base); };
   wiring.secrets_key_file = secrets_key_file(*environment);

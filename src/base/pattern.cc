@@ -1,4 +1,5 @@
 #include "base/pattern.h"
+#include "base/glob.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -130,10 +131,19 @@ std::string expression_of(std::string_view glob) {
 
 }  // namespace
 
-Result<bool> glob_matches(std::string_view glob, std::string_view name) {
-  WEIR_ASSIGN(const auto pattern, Pattern::compile("(?s)" + expression_of(glob)));
-  WEIR_ASSIGN(const auto found, pattern.find(name));
+Result<Glob> Glob::compile(std::string_view glob) {
+  WEIR_ASSIGN(auto pattern, Pattern::compile("(?s)" + expression_of(glob)));
+  return Glob(std::move(pattern));
+}
+
+Result<bool> Glob::matches(std::string_view name) const {
+  WEIR_ASSIGN(const auto found, pattern_.find(name));
   return found.has_value();
+}
+
+Result<bool> glob_matches(std::string_view glob, std::string_view name) {
+  WEIR_ASSIGN(const auto compiled, Glob::compile(glob));
+  return compiled.matches(name);
 }
 
 std::string glob_prefix(std::string_view glob) {

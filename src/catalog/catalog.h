@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "base/process.h"
 #include "base/result.h"
+#include "catalog/arrivals.h"
 #include "model/configuration.h"
 #include "model/operation.h"
 #include "model/outcome.h"
@@ -442,6 +443,19 @@ class Catalog {
       const model::DatasetName& dataset) = 0;
   virtual Status record_schema(const model::DatasetName& dataset, const model::Schema& schema,
                                const std::string& token) = 0;
+
+  // -- files that start flows, and events from outside
+  /// All that is known of the files of a flow's trigger.
+  virtual Result<Arrivals> arrivals(const std::string& flow_id) = 0;
+  virtual Result<int64_t> arrivals_revision(const std::string& flow_id) = 0;
+  /// All changes in one transaction; the new revision. kConflict where it moved on meanwhile.
+  virtual Result<int64_t> write_arrivals(const ArrivalChanges& changes) = 0;
+  /// How many were new.
+  virtual Result<int64_t> add_events(const std::vector<InboxEvent>& events) = 0;
+  /// Those that nobody has dealt with, oldest first.
+  virtual Result<std::vector<InboxEvent>> waiting_events(int64_t limit) = 0;
+  /// They are dealt with; such that were so for two weeks are forgotten.
+  virtual Status note_handled(const std::vector<std::string>& event_ids) = 0;
 
   // -- leases
   /// Takes the lease where it is free, ran out, or its holder is certainly gone (same host and

@@ -57,6 +57,7 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   add_connection_commands(app, chosen);
   add_secret_commands(app, chosen);
   add_notify_commands(app, chosen);
+  add_arrival_commands(app, chosen);
   add_doctor_command(app, chosen);
   add_reference_command(app, chosen);
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "arrivals/queue.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/environment.h"
@@ -43,6 +44,9 @@ struct Wiring {
   std::function<Result<std::unique_ptr<notify::Channel>>(
       const model::Connection& connection, const std::string& base_folder, secrets::Secrets&)>
       make_channel;
+  std::function<Result<std::unique_ptr<arrivals::Queue>>(
+      const model::Connection& connection, const std::string& base_folder, secrets::Secrets&)>
+      make_queue;
   std::function<task::OpenApi(const std::string& base_folder, const std::string& secrets_file,
                               FindConnections)>
       make_apis;

@@ -30,6 +30,7 @@ void add_doctor_command(CLI::App& app, Chosen& chosen);
 void add_connection_commands(CLI::App& app, Chosen& chosen);
 void add_secret_commands(CLI::App& app, Chosen& chosen);
 void add_notify_commands(CLI::App& app, Chosen& chosen);
+void add_arrival_commands(CLI::App& app, Chosen& chosen);
 /// `app` must outlive the action: the pages are made of it.
 void add_reference_command(CLI::App& app, Chosen& chosen);
 

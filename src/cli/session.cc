@@ -68,6 +68,11 @@ Result<std::unique_ptr<notify::Channel>> Session::open_channel(
   return wiring_.make_channel(connection, folder_, *kept);
 }
 
+Result<std::unique_ptr<arrivals::Queue>> Session::open_queue(const model::Connection& connection) {
+  WEIR_ASSIGN(secrets::Secrets* const kept, kept_secrets());
+  return wiring_.make_queue(connection, folder_, *kept);
+}
+
 bool Session::has_yaml() const {
   std::error_code error;
   return std::filesystem::exists(folder_ + "/weir.yaml", error);

@@ -55,6 +55,9 @@ class Session {
 
   orchestrate::Services services();
 
+  /// A queue that tells of files.
+  Result<std::unique_ptr<arrivals::Queue>> open_queue(const model::Connection& connection);
+
   /// For whoever opens connections while this session lives; the secrets are opened once.
   ResolveSecrets resolve_secrets();
 

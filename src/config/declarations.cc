@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "config/file_trigger_keys.h"
 #include "model/schema.h"
 #include "task/template.h"
 
@@ -148,26 +149,6 @@ const Keys<Schedule>& schedule_keys() {
           .optional("end", &Schedule::end, text(),
                     "No run after this instant; without an offset it is in the zone.")
           .optional("params", &Schedule::params, json_map(), "Parameters of scheduled runs.");
-  return kKeys;
-}
-
-struct FileTrigger {
-  std::string pattern;
-  std::optional<int64_t> settle_ms;
-  std::string batch;
-  Json params = Json::object();
-};
-
-const Keys<FileTrigger>& file_trigger_keys() {
-  static const Keys<FileTrigger> kKeys =
-      Keys<FileTrigger>("")
-          .required("pattern", &FileTrigger::pattern, text(),
-                    "Files whose arrival starts a run: layer/glob.")
-          .optional("settle", &FileTrigger::settle_ms, optional_duration(),
-                    "How long a file must not have changed.")
-          .optional("batch", &FileTrigger::batch, choice({"each", "all"}),
-                    "One run per file, or one for all that wait.")
-          .optional("params", &FileTrigger::params, json_map(), "Parameters of triggered runs.");
   return kKeys;
 }
 

@@ -11,6 +11,7 @@
 #include "config/for_each.h"
 #include "config/lint_notifications.h"
 #include "config/lint_schedule.h"
+#include "config/lint_triggers.h"
 #include "config/user_templates.h"
 #include "database/source.h"
 #include "model/control_sums.h"
@@ -87,10 +88,11 @@ class Linter {
     for (const auto& connection : configuration_.connections) lint_path(connection);
     for (const auto& row : configuration_.templates) lint_template(row);
     lint_notifications(configuration_, places_, faults);
+    lint_file_triggers(configuration_, places_, faults);
   }
 
   void flow(const Flow& flow) {
-    lint_triggers(flow);
+    lint_schedule(flow, places_, zones_, faults);
     for (const auto& task : flow.tasks) {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
       lint_needs(flow, task);
@@ -307,17 +309,6 @@ class Linter {
       values[param.name] = param.type == ParamType::kDataset ? Json("layer.name") : Json("x");
     const auto sql = substitute_sql(row.body.value("text", ""), params, values);
     if (!sql) fault(subject.in("location"), sql.error().message, sql.error().hint);
-  }
-
-  void lint_triggers(const Flow& flow) {
-    const Subject subject{"flow", {flow.flow_id}, {}};
-    lint_schedule(flow, places_, zones_, faults);
-    if (flow.file_trigger.is_object()) {
-      const std::string pattern = flow.file_trigger.value("pattern", Json("")).is_string()
-                                      ? flow.file_trigger.value("pattern", "")
-                                      : "";
-      lint_glob(subject.in("file_trigger").in("pattern"), pattern);
-    }
   }
 
   void lint_needs(const Flow& flow, const Task& task) {

@@ -89,7 +89,7 @@ Result<Response> AwsJson::send(std::string_view operation, const std::string& bo
   request.url = options_.endpoint;
   request.body = body;
   request.timeout_ms = options_.timeout_ms;
-  request.headers = {{"Content-Type", "application/x-amz-json-1.1"},
+  request.headers = {{"Content-Type", "application/x-amz-json-" + options_.json_version},
                      {"X-Amz-Target", fmt::format("{}.{}", options_.target, operation)}};
   WEIR_TRY(sign(
       request, keys,

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Calls to AWS services that speak JSON over POST (Smithy: "AWS JSON 1.1 protocol"; Secrets
-/// Manager, Glue, EventBridge, …): signed, and tried again where that may help.
+/// Calls to AWS services that speak JSON over POST (Smithy: "AWS JSON 1.1 protocol", and
+/// 1.0; Secrets Manager, Glue, EventBridge, SQS, …): signed, and tried again where that may help.
 
 #include <string>
 #include <string_view>
@@ -19,6 +19,7 @@ struct AwsJsonOptions {
   std::string target;    ///< In `X-Amz-Target`, before the operation: `secretsmanager`, `AWSGlue`.
   std::string region;    ///< Empty: us-east-1.
   std::string endpoint;  ///< Empty: the region's own, `https://<service>.<region>.amazonaws.com`.
+  std::string json_version = "1.1";  ///< Of the protocol; SQS speaks 1.0.
   int max_tries = 5;
   int64_t timeout_ms = 30'000;  ///< Of one try.
 };

@@ -26,6 +26,7 @@ struct Words {
   std::string_view
       outcome;  ///< `committed`, `aborted`, `in progress` of the number `:id`, or NULL.
   std::string_view table_names;  ///< Lists the tables of the schema in use.
+  std::string_view json_rows;    ///< The items of the JSON list `:rows`, each a `value`.
 };
 
 /// Safe to use from many threads at once.

@@ -24,6 +24,7 @@ constexpr Words kWords = {
     .transaction = "txid_current_if_assigned()",
     .outcome = "txid_status(:id)",
     .table_names = "FROM information_schema.tables WHERE table_schema = current_schema()",
+    .json_rows = "json_array_elements(CAST(:rows AS json)) AS items(value)",
 };
 
 struct FreeOptions {

@@ -22,6 +22,7 @@ constexpr Words kWords = {
     .transaction = "",
     .outcome = "",
     .table_names = "FROM sqlite_master WHERE type = 'table'",
+    .json_rows = "json_each(:rows)",
 };
 
 api::sqlite3* handle(soci::session& session) {

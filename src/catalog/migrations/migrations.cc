@@ -68,6 +68,7 @@ std::span<const Migration> all_migrations() {
       Migration{6, "notices", notices_ddl()},
       Migration{7, "marks", marks_ddl()},
       Migration{8, "orchestration", orchestration_ddl()},
+      Migration{9, "arrivals", arrivals_ddl()},
   };
   return kAll;
 }

@@ -29,6 +29,7 @@ std::string_view landing_ddl();        ///< 0005
 std::string_view notices_ddl();        ///< 0006
 std::string_view marks_ddl();          ///< 0007
 std::string_view orchestration_ddl();  ///< 0008
+std::string_view arrivals_ddl();       ///< 0009
 
 /// In order; versions count from 1 without gaps.
 std::span<const Migration> all_migrations();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "catalog/store/json_rows.h"
 #include "catalog/store/store.h"
 
 namespace weir::catalog {
@@ -190,14 +191,21 @@ Result<std::vector<HashedFile>> SqlCatalog::hashed_files(const std::string& uri)
 Status SqlCatalog::remember_files(const std::string& uri, const std::vector<HashedFile>& files) {
   if (files.empty()) return {};
   return database_->write([&](Session& session) -> Status {
-    for (const auto& file : files) {
-      const Binds values = {{"uri", storable(uri)},          {"name", storable(file.name)},
-                            {"size_bytes", file.size_bytes}, {"version", file.version},
-                            {"sha256", file.sha256},         {"recorded_at_us", clock_.now_us()}};
-      WEIR_TRY(session.insert("landing_file", values,
-                              on_conflict("uri, name", values, IfThere::kReplace)));
-    }
-    return {};
+    const std::string sql = fmt::format(
+        "INSERT INTO landing_file (uri, name, size_bytes, version, sha256, recorded_at_us) "
+        "SELECT :uri, value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, :now_us "
+        "FROM {} WHERE true ON CONFLICT (uri, name) DO UPDATE SET size_bytes = "
+        "excluded.size_bytes, version = excluded.version, sha256 = excluded.sha256, "
+        "recorded_at_us = excluded.recorded_at_us",
+        session.words().json_rows);
+    const auto row_of = [](const HashedFile& file) {
+      return Json::array({storable(file.name), file.size_bytes, file.version, file.sha256});
+    };
+    return in_parts(files, row_of, [&](std::string rows) -> Status {
+      WEIR_TRY(session.execute(
+          sql, {{"uri", storable(uri)}, {"now_us", clock_.now_us()}, {"rows", std::move(rows)}}));
+      return {};
+    });
   });
 }
 

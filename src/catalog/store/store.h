@@ -89,6 +89,14 @@ class SqlCatalog : public Catalog {
                     const std::string& reason) override;
   Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) override;
 
+  // arrivals.cc
+  Result<Arrivals> arrivals(const std::string& flow_id) override;
+  Result<int64_t> arrivals_revision(const std::string& flow_id) override;
+  Result<int64_t> write_arrivals(const ArrivalChanges& changes) override;
+  Result<int64_t> add_events(const std::vector<InboxEvent>& events) override;
+  Result<std::vector<InboxEvent>> waiting_events(int64_t limit) override;
+  Status note_handled(const std::vector<std::string>& event_ids) override;
+
   // leases.cc
   Result<std::optional<Lease>> take_lease(const std::string& name, const std::string& holder,
                                           int64_t duration_ms, int64_t least_epoch) override;
