@@ -33,6 +33,7 @@ set(weir_needs_database PostgreSQL::PostgreSQL ${mariadb_library} ${sqlite3_libr
 set(weir_needs_catalog ${soci_sqlite3} ${soci_postgresql} ${soci_core} ${sqlite3_library} PostgreSQL::PostgreSQL)
 set(weir_needs_table ${avro_library})
 set(weir_needs_config yaml-cpp)
+set(weir_needs_server OpenSSL::SSL ${sodium_library})
 set(weir_needs_testing OpenSSL::SSL)
 
 # What nearly every file includes, precompiled once for all targets with the same options.

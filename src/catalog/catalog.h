@@ -23,6 +23,10 @@
 
 namespace weir::catalog {
 
+class Accounts;    // catalog/accounts.h
+class AuditTrail;  // catalog/audit_trail.h
+class Overview;    // catalog/overview.h
+
 // ---- configuration -------------------------------------------------------------------------
 
 /// One row of a configuration table as columns and values: what plan shows and apply writes. See
@@ -475,6 +479,11 @@ class Catalog {
 
   virtual Status audit(const std::string& author, const std::string& action,
                        const Json& details) = 0;
+
+  // -- what a server needs: each in a header of its own
+  virtual Accounts& accounts() = 0;
+  virtual AuditTrail& audit_trail() = 0;
+  virtual Overview& overview() = 0;
 };
 
 /// Token of the newest load into a warehouse table that is recorded; empty where there is none.

@@ -59,6 +59,8 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   add_notify_commands(app, chosen);
   add_arrival_commands(app, chosen);
   add_doctor_command(app, chosen);
+  add_serve_command(app, chosen);
+  add_account_commands(app, chosen);
   add_reference_command(app, chosen);
 
   auto reversed = words;

@@ -27,6 +27,9 @@ void add_table_commands(CLI::App& app, Chosen& chosen);
 void add_maintenance_commands(CLI::App& table, Chosen& chosen);
 void add_template_commands(CLI::App& app, Chosen& chosen);
 void add_doctor_command(CLI::App& app, Chosen& chosen);
+void add_serve_command(CLI::App& app, Chosen& chosen);
+/// `user`, `token` and `audit`.
+void add_account_commands(CLI::App& app, Chosen& chosen);
 void add_connection_commands(CLI::App& app, Chosen& chosen);
 void add_secret_commands(CLI::App& app, Chosen& chosen);
 void add_notify_commands(CLI::App& app, Chosen& chosen);

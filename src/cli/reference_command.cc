@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/template_page.h"
+#include "server/openapi.h"
 
 namespace weir::cli {
 namespace {
@@ -60,6 +61,7 @@ Result<int> reference(Session& session, const CLI::App& app, const std::string& 
   std::string index =
       std::string(kMark) +
       "# Reference\n\n- [Commands](commands.md)\n- [Error codes and exits](errors.md)\n"
+      "- [What a server answers](api.md)\n"
       "- [The contract of a template](task-contract.md)\n\nTemplates:\n\n";
   for (const auto& each : session.wiring().templates) {
     index += fmt::format("- [{}](templates/{}.md): {}\n", each.name, each.name, each.summary);
@@ -73,6 +75,9 @@ Result<int> reference(Session& session, const CLI::App& app, const std::string& 
   add_command_pages(app, "weir", commands);
   WEIR_TRY(write(session, folder, "commands.md", commands));
   WEIR_TRY(write(session, folder, "errors.md", error_page()));
+  WEIR_TRY(write(session, folder, "api.md", std::string(kMark) + server::routes_page()));
+  WEIR_TRY(write(session, folder, "openapi.json",
+                 dump_json_pretty(server::openapi_document(session.wiring().version)) + "\n"));
   WEIR_TRY(write(session, folder, "README.md", index));
   return 0;
 }

@@ -1,14 +1,10 @@
 #include <algorithm>
 #include <filesystem>
-#include <istream>
-#include <iterator>
 #include <ostream>
-
-#include <termios.h>
-#include <unistd.h>
 
 #include "base/redact.h"
 #include "cli/commands.h"
+#include "cli/hidden_input.h"
 #include "cli/table_text.h"
 #include "secrets/sealed_file.h"
 
@@ -20,43 +16,8 @@ using secrets::SealKey;
 
 constexpr size_t kMostBytes = 64 << 10;  // of Secrets Manager
 
-/// Nothing is shown of what is typed meanwhile.
-class NoEcho {
- public:
-  NoEcho() {
-    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
-    is_on_ = true;
-    termios quiet = before_;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-  }
-  ~NoEcho() {
-    if (is_on_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-  }
-  NoEcho(const NoEcho&) = delete;
-  NoEcho& operator=(const NoEcho&) = delete;
-
- private:
-  termios before_{};
-  bool is_on_ = false;
-};
-
-/// A line that is typed, or the whole of a pipe or a file but for its last line end. Never a word
-/// of the command: those are seen by everybody on the machine.
 Result<std::string> read_value(Session& session, const std::string& id) {
-  const Wiring& wiring = session.wiring();
-  std::string value;
-  if (isatty(STDIN_FILENO) == 1) {
-    const NoEcho quiet;
-    *wiring.err << fmt::format("value of '{}' (it is not shown): ", id) << std::flush;
-    std::getline(*wiring.in, value);
-    *wiring.err << "\n";
-  } else {
-    value.assign(std::istreambuf_iterator<char>(*wiring.in), {});
-    if (value.ends_with('\n')) value.pop_back();
-    if (value.ends_with('\r')) value.pop_back();
-  }
-  process_redactor().remember(value);
+  std::string value = read_hidden(session, fmt::format("value of '{}'", id));
   if (value.empty())
     return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("secret '{}' would be empty", id),
                           fmt::format("pipe the value: `… | weir secret set {}`", id));

@@ -69,6 +69,7 @@ std::span<const Migration> all_migrations() {
       Migration{7, "marks", marks_ddl()},
       Migration{8, "orchestration", orchestration_ddl()},
       Migration{9, "arrivals", arrivals_ddl()},
+      Migration{10, "accounts", accounts_ddl()},
   };
   return kAll;
 }

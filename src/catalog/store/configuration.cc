@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "catalog/config_rows.h"
+#include "catalog/store/audit.h"
+#include "catalog/store/config_reading.h"
 #include "catalog/store/store.h"
 
 namespace weir::catalog {
@@ -51,14 +53,8 @@ Result<ConfigRow> read_row(const ConfigTable& table, const Row& row) {
 Result<std::vector<ConfigRow>> read_rows(Session& session) {
   std::vector<ConfigRow> all;
   for (const ConfigTable& table : config_tables()) {
-    WEIR_ASSIGN(const auto rows, session.select(column_list(table), "FROM " + table.name));
-    const auto first = static_cast<std::ptrdiff_t>(all.size());
-    for (const Row& row : rows) {
-      WEIR_ASSIGN(ConfigRow config_row, read_row(table, row));
-      all.push_back(std::move(config_row));
-    }
-    // By bytes, as in all of weir; a database may sort otherwise.
-    std::ranges::sort(all.begin() + first, all.end(), {}, &ConfigRow::key);
+    WEIR_ASSIGN(auto rows, config_rows_where(session, table, "", {}));
+    std::ranges::move(rows, std::back_inserter(all));
   }
   return all;
 }
@@ -151,15 +147,6 @@ std::vector<RowChange> in_safe_order(std::vector<RowChange> changes) {
   return changes;
 }
 
-Status write_audit(Session& session, int64_t at_us, const std::string& author,
-                   const std::string& action, const Json& details) {
-  WEIR_TRY(session.insert("audit_log", {{"at_us", at_us},
-                                        {"author", storable(author)},
-                                        {"action", action},
-                                        {"details", dump_json(details)}}));
-  return {};
-}
-
 constexpr std::string_view kVersionColumns = "hash, created_at_us, author, reason";
 
 Result<ConfigVersion> version_of(const Row& row, bool has_content) {
@@ -176,6 +163,17 @@ Result<ConfigVersion> version_of(const Row& row, bool has_content) {
 
 }  // namespace
 
+Result<std::vector<ConfigRow>> config_rows_where(Session& session, const ConfigTable& table,
+                                                 const std::string& where, const Binds& binds) {
+  WEIR_ASSIGN(
+      const auto found,
+      session.select(column_list(table), fmt::format("FROM {} {}", table.name, where), binds));
+  WEIR_ASSIGN(auto rows, read_all(found, [&](const Row& row) { return read_row(table, row); }));
+  // By bytes, as in all of weir; a database may sort otherwise.
+  std::ranges::sort(rows, {}, &ConfigRow::key);
+  return rows;
+}
+
 Result<model::Configuration> SqlCatalog::load_configuration() {
   WEIR_ASSIGN(const auto rows, config_rows());
   return configuration_of(rows);
@@ -186,6 +184,7 @@ Result<std::vector<ConfigRow>> SqlCatalog::config_rows() { return database_->rea
 Status SqlCatalog::apply_changes(const std::vector<RowChange>& changes, const std::string& author) {
   const std::vector<RowChange> ordered = in_safe_order(changes);
   return database_->write([&](Session& session) -> Status {
+    if (!ordered.empty()) WEIR_TRY(lock_audit(session));
     for (const RowChange& change : ordered) {
       WEIR_TRY(apply_one(session, change));
       const Json details = {{"table", change.row.table}, {"key", change.row.key}};
@@ -235,13 +234,6 @@ Result<std::vector<ConfigVersion>> SqlCatalog::config_versions() {
     return session.select(kVersionColumns, "FROM config_version ORDER BY created_at_us DESC, hash");
   }));
   return read_all(rows, [](const Row& row) { return version_of(row, false); });
-}
-
-Status SqlCatalog::audit(const std::string& author, const std::string& action,
-                         const Json& details) {
-  return database_->write([&](Session& session) {
-    return write_audit(session, clock_.now_us(), author, action, details);
-  });
 }
 
 }  // namespace weir::catalog

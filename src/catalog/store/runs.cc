@@ -4,6 +4,7 @@
 #include "catalog/store/flow_states.h"
 #include "catalog/store/leases.h"
 #include "catalog/store/notices.h"
+#include "catalog/store/runs.h"
 #include "catalog/store/store.h"
 #include "catalog/store/tasks.h"
 
@@ -133,6 +134,11 @@ Result<int64_t> count(Session& session, const std::string& what, const Binds& bi
 }
 
 }  // namespace
+
+Result<std::vector<FlowRun>> flow_runs_where(Session& session, const std::string& rest,
+                                             const Binds& binds) {
+  return select_runs(session, rest, binds);
+}
 
 Result<Catalog::Started> SqlCatalog::start_run(const FlowRun& run,
                                                const std::vector<TaskRun>& tasks) {

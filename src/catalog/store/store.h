@@ -5,13 +5,16 @@
 #include <memory>
 #include <string>
 
+#include "catalog/accounts.h"
+#include "catalog/audit_trail.h"
 #include "catalog/catalog.h"
 #include "catalog/database/database.h"
+#include "catalog/overview.h"
 
 namespace weir::catalog {
 
 /// Safe to use from many threads at once.
-class SqlCatalog : public Catalog {
+class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Overview {
  public:
   SqlCatalog(std::unique_ptr<Database> database, Clock& clock)
       : database_(std::move(database)), clock_(clock) {}
@@ -26,7 +29,6 @@ class SqlCatalog : public Catalog {
   Result<bool> add_config_version(const ConfigVersion& version) override;
   Result<ConfigVersion> config_version(const std::string& hash) override;
   Result<std::vector<ConfigVersion>> config_versions() override;
-  Status audit(const std::string& author, const std::string& action, const Json& details) override;
 
   // runs.cc
   Result<Started> start_run(const FlowRun& run, const std::vector<TaskRun>& tasks) override;
@@ -105,6 +107,51 @@ class SqlCatalog : public Catalog {
   Result<bool> holds_lease(const Lease& lease) override;
   Result<std::string> lease_holder(const std::string& name) override;
   Result<bool> is_lease_alive(const std::string& name) override;
+
+  // audit.cc
+  Status audit(const std::string& author, const std::string& action, const Json& details) override;
+  AuditTrail& audit_trail() override { return *this; }
+  Result<std::vector<AuditRow>> audit_rows(int64_t before, int64_t limit) override;
+  Result<AuditVerdict> verify_audit(const std::string& hash) override;
+
+  // accounts.cc
+  Accounts& accounts() override { return *this; }
+  Result<int64_t> count_users() override;
+  Result<std::vector<UserAccount>> users() override;
+  Result<std::optional<UserAccount>> find_user(const std::string& user_name) override;
+  Status add_user(const UserAccount& user, const std::string& author) override;
+  Status remove_user(const std::string& user_name, const std::string& author) override;
+  Status set_password(const std::string& user_name, const std::string& password_hash,
+                      const std::string& author) override;
+  Status set_grants(const std::string& user_name, const std::vector<Grant>& grants,
+                    const std::string& author) override;
+  Status add_token(const ApiToken& token, const std::string& author) override;
+  Result<std::vector<ApiToken>> tokens() override;
+  Result<std::optional<ApiToken>> find_token(const std::string& token_hash) override;
+  Status revoke_token(const std::string& api_token_id, const std::string& author) override;
+  Status note_use(const ApiToken& token, int64_t at_us) override;
+  Status add_session(const WebSession& web_session) override;
+  Result<std::optional<WebSession>> find_session(const std::string& session_hash) override;
+  Status end_session(const std::string& session_hash) override;
+
+  // overview.cc
+  Overview& overview() override { return *this; }
+  Result<std::vector<FlowLine>> flow_lines(const FlowScope& scope, const std::string& after,
+                                           int64_t limit) override;
+  Result<std::vector<ConfigRow>> rows_of_flow(const std::string& flow_id) override;
+  Result<std::vector<FlowRun>> run_page(const RunFilter& filter) override;
+  Result<std::vector<NumberedLogLine>> log_page(const LogFilter& filter) override;
+  Result<std::vector<DatasetLine>> dataset_lines(const FlowScope& scope, const std::string& after,
+                                                 int64_t limit) override;
+  Result<bool> knows_dataset(const FlowScope& scope, const std::string& dataset) override;
+  Result<std::vector<RejectedLine>> rejected_lines(const FlowScope& scope,
+                                                   const std::string& run_id,
+                                                   int64_t limit) override;
+  Result<std::vector<HoldLine>> hold_lines(const FlowScope& scope, const std::string& state,
+                                           int64_t limit) override;
+  Result<HoldLine> hold_line(const std::string& token) override;
+  Result<Numbers> numbers() override;
+  Status ping() override;
 
  private:
   const std::unique_ptr<Database> database_;

@@ -1,0 +1,151 @@
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <ostream>
+
+#include "base/digest.h"
+#include "base/instant.h"
+#include "cli/commands.h"
+#include "cli/project.h"
+#include "orchestrate/runner.h"
+#include "server/server.h"
+
+namespace weir::cli {
+namespace {
+
+struct ServeFlags {
+  server::ServerOptions options;
+  std::string ready_file;
+  std::string drain = "30s";
+};
+
+/// The plan as a client sees it; its hash says which one it is.
+Result<server::ConfigurationPlan> plan_for_client(Session& session, bool prune,
+                                                  config::Plan* made = nullptr) {
+  if (!session.has_yaml())
+    return fail_with_hint(ErrorCode::kNotFound, "the project of this server has no weir.yaml",
+                          "its configuration is rows alone: there is nothing to plan");
+  WEIR_ASSIGN(auto plan, plan_project(session, prune));
+  server::ConfigurationPlan result;
+  result.plan = config::to_json(plan);
+  result.hash = sha256_hex(dump_json(result.plan));
+  result.is_empty = plan.is_empty();
+  if (made != nullptr) *made = std::move(plan);
+  return result;
+}
+
+/// What the API changes without a scheduler. A plan reads the project's files, one at a time.
+server::Actions actions_of(Session& session, std::mutex& planning) {
+  server::Actions actions;
+  actions.cancel_run = [&session](const std::string& run_id, const std::string& /*author*/) {
+    return orchestrate::cancel_run(session.services(), run_id);
+  };
+  const auto decide = [&session](const std::string& state) {
+    return [&session, state](const std::string& token, const std::string& author) -> Status {
+      WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+      return catalog->close_hold(token, state, author);
+    };
+  };
+  actions.approve = decide("approved");
+  actions.reject = decide("rejected");
+  actions.pause = [&session](const server::PauseRequest& request) -> Status {
+    WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+    return catalog->pause_flow(request.flow_id, request.is_paused, request.author, request.reason);
+  };
+  actions.plan = [&session, &planning](bool prune) {
+    const std::lock_guard lock(planning);
+    return plan_for_client(session, prune);
+  };
+  actions.apply = [&session, &planning](bool prune, const std::string& hash,
+                                        const std::string& author) -> Status {
+    const std::lock_guard lock(planning);
+    config::Plan plan;
+    WEIR_ASSIGN(const auto now, plan_for_client(session, prune, &plan));
+    if (now.hash != hash)
+      return fail_with_hint(ErrorCode::kConflict, "what there is to change is another plan by now",
+                            "plan again, and apply that one");
+    WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+    return config::apply(*catalog, plan, author);
+  };
+  return actions;
+}
+
+/// For whoever started the server: where it is. It appears whole, once requests are answered.
+Status write_ready_file(Session& session, const std::string& name, const server::Server& server) {
+  if (name.empty()) return {};
+  const auto path = (std::filesystem::path(session.wiring().working_directory) / name);
+  const Json json = {
+      {"format", 1}, {"url", server.url()}, {"port", server.port()}, {"pid", this_process().pid}};
+  WEIR_ASSIGN(storage::Storage * folder,
+              session.stores().open(path.parent_path().lexically_normal().string()));
+  WEIR_TRY(storage::put(*folder, path.filename().string(), dump_json(json) + "\n",
+                        storage::Put::kReplace));
+  return {};
+}
+
+void wait_for_end(Cancel& cancel) {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool is_over = false;
+  const int listener = cancel.add_listener([&] {
+    const std::lock_guard lock(mutex);
+    is_over = true;
+    ended.notify_all();
+  });
+  {
+    std::unique_lock lock(mutex);
+    ended.wait(lock, [&] { return is_over; });
+  }
+  cancel.remove_listener(listener);
+}
+
+Result<int> serve(Session& session, const ServeFlags& flags) {
+  WEIR_ASSIGN(const int64_t drain_ms,
+              while_doing(parse_duration_ms(flags.drain), "reading --drain"));
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  const Wiring& wiring = session.wiring();
+  std::mutex planning;
+  const server::ServerGround ground = {.catalog = catalog,
+                                       .clock = wiring.clock,
+                                       .random = wiring.random,
+                                       .log = &session.log(),
+                                       .templates = wiring.templates,
+                                       .version = wiring.version,
+                                       .engine_version = wiring.engine_version};
+  WEIR_ASSIGN(const auto server,
+              server::start_server(flags.options, ground, actions_of(session, planning)));
+  WEIR_TRY(write_ready_file(session, flags.ready_file, *server));
+  session.say(fmt::format("weir answers at {}", server->url()));
+  session.give({{"event", "ready"}, {"url", server->url()}, {"port", server->port()}});
+  *wiring.out << std::flush;
+  wait_for_end(*wiring.cancel);
+  server->stop(drain_ms);
+  session.say("stopped");
+  return 0;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Chosen& chosen) {
+  auto flags = std::make_shared<ServeFlags>();
+  flags->options.port = 8080;
+  auto* command = app.add_subcommand("serve", "Answer the API, until it is told to stop");
+  command->add_option("--address", flags->options.address,
+                      "IP address to listen at (default: 127.0.0.1)");
+  command->add_option("--port", flags->options.port, "Port (default: 8080; 0: a free one)")
+      ->check(CLI::Range(0, 65'535));
+  command->add_option("--tls-cert", flags->options.tls_certificate,
+                      "PEM file with the certificate and its chain");
+  command->add_option("--tls-key", flags->options.tls_key, "PEM file with its key");
+  command->add_flag("--plain-http", flags->options.may_be_plain,
+                    "Without TLS beyond loopback: something in front of it has TLS");
+  command->add_option("--ready-file", flags->ready_file,
+                      "File that says where it is, once it answers");
+  command->add_option("--drain", flags->drain,
+                      "How long requests may go on once it is told to stop (default: 30s)");
+  command->callback([&chosen, flags] {
+    chosen.action = [flags](Session& session) { return serve(session, *flags); };
+  });
+}
+
+}  // namespace weir::cli

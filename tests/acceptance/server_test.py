@@ -1,0 +1,478 @@
+"""The server: who may do what to what, over every route of its own table; and what attackers try."""
+import json
+import re
+import subprocess
+import time
+import unittest
+
+from server_client import Reply, Server, add_token, add_user
+from weir_project import A, Project, canary
+
+import api_judges  # noqa: E402, its folder is known by then
+
+ROLES = ["viewer", "operator", "developer", "admin"]
+PASSWORD = "four horses under a lamp"
+# What changes something, and from which role on: written down a second time, so that a slip in the table is seen.
+CHANGES = {
+    "start_run": "operator", "pause_flow": "operator", "resume_flow": "operator", "retry_run": "operator",
+    "cancel_run": "operator", "approve_hold": "operator", "reject_hold": "operator", "plan_configuration": "developer",
+    "apply_configuration": "developer", "sign_in": None, "sign_out": None,
+}
+OPEN = {"get_health", "get_readiness", "sign_in"}
+BODIES = {"start_run": {}, "retry_run": {}, "plan_configuration": {}, "apply_configuration": {"hash": "0" * 64},
+          "sign_in": {"user": "nobody", "password": "x"}}
+HOLD_SALES, HOLD_SHOP, NO_TOKEN = "a" * 64, "b" * 64, "c" * 64
+
+
+def run_of(project, flow):
+    return project.sqlite("SELECT run_id FROM flow_run WHERE flow_id = ? ORDER BY created_at_us DESC", flow)[0][0]
+
+
+class Shared:
+    """One project and one server for all tests: two flows that ran, each with a hold and rejected rows."""
+    project = server = None
+
+    @classmethod
+    def open(cls):
+        if cls.project:
+            return
+        canary.watch(PASSWORD)
+        cls.project = project = Project()
+        project.land("customers-20240101.csv", A)
+        project.land("sales/1.csv", "id,amount\n1,10.50\n2,ten\n")
+        project.run("sales")
+        project.run("shop")
+        cls.sales, cls.shop = run_of(project, "sales"), run_of(project, "shop")
+        for token, run in ((HOLD_SALES, cls.sales), (HOLD_SHOP, cls.shop)):
+            project.sqlite("INSERT INTO hold (token, run_id, task_id, target, reason, message, created_at_us) "
+                           "VALUES (?, ?, 'ingest', 'raw.x', 'empty_snapshot', 'it is empty', 1)", token, run)
+        project.sqlite("INSERT INTO rejected_rows (run_id, task_id, token, reason, row_count, dataset) "
+                       "VALUES (?, 'ingest', 't', 'bad', 3, 'raw.x__rejected')", cls.shop)
+        cls.tokens = {}
+        for role in ROLES:
+            for flows, mark in (("*", "all"), ("sal*", "sales")):
+                add_user(project, f"{role}_{mark}", role, flows)
+                cls.tokens[role, mark] = add_token(project, f"{role}_{mark}")
+        add_user(project, "mixed", "viewer")  # Sees all flows, and operates some.
+        project.weir("user", "grant", "mixed", "--role", "operator", "--flows", "sal*")
+        cls.tokens["mixed", "all"] = add_token(project, "mixed")
+        add_user(project, "ann", "admin", password=PASSWORD)
+        add_user(project, "stranger", "viewer")
+        cls.tokens["none", "all"] = add_token(project, "stranger")
+        project.weir("user", "revoke", "stranger", "--flows", "*")
+        cls.server = Server(project)
+        cls.document = cls.server.ask("GET", "/v1/openapi.json", cls.tokens["viewer", "all"]).json
+
+    @classmethod
+    def close(cls):
+        if cls.project:
+            cls.server.close()
+            cls.project.close()
+
+
+def tearDownModule():
+    Shared.close()
+
+
+class ServerCase(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        Shared.open()
+
+    def setUp(self):
+        self.project, self.server, self.tokens = Shared.project, Shared.server, Shared.tokens
+        self.admin = self.tokens["admin", "all"]
+
+    def routes(self):
+        for path, methods in Shared.document["paths"].items():
+            for method, operation in methods.items():
+                yield method.upper(), path, operation
+
+    def ask(self, *words, **more):
+        return self.server.ask(*words, **more)
+
+    def problem(self, reply, status, code=None):
+        self.assertEqual(reply.status, status, reply)
+        self.assertEqual(reply.headers["Content-Type"], "application/problem+json")
+        if code:
+            self.assertEqual(reply.json["code"], code)
+        self.assertEqual(reply.json["status"], status)
+        return reply.json
+
+
+class Matrix(ServerCase):
+    """Every route x every caller x own, foreign and missing objects."""
+
+    def objects(self, path):
+        """Paths of the route by whose they are: `sales` is of the flows `sal*`, `shop` is not."""
+        if "{flow_id}" in path:
+            names = {"own": "sales", "foreign": "shop", "missing": "nothing"}
+        elif "{run_id}" in path:
+            names = {"own": Shared.sales, "foreign": Shared.shop, "missing": "01a21f8c-6557-7d86-a59d-7656a1b3520c"}
+        elif "{token}" in path:
+            names = {"own": HOLD_SALES, "foreign": HOLD_SHOP, "missing": NO_TOKEN}
+        elif "{dataset}" in path:
+            names = {"own": "raw.sales", "foreign": "stage.customers", "missing": "raw.nothing"}
+        elif "{template_id}" in path:
+            names = {"own": "ingest_files"}
+        elif "{hash}" in path:
+            names = {"own": self.project.sqlite("SELECT hash FROM config_version")[0][0]}
+        else:
+            names = {"own": ""}
+        return {kind: (re.sub(r"\{\w+\}", name, path), name) for kind, name in names.items()}
+
+    def expected(self, operation, role, mark, kind):
+        """The status that the caller must get, or "in"."""
+        if operation["x-weir-access"] in ("open", "sign_in"):
+            return "in"
+        if role is None:
+            return 401
+        if operation["x-weir-access"] == "account":
+            return "in"
+        if role == "mixed":
+            if operation["x-weir-object"] in ("server", "flows"):
+                return "in" if operation["x-weir-role"] == "viewer" else 403
+            if operation["x-weir-role"] in ("developer", "admin"):
+                return 403
+            if kind == "missing" and (operation["x-weir-object"] != "flow" or operation["x-weir-role"] == "viewer"):
+                return 404  # Whether a flow is there is asked once they may.
+            return "in" if kind == "own" or operation["x-weir-role"] == "viewer" else 403
+        has_role = role in ROLES and ROLES.index(role) >= ROLES.index(operation["x-weir-role"])
+        if not has_role and (role not in ROLES or operation["x-weir-object"] in ("server", "flows")):
+            return 403
+        if operation["x-weir-object"] == "server":
+            return "in" if mark == "all" else 403
+        if operation["x-weir-object"] == "flows":
+            return "in"
+        if not has_role:
+            return 403  # before anything is looked up
+        if kind == "missing" or (kind == "foreign" and mark != "all"):
+            return 404
+        return "in"
+
+    def test_every_route_with_every_role_on_own_and_foreign_objects(self):
+        callers = [(None, None)] + [key for key in self.tokens if key[1] in ("all", "sales")]
+        counted, seen = 0, set()
+        for method, path, operation in self.routes():
+            for kind, (address, name) in self.objects(path).items():
+                for role, mark in callers:
+                    if operation["operationId"] in ("follow_logs", "sign_in", "approve_hold", "reject_hold") and \
+                            self.expected(operation, role, mark, kind) == "in":
+                        continue  # each has a test of its own
+                    expected = self.expected(operation, role, mark, kind)
+                    reply = self.ask(method, address, self.tokens.get((role, mark)), body=BODIES.get(operation["operationId"]))
+                    counted += 1
+                    seen.add(operation["operationId"])
+                    with self.subTest(operation=operation["operationId"], role=role, flows=mark, object=kind):
+                        if expected == "in":
+                            self.assertNotIn(reply.status, (401, 403, 404, 405), reply)
+                        else:
+                            self.problem(reply, expected)
+                        if expected in (401, 403, 404) and kind == "foreign":
+                            self.assertNotIn("customers", reply.body.decode().replace(name, ""), "it tells of what it hides")
+        print(f"matrix: {counted} requests over {len(seen)} routes")
+        self.assertGreater(counted, 500)
+
+    def test_a_foreign_object_is_refused_in_the_words_of_a_missing_one(self):
+        token = self.tokens["admin", "sales"]
+        for method, path, operation in self.routes():
+            objects = self.objects(path)
+            if "foreign" not in objects:
+                continue
+            texts = []
+            for kind in ("foreign", "missing"):
+                address, name = objects[kind]
+                reply = self.ask(method, address, token, body=BODIES.get(operation["operationId"]))
+                told = reply.json
+                told.pop("request_id")
+                texts.append(json.dumps(told).replace(name, "NAME"))
+            self.assertEqual(texts[0], texts[1], operation["operationId"])
+
+    def test_the_table_asks_for_the_roles_that_are_written_down_here(self):
+        table = {operation["operationId"]: operation.get("x-weir-role")
+                 for method, _, operation in self.routes() if method != "GET"}
+        self.assertEqual(table, CHANGES)
+        reading = {operation["operationId"]: operation for method, _, operation in self.routes() if method == "GET"}
+        self.assertEqual({name for name, each in reading.items() if each["x-weir-access"] == "open"}, OPEN - {"sign_in"})
+        self.assertEqual({name for name, each in reading.items() if each["x-weir-access"] == "account"}, {"get_openapi", "get_account"})
+        self.assertEqual(reading["list_audit"]["x-weir-role"], "admin")
+        self.assertEqual(reading["get_configuration"]["x-weir-role"], "developer")
+
+    def test_lists_hold_what_the_caller_may_see_and_nothing_else(self):
+        token, everything = self.tokens["viewer", "sales"], self.tokens["viewer", "all"]
+        self.assertEqual([flow["flow_id"] for flow in self.ask("GET", "/v1/flows", token).json["flows"]], ["sales"])
+        self.assertEqual({run["flow_id"] for run in self.ask("GET", "/v1/runs", token).json["runs"]}, {"sales"})
+        self.assertEqual(self.ask("GET", "/v1/runs?flow_id=shop", token).json["runs"], [])
+        self.assertEqual([hold["token"] for hold in self.ask("GET", "/v1/holds?state=open", token).json["holds"]], [HOLD_SALES])
+        rejected = self.ask("GET", "/v1/rejected_rows", token).json["rejected_rows"]
+        self.assertEqual({row["flow_id"] for row in rejected}, {"sales"})
+        datasets = [line["dataset"] for line in self.ask("GET", "/v1/datasets", token).json["datasets"]]
+        self.assertIn("raw.sales", datasets)
+        self.assertNotIn("raw.customers", datasets)
+        datasets = [line["dataset"] for line in self.ask("GET", "/v1/datasets", everything).json["datasets"]]
+        self.assertIn("raw.customers", datasets)
+        self.assertEqual(len(self.ask("GET", "/v1/holds?state=open", everything).json["holds"]), 2)
+
+    def test_a_token_does_no_more_than_its_limit(self):
+        less = add_token(self.project, "admin_all", "less", role="viewer", flows="sales")
+        self.assertEqual(self.ask("GET", f"/v1/runs/{Shared.sales}", less).status, 200)
+        self.problem(self.ask("GET", f"/v1/runs/{Shared.shop}", less), 404)
+        self.problem(self.ask("POST", f"/v1/runs/{Shared.sales}/cancel", less), 403)
+        self.problem(self.ask("GET", "/v1/audit", less), 403)
+        # A limit above what the account may gives nothing.
+        more = add_token(self.project, "viewer_sales", "more", role="admin", flows="*")
+        self.problem(self.ask("GET", f"/v1/runs/{Shared.shop}", more), 404)
+        self.problem(self.ask("POST", f"/v1/runs/{Shared.sales}/cancel", more), 403)
+
+    def test_revoked_expired_and_invented_tokens_are_refused(self):
+        add_user(self.project, "gone", "viewer")
+        token = add_token(self.project, "gone")
+        self.assertEqual(self.ask("GET", "/v1/flows", token).status, 200)
+        identity = json.loads(self.project.weir("--output", "json", "token", "list").stdout)["tokens"]
+        identity = next(each["token_id"] for each in identity if each["user"] == "gone")
+        self.project.weir("token", "revoke", identity)
+        self.problem(self.ask("GET", "/v1/flows", token), 401)
+        short = add_token(self.project, "gone", "short", lasts="1ms")
+        self.problem(self.ask("GET", "/v1/flows", short), 401)
+        left = add_token(self.project, "gone", "left")
+        self.project.weir("user", "remove", "gone")
+        self.problem(self.ask("GET", "/v1/flows", left), 401)
+        for invented in ("weir_pat_" + "A" * 43, "x", "weir_pat_", "' OR 1=1 --"):
+            self.problem(self.ask("GET", "/v1/flows", invented), 401)
+        self.problem(self.ask("GET", "/v1/flows", headers={"Authorization": "Basic YW5uOng="}), 401)
+
+
+class Answers(ServerCase):
+    def test_pages_give_every_run_once(self):
+        run = self.project.sqlite("SELECT * FROM flow_run WHERE flow_id = 'sales'")[0]
+        columns = [row[1] for row in self.project.sqlite("PRAGMA table_info(flow_run)")]
+        row = dict(zip(columns, run))
+        for number in range(25):  # Ten of them at one moment.
+            row |= {"run_id": f"00000000-0000-7000-8000-{number:012d}", "run_key": f"page:{number}", "created_at_us": 1000 + min(number, 15)}
+            self.project.sqlite(f"INSERT INTO flow_run ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
+        found, address = [], "/v1/runs?limit=7&flow_id=sales"
+        cursor = ""
+        while True:
+            page = self.ask("GET", address + cursor, self.admin).json
+            found += [each["run_id"] for each in page["runs"]]
+            if page["next"] is None:
+                break
+            cursor = "&cursor=" + page["next"]
+        self.assertEqual(len(found), len(set(found)))
+        self.assertEqual(len(found), self.project.sqlite("SELECT count(*) FROM flow_run WHERE flow_id = 'sales'")[0][0])
+        self.project.sqlite("DELETE FROM flow_run WHERE run_key LIKE 'page:%'")
+
+    def test_flows_come_in_pages(self):
+        first = self.ask("GET", "/v1/flows?limit=1", self.admin).json
+        second = self.ask("GET", f"/v1/flows?limit=1&cursor={first['next']}", self.admin).json
+        self.assertEqual([first["flows"][0]["flow_id"], second["flows"][0]["flow_id"]], ["sales", "shop"])
+        self.assertEqual(first["flows"][0]["last_run"]["state"], "succeeded")
+        third = self.ask("GET", f"/v1/flows?limit=1&cursor={second['next']}", self.admin).json
+        self.assertEqual(third, {"flows": [], "next": None})
+
+    def test_a_run_shows_its_tasks_counts_and_rejected_rows(self):
+        tasks = self.ask("GET", f"/v1/runs/{Shared.sales}/tasks", self.admin).json["tasks"]
+        self.assertEqual([(task["task_id"], task["state"], task["counts"]["in"]) for task in tasks], [("ingest", "succeeded", 2)])
+        rows = self.ask("GET", f"/v1/runs/{Shared.sales}/rejected_rows", self.admin).json["rejected_rows"]
+        self.assertEqual(sum(row["rows"] for row in rows), 1)
+        hops = self.ask("GET", f"/v1/runs/{Shared.sales}/reconciliations", self.admin).json["reconciliations"]
+        self.assertTrue(all(hop["is_closed"] for hop in hops) and hops)
+        dataset = self.ask("GET", "/v1/datasets/raw.sales", self.admin).json
+        self.assertEqual(dataset["publication_count"], 1)
+        self.assertEqual(dataset["publications"][0]["run_id"], Shared.sales)
+
+    def test_logs_are_followed_until_the_run_ends(self):
+        run = self.project.sqlite("SELECT run_id FROM flow_run WHERE run_id = ?", Shared.sales)[0][0]
+        self.project.sqlite("UPDATE flow_run SET state = 'running' WHERE run_id = ?", run)
+        add = "INSERT INTO task_log (run_id, task_id, attempt, at_us, level, message) VALUES (?, 'ingest', 1, ?, 'info', ?)"
+        now = int(time.time() * 1e6)
+        self.project.sqlite(add, run, now, "one")
+        line = self.server.connect()
+        line.request("GET", f"/v1/runs/{run}/logs/stream", headers={"Authorization": f"Bearer {self.tokens['viewer', 'sales']}"})
+        answer = line.getresponse()
+        self.assertEqual(answer.headers["Content-Type"], "text/event-stream")
+        told = []
+        while not any("one" in each for each in told):
+            told.append(answer.readline().decode())
+        # A line whose number is smaller, and that can be seen later: two writers on PostgreSQL.
+        number = self.project.sqlite("SELECT max(task_log_id) FROM task_log")[0][0]
+        self.project.sqlite("INSERT INTO task_log (task_log_id, run_id, task_id, attempt, at_us, level, message) "
+                            "VALUES (?, ?, 'ingest', 1, ?, 'info', 'three')", number + 2, run, now)
+        while not any("three" in each for each in told):
+            told.append(answer.readline().decode())
+        self.project.sqlite("INSERT INTO task_log (task_log_id, run_id, task_id, attempt, at_us, level, message) "
+                            "VALUES (?, ?, 'ingest', 1, ?, 'info', 'two, late')", number + 1, run, now)
+        while not any("two, late" in each for each in told):
+            told.append(answer.readline().decode())
+        self.project.sqlite("UPDATE flow_run SET state = 'succeeded' WHERE run_id = ?", run)
+        rest = answer.read().decode()
+        line.close()
+        self.assertIn("event: end\ndata: {\"state\":\"succeeded\"}", rest)
+        text = "".join(told) + rest
+        for word in ("one", "three", "two, late"):
+            self.assertEqual(text.count(f'"message":"{word}"'), 1, text)
+        # Who comes again says what it has.
+        again = self.ask("GET", f"/v1/runs/{run}/logs/stream", self.admin, headers={"Last-Event-ID": str(number)})
+        self.assertNotIn('"message":"one"', again.body.decode())
+        self.assertIn("three", again.body.decode())
+        page = self.ask("GET", f"/v1/runs/{run}/logs?after={number}", self.admin).json
+        self.assertEqual([line["message"] for line in page["lines"]], ["two, late", "three"])
+        self.assertTrue(page["is_final"])
+
+    def test_holds_are_decided_once(self):
+        self.project.sqlite("INSERT INTO hold (token, run_id, task_id, target, reason, created_at_us) "
+                            "VALUES (?, ?, 'ingest', 'raw.x', 'empty_snapshot', 1)", "d" * 64, Shared.sales)
+        reply = self.ask("POST", f"/v1/holds/{'d' * 64}/approve", self.tokens["operator", "sales"])
+        self.assertEqual((reply.status, reply.json["state"]), (200, "approved"))
+        self.problem(self.ask("POST", f"/v1/holds/{'d' * 64}/reject", self.admin), 409, "conflict")
+        self.assertEqual(self.project.sqlite("SELECT closed_by FROM hold WHERE token = ?", "d" * 64), [("operator_sales, token test",)])
+
+    def test_a_plan_is_applied_as_it_was_seen_or_not_at_all(self):
+        token = self.tokens["developer", "all"]
+        flow = (self.project.folder / "flows/shop.yaml").read_text()
+        self.project.write("flows/shop.yaml", flow + "---\nflow: extra\ntasks:\n  - {id: ingest, template: ingest_files, with: {from: "
+                                                     "\"landing/sales/*.csv\", to: raw.sales}}\n")
+        try:
+            plan = self.ask("POST", "/v1/configuration/plan", token, body={}).json
+            self.assertFalse(plan["is_empty"])
+            self.problem(self.ask("POST", "/v1/configuration/apply", token, body={"hash": "0" * 64}), 409, "conflict")
+            self.assertEqual(self.ask("POST", "/v1/configuration/apply", token, body={"hash": plan["hash"]}).status, 204)
+            self.assertTrue(self.ask("POST", "/v1/configuration/plan", token, body={}).json["is_empty"])
+            self.assertEqual(self.ask("GET", "/v1/flows/extra", token).status, 200)
+            rows = self.project.sqlite("SELECT author FROM audit_log WHERE action = 'config.insert' ORDER BY audit_log_id DESC LIMIT 1")
+            self.assertEqual(rows, [("developer_all, token test",)])
+        finally:
+            self.project.write("flows/shop.yaml", flow)
+            self.project.weir("apply")
+
+    def test_what_the_server_was_given_no_action_for_is_not_served(self):
+        reply = self.problem(self.ask("POST", "/v1/flows/sales/runs", self.admin, body={}), 501, "unsupported")
+        self.assertIn("does not start runs", reply["detail"])
+        # What is no flow is told first.
+        self.problem(self.ask("POST", "/v1/flows/nothing/runs", self.admin, body={}), 404)
+
+    def test_a_flow_is_paused_and_goes_on(self):
+        token = self.tokens["operator", "sales"]
+        self.assertEqual(self.ask("POST", "/v1/flows/sales/pause", token, body={"reason": "the source is late"}).status, 204)
+        flow = self.ask("GET", "/v1/flows", token).json["flows"][0]
+        self.assertTrue(flow["is_paused"])
+        self.assertEqual(self.project.sqlite("SELECT paused_by, pause_reason FROM flow_state WHERE flow_id = 'sales'"),
+                         [("operator_sales, token test", "the source is late")])
+        self.problem(self.ask("POST", "/v1/flows/sales/pause", token), 409, "conflict")
+        self.assertEqual(self.ask("POST", "/v1/flows/sales/resume", token).status, 204)
+        self.assertFalse(self.ask("GET", "/v1/flows", token).json["flows"][0]["is_paused"])
+
+    def test_metrics_say_what_stands_in_the_catalog(self):
+        text = self.ask("GET", "/metrics", self.admin).body.decode()
+        count = self.project.sqlite("SELECT count(*) FROM flow_run WHERE state = 'succeeded'")[0][0]
+        self.assertIn(f'weir_runs{{state="succeeded"}} {count}\n', text)
+        self.assertIn('weir_http_requests_total{route="get_metrics"', self.ask("GET", "/metrics", self.admin).body.decode())
+        ended = self.project.sqlite("SELECT max(finished_at_us) FROM flow_run WHERE flow_id = 'shop' AND state = 'succeeded'")[0][0]
+        self.assertAlmostEqual(float(re.search(r'last_success_timestamp_seconds\{flow="shop"\} (\S+)', text)[1]), ended / 1e6, places=3)
+        self.assertGreater(float(re.search(r"\nprocess_resident_memory_bytes (\S+)", text)[1]), 1e6)
+
+    def test_nothing_that_was_secret_stands_in_the_tables(self):
+        dump = subprocess.run(["sqlite3", str(self.project.folder / "weir.db"), ".dump"], capture_output=True, text=True, check=True).stdout
+        for token in self.tokens.values():
+            self.assertNotIn(token, dump)
+            self.assertNotIn(token[9:], dump)
+        self.assertNotIn(PASSWORD, dump)
+        self.assertIn("$argon2id$v=19$m=19456,t=2,p=1$", dump)
+
+
+class Judged(ServerCase):
+    """Answers and the document against what others say of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not api_judges.load():
+            print("skipped: judges of the API are not set up: ./dev standins")
+            raise unittest.SkipTest("not set up")
+
+    def validator(self, schema):
+        import jsonschema
+        import referencing
+        import referencing.jsonschema
+        document = referencing.Resource(contents=Shared.document, specification=referencing.jsonschema.DRAFT202012)
+        registry = referencing.Registry().with_resource("urn:openapi", document)
+
+        def anchored(value):
+            if isinstance(value, dict):
+                return {key: "urn:openapi" + each if key == "$ref" else anchored(each) for key, each in value.items()}
+            return [anchored(each) for each in value] if isinstance(value, list) else value
+        return jsonschema.Draft202012Validator(anchored(schema), registry=registry,
+                                               format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+    def check(self, reply, operation, where):
+        answers = operation["responses"]
+        described = answers.get(str(reply.status), answers["default"])
+        if "content" not in described:
+            self.assertEqual(reply.body, b"", where)
+            return
+        kind = reply.headers["Content-Type"].split(";")[0]
+        self.assertIn(kind, described["content"], where)
+        schema = described["content"][kind]["schema"]
+        # References within references are those of the document, too.
+        errors = [error.message[:300] for error in self.validator(schema).iter_errors(reply.json if kind.endswith("json") else reply.body.decode())]
+        self.assertEqual(errors, [], where)
+
+    def test_the_document_is_openapi(self):
+        import openapi_spec_validator
+        openapi_spec_validator.validate(Shared.document)
+        self.assertEqual(Shared.document["openapi"], "3.1.0")
+
+    def test_every_answer_has_the_shape_that_the_document_says(self):
+        self.ask("POST", f"/v1/runs/{Shared.sales}/cancel", self.admin)
+        matrix, seen = Matrix(), set()
+        matrix.project = self.project
+        for method, path, operation in self.routes():
+            name = operation["operationId"]
+            if name in ("approve_hold", "reject_hold"):
+                continue  # below: it changes what other tests read
+            for kind, (address, _) in matrix.objects(path).items():
+                for token in (self.admin, self.tokens["viewer", "sales"], None):
+                    reply = self.ask(method, address, token, body=BODIES.get(name))
+                    self.check(reply, operation, f"{method} {address}: {reply}")
+                    if reply.status < 300:
+                        seen.add(name)
+        self.project.sqlite("INSERT INTO hold (token, run_id, task_id, target, reason, created_at_us) VALUES (?, ?, 'ingest', 'raw.x', 'empty', 1)",
+                            "e" * 64, Shared.sales)
+        operations = {operation["operationId"]: operation for _, _, operation in self.routes()}
+        self.check(self.ask("POST", f"/v1/holds/{'e' * 64}/reject", self.admin), operations["reject_hold"], "reject")
+        served = {name for name, each in operations.items() if each["x-weir-access"] != "sign_in"}
+        # Without a scheduler two are not served, no run can be cancelled; what is applied is tested by itself.
+        self.assertEqual(served - seen, {"start_run", "retry_run", "cancel_run", "apply_configuration", "approve_hold",
+                                         "reject_hold"})
+
+    def test_the_checks_can_fail(self):
+        good = self.ask("GET", f"/v1/runs/{Shared.sales}", self.admin)
+        operation = Shared.document["paths"]["/v1/runs/{run_id}"]["get"]
+        for change in ({"state": "odd"}, {"created_at": "yesterday"}, {"extra": 1}, {"params": []}):
+            reply = Reply(good.status, good.headers, json.dumps(good.json | change).encode())
+            with self.assertRaises(AssertionError, msg=str(change)):
+                self.check(reply, operation, "")
+
+    def test_prometheus_reads_the_metrics(self):
+        from prometheus_client.parser import text_string_to_metric_families
+        self.project.sqlite("INSERT INTO flow_run (run_id, flow_id, run_key, state, logical_time_us, created_at_us, finished_at_us) "
+                            "VALUES ('odd', ?, 'odd', 'succeeded', 1, 1, 1500000)", 'a"b\\c\nd {x="1"} 7')
+        try:
+            text = self.ask("GET", "/metrics", self.admin).body.decode()
+        finally:
+            self.project.sqlite("DELETE FROM flow_run WHERE run_id = 'odd'")
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        for name in ("weir_runs", "weir_tasks", "weir_flow_last_success_timestamp_seconds", "weir_http_requests", "weir_http_request_duration_seconds",
+                     "process_resident_memory_bytes", "process_cpu_seconds", "weir_build_info"):
+            self.assertIn(name, families)
+        odd = [sample for sample in families["weir_flow_last_success_timestamp_seconds"].samples if sample.value == 1.5]
+        self.assertEqual(odd[0].labels["flow"], 'a"b\\c\nd {x="1"} 7')
+        latency = families["weir_http_request_duration_seconds"]
+        self.assertEqual(latency.type, "histogram")
+        buckets = [sample for sample in latency.samples if sample.labels["route"] == "get_openapi" and sample.name.endswith("_bucket")]
+        self.assertEqual([sample.value for sample in buckets], sorted(sample.value for sample in buckets))
+        self.assertTrue(all(family.documentation for family in families.values()))
+
+
+if __name__ == "__main__":
+    unittest.main()
