@@ -144,6 +144,13 @@ Result<FoundTables> tables_as_seen(Session& session, const model::Configuration&
   return tables;
 }
 
+std::set<std::string> flows_with_patterns(const model::Configuration& configuration) {
+  std::set<std::string> flows;
+  for (const auto& flow : configuration.flows)
+    if (has_pattern(flow)) flows.insert(flow.flow_id);
+  return flows;
+}
+
 Result<LookedUp> look_up_tables(Session& session, const model::Configuration& configuration,
                                 const config::Places& places, const std::string& flow_id) {
   LookedUp found;

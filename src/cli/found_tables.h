@@ -3,6 +3,7 @@
 /// What patterns of tables (`for_each: {tables: …}`) mean: for a run by asking the databases, for
 /// all else as the newest run of their flow saw it.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace weir::cli {
 /// for a task that no run has seen. Databases are not asked.
 Result<config::FoundTables> tables_as_seen(Session& session,
                                            const model::Configuration& configuration);
+
+/// The flows of a configuration that have patterns.
+std::set<std::string> flows_with_patterns(const model::Configuration& configuration);
 
 struct LookedUp {
   config::FoundTables tables;  ///< Of all flows.

@@ -71,6 +71,10 @@ orchestrate::Pinned pinned_of(config::Version version) {
   return {std::move(version.hash), std::move(version.configuration), std::move(version.files), {}};
 }
 
+/// The rows of the catalog as a version that is kept.
+Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
+                                     const std::string& flow_id, const std::string& reason);
+
 }  // namespace
 
 Result<config::Variables> variables_of(Session& session) {
@@ -157,24 +161,11 @@ Status apply_plan(Session& session, const config::Plan& plan) {
   return config::apply(*catalog, plan, session.wiring().environment->get("USER").value_or(""));
 }
 
-Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
-                                     bool applies_first) {
+namespace {
+
+Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
+                                     const std::string& flow_id, const std::string& reason) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
-  config::Places places;
-  std::string reason = "sql";
-  if (session.has_yaml()) {
-    WEIR_ASSIGN(const auto plan, plan_project(session, false));
-    if (!plan.is_empty() && !applies_first)
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            "the YAML files say more than the catalog:\n" + config::to_text(plan),
-                            "`weir apply` makes these changes; `weir run --apply` does both");
-    if (!plan.is_empty()) {
-      WEIR_TRY(apply_plan(session, plan));
-    }
-    WEIR_ASSIGN(auto open, open_configuration(session));
-    places = std::move(open.places);
-    reason = "apply";
-  }
   WEIR_ASSIGN(auto head, catalog->load_configuration());
   WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
   WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
@@ -190,6 +181,33 @@ Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_i
   auto pinned = pinned_of(std::move(version));
   pinned.warnings = std::move(looked_up.warnings);
   return pinned;
+}
+
+}  // namespace
+
+Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
+                                     bool applies_first) {
+  WEIR_TRY(session.catalog());
+  config::Places places;
+  std::string reason = "sql";
+  if (session.has_yaml()) {
+    WEIR_ASSIGN(const auto plan, plan_project(session, false));
+    if (!plan.is_empty() && !applies_first)
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            "the YAML files say more than the catalog:\n" + config::to_text(plan),
+                            "`weir apply` makes these changes; `weir run --apply` does both");
+    if (!plan.is_empty()) {
+      WEIR_TRY(apply_plan(session, plan));
+    }
+    WEIR_ASSIGN(auto open, open_configuration(session));
+    places = std::move(open.places);
+    reason = "apply";
+  }
+  return pin_rows(session, places, flow_id, reason);
+}
+
+Result<orchestrate::Pinned> pin_catalog(Session& session, const std::string& flow_id) {
+  return pin_rows(session, {}, flow_id, "sql");
 }
 
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash) {

@@ -43,6 +43,9 @@ Result<config::Variables> variables_of(Session& session);
 /// expanded; tables by pattern as the databases of the flow have them now.
 Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
                                      bool applies_first);
+/// The same without a look at YAML files: what a server runs is what was applied. With an empty
+/// `flow_id` no database is asked for tables.
+Result<orchestrate::Pinned> pin_catalog(Session& session, const std::string& flow_id);
 /// The same of a version that an earlier run pinned.
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash);
 

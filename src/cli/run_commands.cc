@@ -286,6 +286,10 @@ void add_task_and_operation(CLI::App& app, Chosen& chosen) {
       ->required();
   task_run->add_option("--try", request->attempt, "Which attempt this is")
       ->check(CLI::Range(1, 10'000));
+  task_run
+      ->add_option("--driver-epoch", request->driver_epoch,
+                   "Of the server that asks: it minds needs, tries and the end of the run")
+      ->group("");
   task_run->callback([&chosen, request] {
     chosen.action = [request](Session& session) { return run_single_task(session, *request); };
   });

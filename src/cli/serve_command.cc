@@ -3,10 +3,13 @@
 #include <mutex>
 #include <ostream>
 
+#include <unistd.h>
+
 #include "base/digest.h"
 #include "base/instant.h"
 #include "cli/commands.h"
 #include "cli/project.h"
+#include "cli/serving/serving.h"
 #include "orchestrate/runner.h"
 #include "server/server.h"
 
@@ -15,6 +18,8 @@ namespace {
 
 struct ServeFlags {
   server::ServerOptions options;
+  ServingOptions serving;
+  bool api_only = false;
   std::string ready_file;
   std::string drain = "30s";
 };
@@ -34,12 +39,20 @@ Result<server::ConfigurationPlan> plan_for_client(Session& session, bool prune,
   return result;
 }
 
-/// What the API changes without a scheduler. A plan reads the project's files, one at a time.
-server::Actions actions_of(Session& session, std::mutex& planning) {
+/// What the API changes. Without `serving` nothing is started here. A plan reads the project's
+/// files, one at a time.
+server::Actions actions_of(Session& session, Serving* serving, std::mutex& planning) {
   server::Actions actions;
-  actions.cancel_run = [&session](const std::string& run_id, const std::string& /*author*/) {
-    return orchestrate::cancel_run(session.services(), run_id);
+  actions.cancel_run = [&session, serving](const std::string& run_id,
+                                           const std::string& /*author*/) {
+    return serving != nullptr ? serving->cancel_run(run_id)
+                              : orchestrate::cancel_run(session.services(), run_id);
   };
+  if (serving != nullptr) {
+    actions.start_run = [serving](const auto& request) { return serving->start_run(request); };
+    actions.retry_run = [serving](const auto& request) { return serving->retry_run(request); };
+    actions.state = [serving] { return serving->state(); };
+  }
   const auto decide = [&session](const std::string& state) {
     return [&session, state](const std::string& token, const std::string& author) -> Status {
       WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
@@ -112,15 +125,26 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
                                        .templates = wiring.templates,
                                        .version = wiring.version,
                                        .engine_version = wiring.engine_version};
-  WEIR_ASSIGN(const auto server,
-              server::start_server(flags.options, ground, actions_of(session, planning)));
+  std::unique_ptr<Serving> serving;
+  if (!flags.api_only) serving = std::make_unique<Serving>(session, flags.serving);
+  WEIR_ASSIGN(
+      const auto server,
+      server::start_server(flags.options, ground, actions_of(session, serving.get(), planning)));
   WEIR_TRY(write_ready_file(session, flags.ready_file, *server));
   session.say(fmt::format("weir answers at {}", server->url()));
   session.give({{"event", "ready"}, {"url", server->url()}, {"port", server->port()}});
   *wiring.out << std::flush;
   wait_for_end(*wiring.cancel);
+  const bool is_idle = serving == nullptr || serving->stop(drain_ms);
   server->stop(drain_ms);
-  session.say("stopped");
+  session.say(is_idle ? "stopped"
+                      : "stopped; tasks that run on are processes of their own, and whoever serves "
+                        "the catalog next waits for them");
+  if (!is_idle) {
+    // Threads wait for those processes; nothing is left to be done by this one.
+    *wiring.out << std::flush;
+    _exit(0);
+  }
   return 0;
 }
 
@@ -129,7 +153,8 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
 void add_serve_command(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<ServeFlags>();
   flags->options.port = 8080;
-  auto* command = app.add_subcommand("serve", "Answer the API, until it is told to stop");
+  auto* command = app.add_subcommand(
+      "serve", "Start what is due, drive runs and answer the API, until it is told to stop");
   command->add_option("--address", flags->options.address,
                       "IP address to listen at (default: 127.0.0.1)");
   command->add_option("--port", flags->options.port, "Port (default: 8080; 0: a free one)")
@@ -141,8 +166,14 @@ void add_serve_command(CLI::App& app, Chosen& chosen) {
                     "Without TLS beyond loopback: something in front of it has TLS");
   command->add_option("--ready-file", flags->ready_file,
                       "File that says where it is, once it answers");
-  command->add_option("--drain", flags->drain,
-                      "How long requests may go on once it is told to stop (default: 30s)");
+  command->add_option(
+      "--drain", flags->drain,
+      "How long requests and tasks may go on once it is told to stop (default: 30s)");
+  command->add_option("--slots", flags->serving.slots, "Tasks at once (default: 4)")
+      ->check(CLI::Range(1, 256));
+  command->add_flag("--threads", flags->serving.uses_threads,
+                    "Tasks as threads of the server, not as a process each");
+  command->add_flag("--api-only", flags->api_only, "Start and drive no runs");
   command->callback([&chosen, flags] {
     chosen.action = [flags](Session& session) { return serve(session, *flags); };
   });

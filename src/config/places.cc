@@ -22,6 +22,16 @@ Subject as_written(Subject subject) {
   return subject;
 }
 
+/// The row that a flow's key fills, where that is one of another table.
+Subject row_of(Subject subject) {
+  if (subject.table != "flow" || subject.path.empty()) return subject;
+  const std::string key = subject.path.front();
+  if (key != "schedule" && key != "file_trigger") return subject;
+  subject.table = key;
+  subject.path.erase(subject.path.begin());
+  return subject;
+}
+
 /// YAML's short words and the columns of the tables that they fill.
 std::string column_of(const Subject& subject) {
   if (subject.path.empty()) return {};
@@ -30,6 +40,9 @@ std::string column_of(const Subject& subject) {
   if (subject.table == "task" && key == "template") return "template_id";
   if (subject.table == "template" && key == "params") return "params_schema";
   if (subject.table == "connection" && key != "kind" && key != "secret_id") return "options";
+  if (subject.table == "schedule" && key != "cron" && key != "every" && key != "timezone")
+    return "options";
+  if (subject.table == "file_trigger" && key != "pattern") return "options";
   if (subject.table == "notification_rule" && key != "channel" && key != "events" &&
       key != "is_enabled")
     return "options";
@@ -83,10 +96,11 @@ Place Places::find(const Subject& asked, bool is_key) const {
     const bool is_exact = steps == subject.path.size();
     return place_at(is_key || !is_exact ? found->second.key : found->second.value);
   }
+  const Subject at = row_of(subject);
   Place row;
-  row.file = "table " + subject.table;
-  row.text = fmt::format("key {}", fmt::join(subject.key, ", "));
-  const std::string column = column_of(subject);
+  row.file = "table " + at.table;
+  row.text = fmt::format("key {}", fmt::join(at.key, ", "));
+  const std::string column = column_of(at);
   if (!column.empty()) row.text += "; column " + column;
   return row;
 }

@@ -5,6 +5,7 @@
 /// the task's row.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,7 @@ std::unique_ptr<Executor> make_thread_executor(const Services& services, int64_t
 struct ProcessOptions {
   int64_t slots = 4;
   std::function<std::vector<std::string>(const TaskLaunch&)> command;
+  std::map<std::string, std::string> environment;  ///< Beside this process's own.
   std::function<void(const TaskLaunch&, std::string_view line)> on_line;
 };
 std::unique_ptr<Executor> make_process_executor(ProcessOptions options);

@@ -264,4 +264,24 @@ Notices notices_of_late(const Services& services, const model::Configuration& co
   return notices;
 }
 
+Notices notices_of_missing(const Services& services, const model::Configuration& configuration,
+                           const Missing& missing) {
+  FlowRun none;
+  none.flow_id = missing.flow_id;
+  none.error_text = missing.text;
+  none.started_at_us = missing.since_us;
+  Notices notices;
+  for (const auto& rule : configuration.notifications) {
+    if (!model::tells_of(rule, "late") || !rule.tasks.empty() ||
+        !matches(rule.flows, missing.flow_id))
+      continue;
+    Notice notice = notice_of({services, configuration, none, "late", "waiting for files"}, rule);
+    notice.key =
+        sha256_hex(fmt::format("late\n{}\n{}\n{}", missing.flow_id, missing.key, rule.rule_id))
+            .substr(0, 32);
+    notices.push_back(std::move(notice));
+  }
+  return notices;
+}
+
 }  // namespace weir::orchestrate

@@ -28,6 +28,17 @@ catalog::Notices notices_of_slow(const Services& services,
                                  const model::Configuration& configuration,
                                  const catalog::FlowRun& run);
 
+/// Files that should have come: also the event `late`, about a flow.
+struct Missing {
+  std::string flow_id;
+  std::string key;  ///< Of the fact: asking again makes no second message.
+  std::string text;
+  int64_t since_us = 0;
+};
+catalog::Notices notices_of_missing(const Services& services,
+                                    const model::Configuration& configuration,
+                                    const Missing& missing);
+
 /// A run that has not ended by its flow's deadline. As above, asking again makes no second message.
 catalog::Notices notices_of_late(const Services& services,
                                  const model::Configuration& configuration,

@@ -137,11 +137,15 @@ TEST(Cron, TheLastMatchIsTheFirstAskedBackwards) {
     const WallSeconds from = wall("1967-02-01");
     const WallSeconds to = wall("1990-02-01");
     std::vector<WallSeconds> forward;
-    for (auto at = cron->first_match(from, to); at; at = cron->first_match(*at + 1, to))
+    for (auto at = cron->first_match(from, to); at; at = cron->first_match(*at + 1, to)) {
+      ASSERT_TRUE(forward.empty() || *at > forward.back()) << text;
       forward.push_back(*at);
+    }
     std::vector<WallSeconds> backward;
-    for (auto at = cron->last_match(from, to); at; at = cron->last_match(from, *at))
+    for (auto at = cron->last_match(from, to); at; at = cron->last_match(from, *at)) {
+      ASSERT_TRUE(backward.empty() || *at < backward.back()) << text;
       backward.push_back(*at);
+    }
     std::ranges::reverse(backward);
     EXPECT_GT(forward.size(), 4U);
     EXPECT_EQ(forward, backward) << text;

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kHour = 3600;
+constexpr int64_t kBeginningUs = Zone::kBeginning * kSecondUs;
+constexpr int64_t kEndUs = Zone::kEnd * kSecondUs;
 
 int64_t floor_div(int64_t value, int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
@@ -78,21 +80,29 @@ std::optional<int64_t> Schedule::cron_until(const Cron& cron, int64_t at_s) cons
 }
 
 std::optional<int64_t> Schedule::beat_after(int64_t at_us) const {
-  if (at_us >= Zone::kEnd * kSecondUs) return std::nullopt;
-  if (const auto* every = std::get_if<Every>(&beat_))
-    return every->anchor_us +
-           (floor_div(at_us - every->anchor_us, every->period_us) + 1) * every->period_us;
-  const auto at_s = cron_after(std::get<Cron>(beat_), floor_div(at_us, kSecondUs));
-  return at_s ? std::optional(*at_s * kSecondUs) : std::nullopt;
+  const int64_t after_us = std::max(at_us, kBeginningUs - 1);
+  if (after_us >= kEndUs) return std::nullopt;
+  std::optional<int64_t> next_us;
+  if (const auto* every = std::get_if<Every>(&beat_)) {
+    const int64_t periods = floor_div(after_us - every->anchor_us, every->period_us) + 1;
+    next_us = every->anchor_us + periods * every->period_us;
+  } else if (const auto at_s = cron_after(std::get<Cron>(beat_), floor_div(after_us, kSecondUs))) {
+    next_us = *at_s * kSecondUs;
+  }
+  return next_us && *next_us < kEndUs ? next_us : std::nullopt;
 }
 
 std::optional<int64_t> Schedule::beat_until(int64_t at_us) const {
-  const int64_t until_us = std::min(at_us, Zone::kEnd * kSecondUs - 1);
-  if (const auto* every = std::get_if<Every>(&beat_))
-    return every->anchor_us +
-           floor_div(until_us - every->anchor_us, every->period_us) * every->period_us;
-  const auto at_s = cron_until(std::get<Cron>(beat_), floor_div(until_us, kSecondUs));
-  return at_s ? std::optional(*at_s * kSecondUs) : std::nullopt;
+  const int64_t until_us = std::min(at_us, kEndUs - 1);
+  if (until_us < kBeginningUs) return std::nullopt;
+  std::optional<int64_t> last_us;
+  if (const auto* every = std::get_if<Every>(&beat_)) {
+    const int64_t periods = floor_div(until_us - every->anchor_us, every->period_us);
+    last_us = every->anchor_us + periods * every->period_us;
+  } else if (const auto at_s = cron_until(std::get<Cron>(beat_), floor_div(until_us, kSecondUs))) {
+    last_us = *at_s * kSecondUs;
+  }
+  return last_us && *last_us >= kBeginningUs ? last_us : std::nullopt;
 }
 
 std::optional<int64_t> Schedule::next_after(int64_t at_us) const {
@@ -108,9 +118,8 @@ std::optional<int64_t> Schedule::last_until(int64_t at_us) const {
 }
 
 Interval Schedule::interval_of(int64_t logical_time_us) const {
-  constexpr int64_t kBeginning = Zone::kBeginning * kSecondUs;
-  const int64_t end = beat_until(logical_time_us).value_or(kBeginning);
-  return {beat_until(end - 1).value_or(kBeginning), end};
+  const int64_t end_us = beat_until(logical_time_us).value_or(kBeginningUs);
+  return {beat_until(end_us - 1).value_or(kBeginningUs), end_us};
 }
 
 Due Schedule::due(int64_t after_us, int64_t now_us, size_t most) const {
@@ -119,7 +128,7 @@ Due Schedule::due(int64_t after_us, int64_t now_us, size_t most) const {
   if (!newest || *newest <= after_us) return due;
   due.until_us = newest;
   if (catchup_ != Catchup::kAll) {
-    if (catchup_ == Catchup::kLatest || now_us - *newest <= kOnTimeUs)
+    if (catchup_ == Catchup::kLatest || *newest >= now_us - kOnTimeUs)
       due.logical_times_us.push_back(*newest);
     return due;
   }

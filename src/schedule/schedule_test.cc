@@ -1,5 +1,7 @@
 #include "schedule/schedule.h"
 
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -131,6 +133,21 @@ TEST(Schedule, NothingComesAfterTheLastYear) {
   EXPECT_EQ(schedule_of("0 0 1 1 *").next_after(at("2399-01-01")), std::nullopt);
   EXPECT_EQ(schedule_of({{"every", "1h"}}).next_after(at("2400-01-01")), std::nullopt);
   EXPECT_EQ(schedule_of("0 0 1 1 *").last_until(at("9999-01-01")), at("2399-01-01"));
+  EXPECT_EQ(schedule_of({{"every", "1000d"}}).next_after(at("2399-12-30")), std::nullopt);
+}
+
+TEST(Schedule, AnyNumberIsAnInstant) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  for (const Json& written : {Json{{"every", "1s"}}, Json("* * * * *")}) {
+    const auto schedule = schedule_of(written);
+    EXPECT_EQ(schedule.next_after(kLeast), at("0001-01-01")) << written;
+    EXPECT_EQ(schedule.last_until(kLeast), std::nullopt);
+    EXPECT_EQ(schedule.next_after(kMost), std::nullopt);
+    EXPECT_GE(schedule.last_until(kMost), at("2399-12-31T23:59:00Z"));
+    EXPECT_EQ(schedule.due(kLeast, kMost, 3).logical_times_us.size(), 1U);
+    EXPECT_EQ(schedule.due(kMost, kLeast, 3).logical_times_us.size(), 0U);
+  }
 }
 
 TEST(Due, IsWhatTheCatchupPolicySays) {

@@ -221,6 +221,8 @@ class Rows(unittest.TestCase):
     def test_schedule(self):
         self.refuse("INSERT INTO schedule(flow_id, cron) VALUES ('nowhere', '* * * * *')", "schedule", ["nowhere"], "flow_id", "no flow 'nowhere'")
         self.refuse("INSERT INTO schedule(flow_id, cron, options) VALUES ('sales', '* * * * *', '[]')", "schedule", ["sales"], "options", "JSON object")
+        self.refuse("INSERT INTO schedule(flow_id, cron) VALUES ('sales', '0 25 * * *')", "schedule", ["sales"], "cron", "the hour 25", "0 to 23")
+        self.refuse("INSERT INTO schedule(flow_id, every, options) VALUES ('sales', '5m', '{\"start\": \"soon\"}')", "schedule", ["sales"], "options", "'soon'")
 
     def test_file_trigger(self):
         self.refuse("INSERT INTO file_trigger(flow_id, pattern, options) VALUES ('sales', 'x', '5')", "file_trigger", ["sales"], "options", "JSON object")

@@ -31,6 +31,7 @@ std::unique_ptr<Executor> make_process_executor(ProcessOptions options) {
       slots, [options = std::move(options)](const TaskLaunch& launch, Cancel& cancel) {
         Command command;
         command.argv = options.command(launch);
+        command.environment = options.environment;
         command.on_error_line = [&](std::string_view line) {
           if (options.on_line) options.on_line(launch, line);
         };

@@ -1,0 +1,209 @@
+#include "cli/serving/serving.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "cli/project.h"
+#include "orchestrate/courier.h"
+#include "orchestrate/restart.h"
+#include "orchestrate/runner.h"
+
+namespace weir::cli {
+namespace {
+
+constexpr int64_t kRefreshMs = 1000;
+constexpr int64_t kPausesMs = 5000;  ///< How often it looks which flows are paused.
+constexpr int64_t kAfterFaultMs = 1000;
+constexpr auto kTellPause = std::chrono::milliseconds(2000);
+
+/// The URL of the catalog is no word of a command: it may have a password in it.
+std::map<std::string, std::string> child_environment(const Session& session) {
+  if (session.flags().catalog.empty()) return {};
+  return {{"WEIR_CATALOG", session.flags().catalog}};
+}
+
+}  // namespace
+
+Serving::Serving(Session& session, ServingOptions options)
+    : session_(session),
+      options_(options),
+      services_(session.services()),
+      heads_(session),
+      executor_(options.uses_threads
+                    ? orchestrate::make_thread_executor(services_, options.slots)
+                    : orchestrate::make_process_executor(
+                          {.slots = options.slots,
+                           .command = [this](const auto& launch) { return command_of(launch); },
+                           .environment = child_environment(session),
+                           .on_line =
+                               [this](const auto& launch, std::string_view line) {
+                                 services_.log->info("run {}, task '{}': {}", launch.run.run_id,
+                                                     launch.row.task_id, line);
+                               }})),
+      schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
+      arrivals_(session, heads_, [this] { executor_->wake(); }),
+      coordinator_(services_,
+                   {.head = [this](const std::string& flow) { return heads_.of_flow(flow); },
+                    .version = [this](const std::string& hash) { return heads_.of_version(hash); }},
+                   *executor_, {&schedules_, &arrivals_},
+                   {.server_id = make_uuid7(*services_.clock, *services_.random),
+                    .look_ms = options.look_ms,
+                    .most_runs = 1000}),
+      driver_([this](const std::stop_token& stop) { drive(stop); }),
+      teller_([this](const std::stop_token& stop) { tell(stop); }) {}
+
+Serving::~Serving() { stop(0); }
+
+bool Serving::stop(int64_t grace_ms) {
+  is_draining_ = true;
+  executor_->wake();
+  const int64_t until_us = services_.clock->monotonic_us() + grace_ms * 1000;
+  while (tasks_ > 0 && services_.clock->monotonic_us() < until_us)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  driver_.request_stop();
+  executor_->wake();
+  if (driver_.joinable()) driver_.join();
+  teller_.request_stop();
+  sending_.cancel("the server stops");
+  if (teller_.joinable()) teller_.join();
+  const bool is_idle = executor_->count() == 0;
+  if (const Status left = coordinator_.leave(); !left)
+    services_.log->warning("what this server drove is taken up once its lease is over: {}",
+                           to_line(left.error()));
+  return is_idle;
+}
+
+// One thread does all that changes runs.
+void Serving::drive(const std::stop_token& stop) {
+  int64_t refreshed_us = 0;
+  while (!stop.stop_requested()) {
+    const int64_t now_us = services_.clock->monotonic_us();
+    if (refreshed_us == 0 || now_us - refreshed_us >= kRefreshMs * 1000) {
+      refresh();
+      refreshed_us = now_us;
+    }
+    if (is_draining_) coordinator_.drain();
+    if (has_queued_.exchange(false)) coordinator_.look_soon();
+    const auto next_us = coordinator_.step();
+    runs_ = coordinator_.count_runs();
+    tasks_ = executor_->count();
+    lag_us_ = schedules_.lag_us(services_.clock->now_us());
+    int64_t pause_ms = kAfterFaultMs;
+    if (next_us) {
+      stepped_at_us_ = services_.clock->monotonic_us();
+      pause_ms = (*next_us - services_.clock->now_us() + 999) / 1000;
+    } else {
+      services_.log->warning("driving runs: {}", to_line(next_us.error()));
+    }
+    executor_->wait_ms(std::clamp<int64_t>(pause_ms, 0, kRefreshMs));
+  }
+}
+
+/// Another configuration, or other flows are paused.
+void Serving::refresh() {
+  const auto head = heads_.current();
+  const int64_t now_us = services_.clock->monotonic_us();
+  const bool is_new = head && (seen_ == nullptr || (*head)->hash != seen_->hash);
+  if (!head) {
+    // What it knows goes on; what is new waits until the configuration can be read.
+    const std::string why = to_line(head.error());
+    if (why != told_) services_.log->warning("the configuration cannot be used: {}", why);
+    told_ = why;
+    return;
+  }
+  told_.clear();
+  if (!is_new && now_us - paused_seen_us_ < kPausesMs * 1000) return;
+  const Status taken = schedules_.take((*head)->configuration);
+  if (!taken) {
+    services_.log->warning("schedules: {}", to_line(taken.error()));
+    return;
+  }
+  seen_ = *head;
+  paused_seen_us_ = now_us;
+}
+
+void Serving::tell(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any pause;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    const auto pass = [&]() -> Status {
+      WEIR_ASSIGN(const auto head, heads_.current());
+      if (head->configuration.notifications.empty()) return {};
+      WEIR_TRY(orchestrate::look_for_silent_runs(services_, head->configuration));
+      WEIR_ASSIGN(const auto sent, orchestrate::send_due(services_, head->configuration, sending_));
+      if (!sent.first_error.empty())
+        services_.log->warning("a notification was not sent, and will be tried again: {}",
+                               sent.first_error);
+      return {};
+    }();
+    if (!pass) services_.log->warning("notifications: {}", to_line(pass.error()));
+    static_cast<void>(pause.wait_for(lock, stop, kTellPause, [] { return false; }));
+  }
+}
+
+std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& launch) const {
+  const Flags& flags = session_.flags();
+  std::vector<std::string> words = {session_.wiring().program, "--project", session_.folder(),
+                                    "--output", "json"};
+  if (!flags.environment.empty()) words.insert(words.end(), {"--env", flags.environment});
+  for (const auto& variable : flags.variables) words.insert(words.end(), {"--var", variable});
+  words.insert(words.end(), {"task", "run", "--flow", launch.run.flow_id, "--task",
+                             launch.row.task_id, "--run-key", launch.run.run_key, "--driver-epoch",
+                             std::to_string(launch.run.epoch)});
+  return words;
+}
+
+Result<catalog::FlowRun> Serving::start_run(const server::RunRequest& request) {
+  WEIR_ASSIGN(const Heads::Kept pinned, heads_.of_flow(request.flow_id));
+  orchestrate::RunWish wish;
+  wish.flow_id = request.flow_id;
+  wish.run_key = request.run_key;
+  wish.trigger = "manual";
+  wish.params = request.params;
+  wish.logical_time_us = request.logical_time_us;
+  WEIR_ASSIGN(const auto started, orchestrate::enqueue_run(services_, *pinned, wish));
+  has_queued_ = true;
+  executor_->wake();
+  return started.run;
+}
+
+Result<catalog::FlowRun> Serving::retry_run(const server::RetryRequest& request) {
+  WEIR_ASSIGN(const auto run, services_.catalog->flow_run(request.run_id));
+  orchestrate::RetryRequest retry;
+  retry.run_id = request.run_id;
+  retry.from_task = request.from_task;
+  retry.may_change_configuration = request.config != "same";
+  WEIR_ASSIGN(const Heads::Kept pinned,
+              request.config == "latest"
+                  ? heads_.of_flow(run.flow_id)
+                  : heads_.of_version(request.config == "same" ? run.config_hash : request.config));
+  WEIR_ASSIGN(const auto queued, orchestrate::enqueue_retry(services_, *pinned, retry));
+  has_queued_ = true;
+  executor_->wake();
+  return queued;
+}
+
+Result<catalog::FlowRun> Serving::cancel_run(const std::string& run_id) {
+  WEIR_ASSIGN(auto run, orchestrate::cancel_run(services_, run_id));
+  has_queued_ = true;
+  executor_->wake();
+  return run;
+}
+
+server::SchedulerState Serving::state() const {
+  server::SchedulerState state;
+  const int64_t silent_us = services_.clock->monotonic_us() - stepped_at_us_;
+  state.is_ready = silent_us < services_.lease_ms * 1000 && !is_draining_;
+  if (is_draining_)
+    state.reason = "it is told to stop";
+  else if (!state.is_ready)
+    state.reason = "the scheduler has not worked for a while: its log says why";
+  state.scheduler_lag_us = lag_us_;
+  state.queue_length = {{"runs", runs_}, {"tasks", tasks_}};
+  return state;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,73 @@
+#pragma once
+
+/// What `weir serve` does beside answering: starts what is due, drives runs, tells people.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/cancel.h"
+#include "cli/serving/arrival_source.h"
+#include "cli/serving/heads.h"
+#include "cli/session.h"
+#include "orchestrate/coordinator.h"
+#include "orchestrate/schedule_source.h"
+#include "server/actions.h"
+
+namespace weir::cli {
+
+struct ServingOptions {
+  int64_t slots = 4;          ///< Tasks at once.
+  bool uses_threads = false;  ///< Tasks in this process, not a process each.
+  int64_t look_ms = 1000;
+};
+
+/// Works from its construction to its end. Safe to use from many threads at once.
+class Serving {
+ public:
+  Serving(Session& session, ServingOptions options);
+  ~Serving();  ///< stop(0).
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+
+  /// Nothing begins any more; waits so long for what runs here, then gives its runs to other
+  /// servers. Tasks that are processes of their own go on, and whoever drives their run next waits
+  /// for them. False: some still run.
+  bool stop(int64_t grace_ms);
+
+  Result<catalog::FlowRun> start_run(const server::RunRequest& request);
+  Result<catalog::FlowRun> retry_run(const server::RetryRequest& request);
+  Result<catalog::FlowRun> cancel_run(const std::string& run_id);
+  server::SchedulerState state() const;
+
+ private:
+  void drive(const std::stop_token& stop);
+  void refresh();
+  void tell(const std::stop_token& stop);
+  std::vector<std::string> command_of(const orchestrate::TaskLaunch& launch) const;
+
+  Session& session_;
+  const ServingOptions options_;
+  orchestrate::Services services_;
+  Heads heads_;
+  schedule::Zones zones_;
+  std::unique_ptr<orchestrate::Executor> executor_;
+  orchestrate::ScheduleSource schedules_;
+  ArrivalSource arrivals_;
+  orchestrate::Coordinator coordinator_;
+  std::atomic<bool> is_draining_ = false;
+  std::atomic<bool> has_queued_ = false;  ///< Somebody queued a run here.
+  std::atomic<int64_t> lag_us_ = 0;
+  std::atomic<int64_t> runs_ = 0;
+  std::atomic<int64_t> tasks_ = 0;
+  std::atomic<int64_t> stepped_at_us_ = 0;
+  Heads::Kept seen_;  ///< Whose schedules are in use.
+  int64_t paused_seen_us_ = 0;
+  std::string told_;
+  Cancel sending_;
+  std::jthread driver_;
+  std::jthread teller_;
+};
+
+}  // namespace weir::cli
