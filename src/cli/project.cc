@@ -23,9 +23,12 @@ Result<T> one(config::Checked<T> checked) {
   return *std::move(checked);
 }
 
-Result<config::Project> load_yaml(Session& session) {
-  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+enum class Files { kAll, kYamlAlone };
+
+Result<config::Project> load_yaml(Session& session, Files files = Files::kAll) {
+  WEIR_ASSIGN(storage::Storage * folder, session.files());
   config::LoadOptions options;
+  options.reads_templates = files == Files::kAll;
   options.environment = session.flags().environment;
   return one(config::load_project(*folder, options));
 }
@@ -84,8 +87,25 @@ Result<config::Variables> variables_of(Session& session) {
   return variables;
 }
 
+// It reads no file that the configuration names: to open those it may be what is asked for.
+Result<model::Configuration> resolved_connections(Session& session) {
+  model::Configuration configuration;
+  config::Places places;
+  if (session.has_yaml()) {
+    WEIR_ASSIGN(auto project, load_yaml(session, Files::kYamlAlone));
+    configuration = std::move(project.configuration);
+    places = std::move(project.places);
+  } else {
+    WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+    WEIR_ASSIGN(configuration, catalog->load_configuration());
+  }
+  WEIR_ASSIGN(const auto variables, variables_of(session));
+  return one(config::resolve(std::move(configuration), variables, places,
+                             session.wiring().templates, config::Scope::kConnections));
+}
+
 Result<std::string> project_catalog(Session& session) {
-  WEIR_ASSIGN(const auto project, load_yaml(session));
+  WEIR_ASSIGN(const auto project, load_yaml(session, Files::kYamlAlone));
   return catalog_of(session, project);
 }
 
@@ -93,7 +113,7 @@ Result<OpenProject> open_configuration(Session& session) {
   OpenProject open;
   if (session.has_yaml()) {
     WEIR_ASSIGN(auto project, load_yaml(session));
-    WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+    WEIR_ASSIGN(storage::Storage * folder, session.files());
     open.is_from_yaml = true;
     open.places = std::move(project.places);
     WEIR_ASSIGN(open.configuration, one(config::read_templates(std::move(project.configuration),
@@ -112,7 +132,7 @@ Result<model::Configuration> resolved_configuration(Session& session) {
   WEIR_ASSIGN(auto resolved, one(config::resolve(std::move(open.configuration), variables,
                                                  open.places, session.wiring().templates)));
   // What composites write belongs to the lake too; a template at fault is told by who runs it.
-  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  WEIR_ASSIGN(storage::Storage * folder, session.files());
   auto with_bodies = config::read_templates(resolved, *folder, open.places);
   if (!with_bodies) return resolved;
   auto expanded = config::expand(*with_bodies, open.places);
@@ -120,7 +140,7 @@ Result<model::Configuration> resolved_configuration(Session& session) {
 }
 
 Result<std::vector<Error>> check_project(Session& session) {
-  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  WEIR_ASSIGN(storage::Storage * folder, session.files());
   config::LoadOptions options;
   options.environment = session.flags().environment;
   model::Configuration configuration;
@@ -167,7 +187,7 @@ Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& pla
                                      const std::string& flow_id, const std::string& reason) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   WEIR_ASSIGN(auto head, catalog->load_configuration());
-  WEIR_ASSIGN(storage::Storage * folder, session.stores().open(session.folder()));
+  WEIR_ASSIGN(storage::Storage * folder, session.files());
   WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
   WEIR_ASSIGN(auto variables, variables_of(session));
   WEIR_ASSIGN(auto looked_up, look_up_tables(session, head, places, flow_id));

@@ -25,6 +25,9 @@ Result<OpenProject> open_configuration(Session& session);
 /// The configuration of a project with its variables resolved, for commands that read the lake.
 Result<model::Configuration> resolved_configuration(Session& session);
 
+/// The connections of a project with their variables resolved; all else as written.
+Result<model::Configuration> resolved_connections(Session& session);
+
 /// The catalog that weir.yaml names, its variables resolved; empty where it does not say.
 Result<std::string> project_catalog(Session& session);
 

@@ -34,7 +34,7 @@ Session::Session(const Wiring& wiring, const Flags& flags)
 Result<std::vector<model::Connection>> Session::bucket_connections() {
   // Without a project there is the environment.
   if (!has_yaml() && catalog_ == nullptr) return std::vector<model::Connection>{};
-  WEIR_ASSIGN(auto configuration, resolved_configuration(*this));
+  WEIR_ASSIGN(const auto configuration, resolved_connections(*this));
   return inputs::buckets(configuration, folder_);
 }
 
@@ -71,6 +71,13 @@ Result<std::unique_ptr<notify::Channel>> Session::open_channel(
 Result<std::unique_ptr<arrivals::Queue>> Session::open_queue(const model::Connection& connection) {
   WEIR_ASSIGN(secrets::Secrets* const kept, kept_secrets());
   return wiring_.make_queue(connection, folder_, *kept);
+}
+
+Result<storage::Storage*> Session::files() {
+  WEIR_ASSIGN(storage::Storage * folder, stores_->open(folder_));
+  const std::lock_guard lock(files_mutex_);
+  if (files_ == nullptr) files_ = std::make_unique<ProjectFiles>(*folder, *stores_);
+  return files_.get();
 }
 
 bool Session::has_yaml() const {

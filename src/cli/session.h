@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/resolve_secrets.h"
 #include "cli/command_line.h"
+#include "cli/project_files.h"
 #include "model/configuration.h"
 #include "orchestrate/services.h"
 
@@ -40,6 +41,8 @@ class Session {
   const std::string& folder() const { return folder_; }
   bool has_yaml() const;
   storage::Stores& stores() { return *stores_; }
+  /// What its configuration names: files of the folder, and others by URI.
+  Result<storage::Storage*> files();
   Log& log() { return *log_; }
   /// Those of the project.
   Result<std::unique_ptr<secrets::Secrets>> secrets();
@@ -81,6 +84,8 @@ class Session {
   task::OpenApi open_api_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::mutex files_mutex_;
+  std::unique_ptr<ProjectFiles> files_ WEIR_GUARDED_BY(files_mutex_);
   std::mutex secrets_mutex_;
   /// Made when the first is asked for, and kept, so that each value is fetched once.
   std::unique_ptr<secrets::Secrets> secrets_ WEIR_GUARDED_BY(secrets_mutex_);

@@ -263,7 +263,7 @@ Checked<Project> load_project(storage::Storage& folder, const LoadOptions& optio
     files.emplace(entry.name, *std::move(text));
   }
   auto project = read_project(files, options);
-  if (!project) return project;
+  if (!project || !options.reads_templates) return project;
   auto with_bodies = read_templates(project->configuration, folder, project->places);
   if (!with_bodies) return std::unexpected(std::move(with_bodies).error());
   for (auto& row : project->configuration.templates)

@@ -24,6 +24,8 @@ struct Project {
 
 struct LoadOptions {
   std::string environment;  ///< Name under `environments:`; empty: none.
+  /// False: template files are not read, and what rows say of their digests stands.
+  bool reads_templates = true;
 };
 
 /// Reads `weir.yaml` and every `flows/**/*.yaml` and `.yml`, in order of their names. A document

@@ -1,4 +1,5 @@
 """A lake in a bucket: the real program against versitygw, and against MinIO. Skipped where one is not built."""
+import json
 import pathlib
 import re
 import sys
@@ -95,6 +96,47 @@ class Bucket:
                            "  - {connection_id: lake, kind: s3, uri: \"s3://shop-lake\", endpoint: \"${WHERE}\", region: us-east-1}\n")
         self.project.write("upload/1.csv", "id,amount\n1,2.50\n")
         self.assertEqual(self.project.report("sales")["tasks"]["ingest"]["counts"]["inserted"], 1)
+
+    def rows_of(self, sql):
+        return json.loads(self.project.weir("--output", "json", "table", "query", sql).stdout)
+
+    def test_templates_and_sql_files_lie_in_a_bucket(self):
+        # Reached as the connection says: to open the bucket no file of the bucket is needed.
+        del self.project.environment["AWS_ENDPOINT_URL_S3"]
+        self.project.write("weir.yaml", YAML.replace("layers:", f"""connections:
+  - {{connection_id: lake, kind: s3, uri: "s3://shop-lake", endpoint: "{self.server.endpoint}", region: us-east-1}}
+templates:
+  - template_id: large
+    kind: sql
+    location: s3://shop-lake/templates/large.sql
+    params: {{source: {{type: dataset}}, least: {{type: integer}}}}
+layers:
+  - {{name: presentation, uri: "s3://shop-lake/presentation"}}"""))
+        self.project.write("flows/sales.yaml", FLOW + """  - id: large
+    template: large
+    needs: [ingest]
+    with: {source: raw.sales, least: 3, to: presentation.large}
+  - id: sum
+    template: transform
+    needs: [ingest]
+    with: {to: presentation.sum, sql: s3://shop-lake/templates/sum.sql}
+""")
+        self.project.write("upload/1.csv", "id,amount\n1,2.50\n2,4.00\n")
+        told = self.project.weir("validate", expect=2)
+        self.assertIn("no file 's3://shop-lake/templates/large.sql'", told.stdout + told.stderr)
+        put = lambda name, text: self.server.request("PUT", f"/shop-lake/templates/{name}", body=text.encode())
+        put("large.sql", "SELECT id FROM {{ source }} WHERE amount >= {{ least }}")
+        put("sum.sql", "SELECT sum(amount) AS total FROM raw.sales")
+        self.project.weir("validate")
+        self.project.run("sales")
+        self.assertEqual(self.rows_of("SELECT id FROM presentation.large"), [{"id": 2}])
+        self.assertEqual(self.rows_of("SELECT total FROM presentation.sum"), [{"total": "6.50"}])
+        # What was applied counts: another body is another template, once it is applied.
+        put("large.sql", "SELECT id FROM {{ source }} WHERE amount < {{ least }}")
+        told = self.project.weir("plan")
+        self.assertIn("large", told.stdout)
+        self.project.run("sales")
+        self.assertEqual(self.rows_of("SELECT id FROM presentation.large"), [{"id": 1}])
 
     def test_a_connection_at_fault_is_shown_where_it_stands(self):
         self.project.write("weir.yaml", YAML + "connections:\n"

@@ -37,6 +37,7 @@ Result<Heads::Kept> Heads::current_locked() {
 std::string Heads::state_of_files(const orchestrate::Pinned& pinned) const {
   std::string state;
   for (const auto& [path, content] : pinned.files) {
+    if (is_uri(path)) continue;  // read again when rows change
     std::error_code gone;
     const auto file = std::filesystem::path(session_.folder()) / path;
     const auto time = std::filesystem::last_write_time(file, gone).time_since_epoch().count();
