@@ -197,7 +197,13 @@ def arrivals_suite(rounds, scale):
     arrivals.suite(sys.modules[__name__], rounds, scale)
 
 
-SUITES = {"arrivals": arrivals_suite, "csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite, "sources": sources_suite}
+def orchestration_suite(rounds, scale):
+    import orchestration
+    orchestration.suite(sys.modules[__name__], rounds, scale)
+
+
+SUITES = {"arrivals": arrivals_suite, "csv": csv_suite, "history": history_suite, "hudi": hudi_suite, "memory": memory_suite,
+          "orchestration": orchestration_suite, "sources": sources_suite}
 
 
 def main():
@@ -209,7 +215,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     for name, suite in SUITES.items():
         # Some take long: they are asked for by name.
-        if asked.suite == name or (asked.suite == "all" and name not in ("arrivals", "hudi", "memory", "sources")):
+        if asked.suite == name or (asked.suite == "all" and name not in ("arrivals", "hudi", "memory", "orchestration", "sources")):
             suite(asked.rounds, asked.scale)
 
 

@@ -111,7 +111,9 @@ class Define {
     return add(std::move(name), member, std::move(doc), {}, Use::kReconciles, false);
   }
   Define& example(std::string title, Json params) {
-    made_.examples.push_back({std::move(title), std::move(params)});
+    Example& made = made_.examples.emplace_back();
+    made.title = std::move(title);
+    made.params = std::move(params);
     return *this;
   }
   /// A rule across parameters, after each by itself is good.

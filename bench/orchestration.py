@@ -1,0 +1,163 @@
+"""./dev bench orchestration: what a task costs that does nothing.
+
+In one process (`weir run`), one after the other and side by side; as a process each under `weir serve`; with 10,000 flows of 100,000
+tasks: `validate`, the start of a server, what it takes while nothing is due. The limit beside each: what the same machine takes for one
+commit of SQLite with its fsync, for a change of a task's row is one."""
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+PROJECT = """project: bench
+catalog: sqlite:weir.db
+layers:
+  - {name: landing, uri: landing}
+"""
+
+
+def commit_ms(folder, count=500):
+    """One commit of one small change, with its fsync."""
+    database = sqlite3.connect(folder / "limit.db", isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)")
+    database.execute("INSERT INTO t VALUES (1, '')")
+    began = time.perf_counter()
+    for i in range(count):
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("UPDATE t SET b = ? WHERE a = 1", (str(i),))
+        database.execute("COMMIT")
+    return (time.perf_counter() - began) / count * 1000
+
+
+def project(bench, name, flows):
+    folder = bench.WORK / f"orchestration-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "flows").mkdir(parents=True)
+    (folder / "weir.yaml").write_text(PROJECT)
+    for flow, text in flows.items():
+        (folder / "flows" / f"{flow}.yaml").write_text(text)
+    subprocess.run([bench.WEIR, "--project", folder, "apply"], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def side_by_side(flow, count, schedule=""):
+    return f"flow: {flow}\n{schedule}tasks:\n" + "".join(f"  - {{id: t{i:05}, template: noop}}\n" for i in range(count))
+
+
+def in_a_row(flow, count):
+    return f"flow: {flow}\ntasks:\n  - {{id: t0, template: noop}}\n" + "".join(
+        f"  - {{id: t{i}, template: noop, needs: [t{i - 1}]}}\n" for i in range(1, count))
+
+
+def run_seconds(bench, folder, flow, *words):
+    began = time.perf_counter()
+    subprocess.run([bench.WEIR, "--project", folder, "run", flow, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def span_of_run(folder, flow):
+    """From the start of the first task to the end of the run, as the catalog says."""
+    with sqlite3.connect(folder / "weir.db") as database:
+        row = database.execute("SELECT min(t.started_at_us), max(r.finished_at_us), count(*), sum(t.state = 'succeeded') FROM flow_run r "
+                               "JOIN task_run t USING (run_id) WHERE r.flow_id = ? AND r.run_id = (SELECT max(run_id) FROM flow_run WHERE flow_id = ?)",
+                               (flow, flow)).fetchone()
+    assert row[2] == row[3], f"{row[3]} of {row[2]} tasks succeeded"
+    return (row[1] - row[0]) / 1e6
+
+
+class Serve:
+    def __init__(self, bench, folder, *words):
+        (folder / "ready.json").unlink(missing_ok=True)
+        began = time.perf_counter()
+        self.process = subprocess.Popen([bench.WEIR, "--project", folder, "serve", "--port", "0", "--ready-file", folder / "ready.json", *words],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (folder / "ready.json").exists():
+            assert self.process.poll() is None, "weir serve ended"
+            time.sleep(0.005)
+        self.ready_s = time.perf_counter() - began
+
+    def cpu_s(self):
+        words = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+def until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def count_of(folder, sql):
+    with sqlite3.connect(folder / "weir.db", timeout=30) as database:
+        return database.execute(sql).fetchone()[0]
+
+
+def small(bench, rounds, scale):
+    many = int(10_000 * scale)
+    folder = project(bench, "small", {"one": side_by_side("one", 1), "row": in_a_row("row", 20), "wide": side_by_side("wide", 500),
+                                      "many": side_by_side("many", many)})
+    limit = commit_ms(folder)
+    lines = []
+    for _ in range(rounds):
+        run_seconds(bench, folder, "row")
+        run_seconds(bench, folder, "wide", "--parallel", "4")
+        lines.append((span_of_run(folder, "row"), span_of_run(folder, "wide") / 500))
+    row_s, each_s = min(line[0] for line in lines), min(line[1] for line in lines)
+    print(f"orchestration: one commit with its fsync {limit:.2f} ms")
+    print(f"orchestration: 20 tasks in a row {row_s * 1000:.0f} ms (goal 100), {row_s * 1000 / 20 / limit:.1f} commits each")
+    print(f"orchestration: a task in process {each_s * 1000:.2f} ms (goal 2), {each_s * 1000 / limit:.1f} commits")
+    began = run_seconds(bench, folder, "many", "--parallel", "4")
+    print(f"orchestration: {many} tasks of one run {began:.1f} s (goal {25 * scale:.0f})")
+    # As a process each: the server looks once a second; the tasks themselves count.
+    wide = project(bench, "processes", {"wide": side_by_side("wide", 200, "schedule: {every: 1h, catchup: latest}\n")})
+    with sqlite3.connect(wide / "weir.db") as database:
+        database.execute("INSERT INTO flow_state (flow_id, scheduled_until_us) VALUES ('wide', 1)")
+    server = Serve(bench, wide, "--slots", "2")
+    try:
+        until(lambda: count_of(wide, "SELECT count(*) FROM flow_run WHERE state = 'succeeded'") == 1, 120)
+    finally:
+        server.stop()
+    print(f"orchestration: a task as a process {span_of_run(wide, 'wide') / 200 * 1000:.1f} ms of two at once (goal 15)")
+
+
+def large(bench, scale):
+    flows = int(10_000 * scale)
+    began = time.perf_counter()
+    folder = project(bench, "large", {f"f{i:05}": side_by_side(f"f{i:05}", 10, 'schedule: {cron: "0 6 1 1 *"}\n') for i in range(flows)})
+    print(f"orchestration: apply of {flows} flows with {10 * flows} tasks {time.perf_counter() - began:.1f} s")
+    began = time.perf_counter()
+    subprocess.run([bench.WEIR, "--project", folder, "validate"], check=True, stdout=subprocess.DEVNULL)
+    print(f"orchestration: validate {time.perf_counter() - began:.1f} s (goal 10)")
+    server = Serve(bench, folder)
+    try:
+        before = server.cpu_s()
+        began = time.perf_counter()
+        # Until it has read all of it.
+        until(lambda: count_of(folder, "SELECT count(*) FROM flow_state") == flows, 300)
+        print(f"orchestration: a server of {flows} flows answers after {server.ready_s:.1f} s, has them all after "
+              f"{server.ready_s + time.perf_counter() - began:.1f} s (goal 2), peak {server.peak_mb():.0f} MB (goal 200), CPU {server.cpu_s() - before:.1f} s")
+        time.sleep(3)
+        before, began = server.cpu_s(), time.perf_counter()
+        time.sleep(20)
+        print(f"orchestration: idle {(server.cpu_s() - before) / (time.perf_counter() - began) * 100:.2f} % of a core (goal 1)")
+    finally:
+        server.stop()
+
+
+def suite(bench, rounds, scale):
+    small(bench, min(rounds, 3), scale)
+    large(bench, scale)
