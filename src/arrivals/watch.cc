@@ -40,6 +40,7 @@ Watch::Watch(std::vector<Trigger> triggers, WatchGround ground, WatchOptions opt
 
 Watch::~Watch() = default;
 Watch::Watch(Watch&&) noexcept = default;
+Watch& Watch::operator=(Watch&&) noexcept = default;
 
 Result<Polled> Watch::poll(int64_t now_us, const Cancel& cancel, Detail detail) {
   Polled polled;

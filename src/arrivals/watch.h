@@ -89,6 +89,7 @@ class Watch {
   Watch(std::vector<Trigger> triggers, WatchGround ground, WatchOptions options = {});
   ~Watch();
   Watch(Watch&&) noexcept;
+  Watch& operator=(Watch&&) noexcept;
 
   enum class Detail { kDue, kWaiting };
   /// Looks where it is time to, writes what is new, and gives what is due. Times are UTC. A fault

@@ -227,6 +227,7 @@ class Poller {
     WEIR_ASSIGN(catalog_, session_.catalog());
     WEIR_ASSIGN(const int64_t wait_ms, parse_duration_ms(flags_.wait));
     WEIR_ASSIGN(auto open, open_triggers(session_, flags_.flow));
+    WEIR_TRY(leave_out_paused(open.triggers));
     WEIR_ASSIGN(queues_, open_queues(session_, open));
     Watch watch(std::move(open.triggers), {catalog_, &session_.stores()});
     WEIR_ASSIGN(folders_, arrivals::watch_folders(arrivals::folders_of(watch)));
@@ -240,6 +241,19 @@ class Poller {
 
  private:
   Clock& clock() const { return *session_.wiring().clock; }
+
+  /// What comes for them waits until they are resumed.
+  Status leave_out_paused(std::vector<arrivals::Trigger>& triggers) {
+    WEIR_ASSIGN(const auto states, catalog_->flow_states());
+    for (const auto& state : states) {
+      if (!state.is_paused) continue;
+      const auto is_its = [&](const auto& trigger) { return trigger.flow_id == state.flow_id; };
+      if (std::erase_if(triggers, is_its) > 0)
+        session_.say(fmt::format("flow '{}' is paused{}", state.flow_id,
+                                 state.pause_reason.empty() ? "" : ": " + state.pause_reason));
+    }
+    return {};
+  }
 
   Result<int> loop(Watch& watch, int64_t until_us) {
     int64_t queue_wait_ms = 0;

@@ -171,6 +171,7 @@ void KnownFiles::miss(const std::string& name, int64_t now_us) {
 }
 
 void KnownFiles::finish_listing(int64_t now_us) {
+  if (since_us_ == 0) since_us_ = now_us;  // as the catalog will say
   std::vector<std::string> gone;
   for (const auto& [name, file] : files_)
     if (file.looked_at_us != now_us && file.source < trigger_.sources.size()) gone.push_back(name);
