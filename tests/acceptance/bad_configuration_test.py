@@ -216,7 +216,7 @@ class Rows(unittest.TestCase):
 
     def test_task_dependency(self):
         self.refuse("INSERT INTO task_dependency(flow_id, task_id, needs_task_id) VALUES ('sales', 'ingest', 'gone')", "task_dependency", ["sales", "ingest", "gone"], "needs_task_id", "no task 'gone'")
-        self.refuse("INSERT INTO task_dependency(flow_id, task_id, needs_task_id, condition) VALUES ('shop', 'load', 'ingest', 'failed')", "task_dependency", ["shop", "load", "ingest"], "condition", "'failed'")
+        self.refuse("UPDATE task SET run_if = 'always' WHERE flow_id = 'shop' AND task_id = 'load'", "task", ["shop", "load"], "run_if", "'always'")
 
     def test_schedule(self):
         self.refuse("INSERT INTO schedule(flow_id, cron) VALUES ('nowhere', '* * * * *')", "schedule", ["nowhere"], "flow_id", "no flow 'nowhere'")

@@ -448,7 +448,6 @@ class Rules(Base):
         for rule, words in (("channel: osp", ["unknown channel 'osp'", "did you mean 'ops'"]),
                             ("channel: lake", ["of kind 's3', which is no channel"]),
                             ("channel: ops, events: [faild]", ["unknown event 'faild'", "did you mean 'failed'"]),
-                            ("channel: ops, events: [late]", ["needs a scheduler"]),
                             ("channel: ops, events: [slow]", ["needs slow_after"]),
                             ("channel: ops, severities: [eror]", ["did you mean 'error'"]),
                             ("channel: ops, flows: [slaes]", ["unknown flow 'slaes'", "did you mean 'sales'"]),
