@@ -79,7 +79,7 @@ class Pages(AttackCase):
         asked = [("GET", "/healthz", None), ("GET", "/readyz", None), ("GET", "/v1/flows", self.token), ("GET", "/v1/flows", None),
                  ("GET", "/nothing", None), ("POST", "/healthz", None), ("GET", "/metrics", self.token), ("OPTIONS", "/v1/flows", None),
                  ("GET", "/v1/runs?limit=0", self.token), ("GET", f"/v1/runs/{self.run_id}/logs/stream", self.token),
-                 ("GET", "/v1/openapi.json", self.token), ("HEAD", "/v1/flows", self.token)]
+                 ("GET", "/v1/openapi.json", self.token), ("HEAD", "/v1/flows", self.token), ("HEAD", f"/v1/runs/{self.run_id}/logs/stream", self.token)]
         for method, path, token in asked:
             with self.subTest(method=method, path=path):
                 reply = self.ask(method, path, token)
@@ -89,6 +89,8 @@ class Pages(AttackCase):
                     self.assertNotIn(name.lower(), ("server", "x-powered-by"))
                 self.assertIsNotNone(reply.headers["X-Request-Id"])
                 self.assertIsNone(reply.headers["Strict-Transport-Security"])
+                if method == "HEAD":
+                    self.assertEqual((reply.status, reply.body), (200, b""))
 
     def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(self):
         reply = self.sign_in()

@@ -24,15 +24,16 @@ class Reply:
 
 
 class Server:
-    """`weir serve` on a free port; ends with it."""
+    """`weir serve` on a free port; ends with it. Without `runs` it answers alone and starts nothing."""
 
-    def __init__(self, project, *words, **environment):
+    def __init__(self, project, *words, runs=False, **environment):
         self.project = project
         self.ready = project.folder / "ready.json"
         self.ready.unlink(missing_ok=True)
         self.log = open(project.folder / "server.log", "ab+")
         self.process = subprocess.Popen(
-            [WEIR, "--project", str(project.folder), "serve", "--port", "0", "--ready-file", str(self.ready), *words],
+            [WEIR, "--project", str(project.folder), "serve", "--port", "0", "--ready-file", str(self.ready),
+             *([] if runs else ["--api-only"]), *words],
             stdout=self.log, stderr=self.log, env={**project.environment, **environment})
         deadline = time.monotonic() + 60
         while not self.ready.exists():

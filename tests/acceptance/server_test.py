@@ -281,6 +281,12 @@ class Answers(ServerCase):
         self.assertEqual(dataset["publication_count"], 1)
         self.assertEqual(dataset["publications"][0]["run_id"], Shared.sales)
 
+    def read_until(self, answer, told, word):
+        deadline = time.monotonic() + 20
+        while not any(word in line for line in told):
+            self.assertLess(time.monotonic(), deadline, f"no {word!r} in {told}")
+            told.append(answer.readline().decode())
+
     def test_logs_are_followed_until_the_run_ends(self):
         run = self.project.sqlite("SELECT run_id FROM flow_run WHERE run_id = ?", Shared.sales)[0][0]
         self.project.sqlite("UPDATE flow_run SET state = 'running' WHERE run_id = ?", run)
@@ -292,18 +298,15 @@ class Answers(ServerCase):
         answer = line.getresponse()
         self.assertEqual(answer.headers["Content-Type"], "text/event-stream")
         told = []
-        while not any("one" in each for each in told):
-            told.append(answer.readline().decode())
+        self.read_until(answer, told, "one")
         # A line whose number is smaller, and that can be seen later: two writers on PostgreSQL.
         number = self.project.sqlite("SELECT max(task_log_id) FROM task_log")[0][0]
         self.project.sqlite("INSERT INTO task_log (task_log_id, run_id, task_id, attempt, at_us, level, message) "
                             "VALUES (?, ?, 'ingest', 1, ?, 'info', 'three')", number + 2, run, now)
-        while not any("three" in each for each in told):
-            told.append(answer.readline().decode())
+        self.read_until(answer, told, "three")
         self.project.sqlite("INSERT INTO task_log (task_log_id, run_id, task_id, attempt, at_us, level, message) "
                             "VALUES (?, ?, 'ingest', 1, ?, 'info', 'two, late')", number + 1, run, now)
-        while not any("two, late" in each for each in told):
-            told.append(answer.readline().decode())
+        self.read_until(answer, told, "two, late")
         self.project.sqlite("UPDATE flow_run SET state = 'succeeded' WHERE run_id = ?", run)
         rest = answer.read().decode()
         line.close()
@@ -378,6 +381,54 @@ class Answers(ServerCase):
             self.assertNotIn(token[9:], dump)
         self.assertNotIn(PASSWORD, dump)
         self.assertIn("$argon2id$v=19$m=19456,t=2,p=1$", dump)
+
+
+class Runs(unittest.TestCase):
+    """A server that drives runs, asked over HTTP."""
+
+    def setUp(self):
+        self.project = Project()
+        self.addCleanup(self.project.close)
+        self.project.land("sales/1.csv", "id,amount\n1,10.50\n2,ten\n")
+        self.project.weir("apply")
+        add_user(self.project, "ann", "operator")
+        self.token = add_token(self.project, "ann")
+        self.server = Server(self.project, runs=True)
+        self.addCleanup(self.server.close)
+
+    def ask(self, method, path, body=None):
+        return self.server.ask(method, path, self.token, body=body)
+
+    def finish(self, run_id):
+        """The run once it has ended: its stream of logs says when."""
+        reply = self.ask("GET", f"/v1/runs/{run_id}/logs/stream")
+        self.assertIn("event: end", reply.body.decode())
+        return self.ask("GET", f"/v1/runs/{run_id}").json
+
+    def test_a_run_is_started_followed_and_found_again_by_its_key(self):
+        reply = self.ask("POST", "/v1/flows/sales/runs", {"run_key": "first"})
+        self.assertEqual(reply.status, 202, reply)
+        run = reply.json
+        self.assertEqual(reply.headers["Location"], f"/v1/runs/{run['run_id']}")
+        self.assertEqual(self.finish(run["run_id"])["state"], "succeeded", self.server.said())
+        tasks = self.ask("GET", f"/v1/runs/{run['run_id']}/tasks").json["tasks"]
+        self.assertEqual((tasks[0]["counts"]["in"], tasks[0]["counts"]["rejected"]), (2, 1))
+        again = self.ask("POST", "/v1/flows/sales/runs", {"run_key": "first"})
+        self.assertEqual((again.status, again.json["run_id"]), (202, run["run_id"]))
+        self.assertEqual(len(self.project.sqlite("SELECT run_id FROM flow_run")), 1)
+        told = self.project.sqlite("SELECT details FROM audit_log WHERE action = 'server.start_run' ORDER BY position")
+        self.assertEqual([json.loads(each[0])["outcome"] for each in told], ["asked", "done"] * 2)
+
+    def test_a_run_that_failed_is_retried(self):
+        in_the_way = self.project.write("data/raw", "no folder")
+        run = self.ask("POST", "/v1/flows/sales/runs", {}).json
+        self.assertEqual(self.finish(run["run_id"])["state"], "failed", self.server.said())
+        in_the_way.unlink()
+        reply = self.ask("POST", f"/v1/runs/{run['run_id']}/retry", {})
+        self.assertEqual(reply.status, 202, reply)
+        self.assertEqual(self.finish(run["run_id"])["state"], "succeeded", self.server.said())
+        again = self.ask("POST", f"/v1/runs/{run['run_id']}/retry", {})
+        self.assertGreaterEqual(again.status, 400, "it has succeeded")
 
 
 class Judged(ServerCase):

@@ -74,6 +74,7 @@ class Connection : public Peer {
 
   void close() override {
     beast::error_code ignored;
+    stop_waiting();  // Now, not when its wait is over: nobody makes room by closing it twice.
     timer_.cancel();
     beast::get_lowest_layer(stream_).socket().close(ignored);
   }
@@ -207,7 +208,7 @@ class Connection : public Peer {
     has_rest_ = has_rest;
     keeps_alive_ = keeps_alive_ && !has_rest && !hub_.is_draining;
     const unsigned version = parser_->get().version() == 10 ? 10 : 11;
-    if (answer_->stream) return send_stream(version);
+    if (answer_->stream && !is_head_) return send_stream(version);
     response_.emplace(header_of(*answer_, version));
     response_->keep_alive(keeps_alive_);
     if (answer_->status != 204) response_->content_length(answer_->body.size());
@@ -227,7 +228,7 @@ class Connection : public Peer {
   }
 
   void send_stream(unsigned version) {
-    if (!hub_.may_stream() || is_head_) {
+    if (!hub_.may_stream()) {
       answer_ = hub_.ground.gate->refuse(ErrorCode::kResourceExhausted, 503, "", "", kIsTls);
       return send(false);
     }
