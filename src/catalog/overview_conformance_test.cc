@@ -80,8 +80,8 @@ TEST_P(Conformance, FlowsCarryTheirNewestRunAndSuccess) {
   ASSERT_OK(place_->run_sql("INSERT INTO schedule (flow_id, cron) VALUES ('b', '0 6 * * *')"));
   const FlowRun old = run_of("b", 1, 100);
   ASSERT_OK(catalog_->start_run(old, {}));
-  ASSERT_OK(catalog_->move_run(old.run_id, RunState::kQueued, RunState::kRunning, "", ""));
-  ASSERT_OK(catalog_->move_run(old.run_id, RunState::kRunning, RunState::kSucceeded, "", ""));
+  ASSERT_OK(catalog_->move_run({old.run_id, RunState::kQueued}, RunState::kRunning, "", ""));
+  ASSERT_OK(catalog_->move_run({old.run_id, RunState::kRunning}, RunState::kSucceeded, "", ""));
   ASSERT_OK(catalog_->start_run(run_of("b", 2, 200), {}));
   const auto lines = catalog_->overview().flow_lines(FlowScope::all(), "", 10);
   ASSERT_OK(lines);

@@ -23,7 +23,8 @@ void add_command_pages(const CLI::App& app, const std::string& prefix, std::stri
     page += fmt::format("## `{}`\n\n{}.\n", name, command->get_description());
     std::string rows;
     for (const auto* option : command->get_options()) {
-      if (option->get_name() == "--help") continue;
+      const bool is_hidden = option->get_group().empty();
+      if (option->get_name() == "--help" || is_hidden) continue;
       rows += fmt::format("| `{}` | {} | {} |\n", option->get_name(),
                           option->get_required() ? "required" : "", option->get_description());
     }
