@@ -76,7 +76,7 @@ Status RunDriver::launch(Executor& executor) {
       not_before_us_.erase(wait);
     }
     if (executor.room() <= 0) break;
-    launched_.insert(row->task_id);
+    launched_[row->task_id] = row->attempt;
     executor.start({run_, *row, pinned_});
   }
   return {};
@@ -129,11 +129,17 @@ Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
 }
 
 Status RunDriver::take(const TaskExit& exit) {
-  launched_.erase(exit.task_id);
+  const auto launch = launched_.find(exit.task_id);
+  const int64_t attempt_before = launch == launched_.end() ? -1 : launch->second;
+  if (launch != launched_.end()) launched_.erase(launch);
   WEIR_ASSIGN(const TaskRun row, services_.catalog->task_run(exit.run_id, exit.task_id));
   machine_.put(row);
   switch (exit.how) {
-    case TaskExit::How::kDone: return {};
+    case TaskExit::How::kDone:
+      // A process that did not begin ends like one that did: only the row tells them apart.
+      if (row.state == TaskState::kReady && row.attempt == attempt_before)
+        not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+      return {};
     case TaskExit::How::kNoSlot:
     case TaskExit::How::kTaken:
       not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
