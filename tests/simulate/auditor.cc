@@ -193,6 +193,7 @@ void Auditor::judge_run_move(const Image& before, const Image& after) {
   if (to == "cancelled" && !is_true(after, "cancel_requested"))
     complain("run " + run_id + " is cancelled, and nobody asked for it");
   if (has_ended(to) && from == "running") judge_end(after);
+  if (has_ended(to) && from == "queued") never_begun_.insert(run_id);
 }
 
 void Auditor::judge_driver(const Image& before, const Image& after) {
@@ -270,6 +271,7 @@ void Auditor::judge_retry(const Image& before, const Image& after) {
   if (!has_ended(get(before, "state")) && was_alive_all_along("server:" + get(before, "server_id")))
     complain("run " + run_id + " was taken up again beside its living driver");
   cancelled_at_us_.erase(run_id);
+  never_begun_.erase(run_id);
   std::set<std::string> again;
   const PlannedFlow* flow = plan_.find_flow(get(after, "flow_id"));
   for (const auto& task : flow->tasks)
@@ -516,7 +518,8 @@ void Auditor::finish() {
   for (const auto& [run_id, run] : runs_) {
     if (!has_ended(get(run, "state"))) complain("run " + run_id + " never ended");
     for (const Image* task : tasks_of(run_id))
-      if (!has_ended(get(*task, "state")))
+      if (!has_ended(get(*task, "state")) &&
+          (get(*task, "state") != "waiting" || !never_begun_.contains(run_id)))
         complain(fmt::format("task {} says {} for ever", task_key(*task), get(*task, "state")));
   }
 }

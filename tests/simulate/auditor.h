@@ -98,6 +98,7 @@ class Auditor {
   std::map<std::string, std::string> retries_;
   std::set<std::string> retried_;  ///< In this transaction.
   std::set<std::string> keys_;
+  std::set<std::string> never_begun_;  ///< Runs that ended in the queue.
   std::set<std::string> gone_;
   std::map<std::string, std::pair<int64_t, int64_t>> launches_;
   std::optional<std::string> complaint_;

@@ -142,7 +142,7 @@ class Play {
     // Longer than any lease, pause and task.
     const int64_t quiet_us = 600 * kSecondUs;
     while (!auditor_.complaint() && world_.step()) {
-      if (world_.now_us <= calm_us) continue;
+      if (world_.now_us < calm_us) continue;
       if (is_over()) break;
       const int64_t since_us = std::max(calm_us, auditor_.last_progress_us());
       if (world_.now_us - since_us > quiet_us)
@@ -209,12 +209,15 @@ class Play {
     Coordinator coordinator(server.outfit.services, pinning, server.executor, {&server.source},
                             {server.outfit.process.server_id, plan_.look_ms, 1000});
     const int64_t skew_us = server.outfit.process.skew_us;
+    int64_t spins = 0;
     while (true) {
       if (server.is_leaving) coordinator.drain();
       const auto next = coordinator.step();
       if (!next) world_.trace("step: {}", to_line(next.error()));
       if (server.is_leaving && coordinator.is_idle() && coordinator.leave()) return;
       int64_t until_us = next ? *next - skew_us : world_.now_us + kSecondUs;
+      spins = until_us <= world_.now_us ? spins + 1 : 0;
+      if (spins > 100) auditor_.complain("server " + server.outfit.process.name + " spins");
       until_us = std::max(until_us, world_.now_us + 1000);
       // Hours in which nothing can happen are not looked through second by second.
       if (next && auditor_.active_runs() == 0 && coordinator.count_runs() == 0 &&

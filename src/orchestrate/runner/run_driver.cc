@@ -44,6 +44,7 @@ Result<RunDriver::Now> RunDriver::step(Executor& executor, const Wish& wish) {
   const auto work = [&]() -> Status {
     WEIR_TRY(settle(is_stopping));
     WEIR_TRY(look_after_strangers());
+    next_us_ = next_look_us_ == 0 ? kNever : next_look_us_;
     if (!is_stopping && wish.may_launch) WEIR_TRY(launch(executor));
     return {};
   };
@@ -65,7 +66,7 @@ Status RunDriver::settle(bool is_stopping) {
 
 Status RunDriver::launch(Executor& executor) {
   const int64_t now_us = services_.clock->now_us();
-  next_us_ = std::min(next_look_us_ == 0 ? kNever : next_look_us_, machine_.next_due_us(now_us));
+  next_us_ = std::min(next_us_, machine_.next_due_us(now_us));
   for (const TaskRun* row : machine_.due(now_us)) {
     if (launched_.contains(row->task_id)) continue;
     if (const auto wait = not_before_us_.find(row->task_id); wait != not_before_us_.end()) {
