@@ -180,7 +180,9 @@ Status Coordinator::step_runs() {
   std::set<std::string> flows_with_room;
   for (auto next = runs_.begin(); next != runs_.end();) {
     Driven& driven = next->second;
-    if (driven.next_us > services_.clock->now_us()) {
+    const bool has_room =
+        driven.driver != nullptr && driven.driver->lacks_room() && executor_.room() > 0;
+    if (driven.next_us > services_.clock->now_us() && !has_room) {
       ++next;
       continue;
     }

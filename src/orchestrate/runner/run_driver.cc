@@ -45,6 +45,7 @@ Result<RunDriver::Now> RunDriver::step(Executor& executor, const Wish& wish) {
     WEIR_TRY(settle(is_stopping));
     WEIR_TRY(look_after_strangers());
     next_us_ = next_look_us_ == 0 ? kNever : next_look_us_;
+    lacks_room_ = false;
     if (!is_stopping && wish.may_launch) WEIR_TRY(launch(executor));
     return {};
   };
@@ -76,7 +77,10 @@ Status RunDriver::launch(Executor& executor) {
       }
       not_before_us_.erase(wait);
     }
-    if (executor.room() <= 0) break;
+    if (executor.room() <= 0) {
+      lacks_room_ = true;
+      break;
+    }
     launched_[row->task_id] = row->attempt;
     executor.start({run_, *row, pinned_});
   }

@@ -41,6 +41,8 @@ class RunDriver {
 
   /// Wall clock; when step() has something to do by itself.
   int64_t next_us() const { return next_us_; }
+  /// The executor had no room for a task that is ready: step() has something to do once it has.
+  bool lacks_room() const { return lacks_room_; }
   const catalog::FlowRun& run() const { return run_; }
 
  private:
@@ -66,6 +68,7 @@ class RunDriver {
   int64_t next_look_us_ = 0;
   int64_t next_us_ = 0;
   bool has_asked_to_stop_ = false;
+  bool lacks_room_ = false;
 };
 
 }  // namespace weir::orchestrate
