@@ -167,11 +167,15 @@ Status Coordinator::refuse_run(const FlowRun& run, const Error& error) {
 }
 
 Status Coordinator::take_exits() {
-  for (const TaskExit& exit : executor_.finished()) {
-    const auto own = runs_.find(exit.run_id);
-    if (own == runs_.end() || own->second.driver == nullptr) continue;
-    own->second.next_us = 0;
-    WEIR_TRY(own->second.driver->take(exit));
+  for (TaskExit& exit : executor_.finished()) exits_.push_back(std::move(exit));
+  // Where the catalog fails, what was not taken is taken by a later step.
+  while (!exits_.empty()) {
+    const auto own = runs_.find(exits_.front().run_id);
+    if (own != runs_.end() && own->second.driver != nullptr) {
+      own->second.next_us = 0;
+      WEIR_TRY(own->second.driver->take(exits_.front()));
+    }
+    exits_.erase(exits_.begin());
   }
   return {};
 }

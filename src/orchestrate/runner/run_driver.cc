@@ -134,11 +134,11 @@ Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
 }
 
 Status RunDriver::take(const TaskExit& exit) {
+  WEIR_ASSIGN(const TaskRun row, services_.catalog->task_run(exit.run_id, exit.task_id));
+  machine_.put(row);
   const auto launch = launched_.find(exit.task_id);
   const int64_t attempt_before = launch == launched_.end() ? -1 : launch->second;
   if (launch != launched_.end()) launched_.erase(launch);
-  WEIR_ASSIGN(const TaskRun row, services_.catalog->task_run(exit.run_id, exit.task_id));
-  machine_.put(row);
   switch (exit.how) {
     case TaskExit::How::kDone:
       // A process that did not begin ends like one that did: only the row tells them apart.

@@ -34,7 +34,7 @@ class RunDriver {
     bool may_launch = true;  ///< False: nothing more is begun from here.
   };
   Result<Now> step(Executor& executor, const Wish& wish);
-  /// A launch of this run has ended.
+  /// A launch of this run has ended. After an error call it again: nothing was taken.
   Status take(const TaskExit& exit);
   /// No launch of its own is under way: what it leaves is another's to go on with.
   bool is_idle() const { return launched_.empty(); }
