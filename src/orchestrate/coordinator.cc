@@ -128,7 +128,9 @@ Status Coordinator::look_around() {
       }
       continue;
     }
-    if (is_driven || is_draining_ || room <= 0 || count_runs() >= options_.most_runs) continue;
+    // One that says it is ours was claimed without our knowing: the answer was lost.
+    const bool is_unknown = run.server_id == options_.server_id;
+    if ((is_driven && !is_unknown) || is_draining_ || room <= 0 || count_runs() >= options_.most_runs) continue;
     --room;
     WEIR_TRY(take_up(run));
   }
