@@ -252,7 +252,7 @@ Result<bool> Coordinator::step_queued(Driven& driven) {
     driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
     if (*look == Admission::kWaits) return true;
     WEIR_ASSIGN(const FlowRun admitted, services_.catalog->flow_run(driven.run.run_id));
-    if (admitted.epoch != driven.run.epoch) return false;
+    if (admitted.epoch != driven.run.epoch || admitted.state != RunState::kRunning) return false;
     driven.run = admitted;
     services_.tell({"run_started",
                     driven.run.run_id,
