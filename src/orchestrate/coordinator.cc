@@ -237,6 +237,7 @@ Result<bool> Coordinator::step_run(Driven& driven) {
 
 Result<bool> Coordinator::step_queued(Driven& driven) {
   if (driven.run.state == RunState::kQueued) {
+    driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
     if (is_draining_) return true;
     const auto flow = find_flow(*driven.pinned, driven.run.flow_id);
     if (!flow) {
@@ -249,7 +250,6 @@ Result<bool> Coordinator::step_queued(Driven& driven) {
     if (is_lost(look)) return false;
     if (!look) return std::unexpected(look.error());
     if (*look == Admission::kEnded) return false;
-    driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
     if (*look == Admission::kWaits) return true;
     WEIR_ASSIGN(const FlowRun admitted, services_.catalog->flow_run(driven.run.run_id));
     if (admitted.epoch != driven.run.epoch || admitted.state != RunState::kRunning) return false;
