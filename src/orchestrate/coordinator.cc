@@ -218,10 +218,9 @@ Result<bool> Coordinator::step_run(Driven& driven) {
   wish.may_launch = !is_draining_;
   if (driven.run.cancel_requested) wish.stopping = kAsked;
   WEIR_ASSIGN(const RunDriver::Now now, driven.driver->step(executor_, wish));
-  if (now == RunDriver::Now::kLost) {
-    executor_.cancel(driven.run.run_id, "another drives the run");
-    return false;
-  }
+  // Its attempts go on: they hold their tasks' leases, and who drives the run now waits for them. To
+  // stop them would end the tasks as cancelled, and with them the run.
+  if (now == RunDriver::Now::kLost) return false;
   if (now == RunDriver::Now::kEnded) {
     services_.tell({"run_finished",
                     driven.run.run_id,
