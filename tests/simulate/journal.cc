@@ -46,6 +46,11 @@ struct Journal::Hooks {
   }
 };
 
+void Journal::expect_one_thread() {
+  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 Journal::Journal(const std::string& path, std::map<std::string, std::vector<std::string>> tables,
                  std::function<void(const std::vector<Change>&)> on_commit)
     : on_commit_(std::move(on_commit)) {

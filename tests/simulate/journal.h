@@ -23,6 +23,8 @@ struct Change {
 
 class Journal {
  public:
+  /// Before anybody uses SQLite: this process has one thread, and no lock is needed.
+  static void expect_one_thread();
   /// Watches these columns of these tables, the first ones being the key. `on_commit` must not use
   /// the database. One journal at a time.
   Journal(const std::string& path, std::map<std::string, std::vector<std::string>> tables,

@@ -148,6 +148,7 @@ Options read_options(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   Options options = read_options(argc, argv);
+  weir::simulate::Journal::expect_one_thread();
   const char* is_long = std::getenv("WEIR_LONG");
   if (is_long != nullptr && std::strcmp(is_long, "1") == 0 && options.seeds > 1)
     options.seeds *= 10;

@@ -81,8 +81,8 @@ Plan make_plan(Dice& dice) {
   plan.length_us = dice.between(1, 20) * kHourUs;
   plan.servers = dice.between(1, 4);
   plan.slots = dice.between(1, 5);
-  plan.lease_ms = dice.between(5, 30) * 1000;
-  plan.look_ms = dice.between(1, 3) * 1000;
+  plan.lease_ms = dice.between(10, 40) * 1000;
+  plan.look_ms = dice.between(2, 8) * 1000;
   plan.most_skew_ms = dice.chance(0.3) ? dice.between(0, 20'000) : 0;
   plan.longest_task_ms = dice.chance(0.7) ? 2000 : 60'000;
   if (dice.chance(0.5)) plan.people = dice.between(1, 3);
