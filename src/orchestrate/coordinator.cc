@@ -130,7 +130,9 @@ Status Coordinator::look_around() {
     }
     // One that says it is ours was claimed without our knowing: the answer was lost.
     const bool is_unknown = run.server_id == options_.server_id;
-    if ((is_driven && !is_unknown) || is_draining_ || room <= 0 || count_runs() >= options_.most_runs) continue;
+    if ((is_driven && !is_unknown) || is_draining_ || room <= 0 ||
+        count_runs() >= options_.most_runs)
+      continue;
     --room;
     WEIR_TRY(take_up(run));
   }
@@ -218,8 +220,8 @@ Result<bool> Coordinator::step_run(Driven& driven) {
   wish.may_launch = !is_draining_;
   if (driven.run.cancel_requested) wish.stopping = kAsked;
   WEIR_ASSIGN(const RunDriver::Now now, driven.driver->step(executor_, wish));
-  // Its attempts go on: they hold their tasks' leases, and who drives the run now waits for them. To
-  // stop them would end the tasks as cancelled, and with them the run.
+  // Its attempts go on: they hold their tasks' leases, and who drives the run now waits for them.
+  // To stop them would end the tasks as cancelled, and with them the run.
   if (now == RunDriver::Now::kLost) return false;
   if (now == RunDriver::Now::kEnded) {
     services_.tell({"run_finished",

@@ -28,15 +28,30 @@ constexpr std::array kRunSteps = {
     Step{"cancelled", "queued", "p"},  Step{"skipped", "queued", "p"},
 };
 constexpr std::array kTaskSteps = {
-    Step{"waiting", "ready", "s"},       Step{"waiting", "skipped", "s"},
-    Step{"waiting", "cancelled", "sp"},  Step{"ready", "running", "a"},
-    Step{"ready", "failed", "s"},        Step{"ready", "cancelled", "sp"},
-    Step{"running", "succeeded", "a"},   Step{"running", "held", "a"},
-    Step{"running", "failed", "as"},     Step{"running", "ready", "as"},
-    Step{"running", "cancelled", "asp"}, Step{"ready", "waiting", "p"},
-    Step{"running", "waiting", "p"},     Step{"succeeded", "waiting", "p"},
-    Step{"failed", "waiting", "p"},      Step{"held", "waiting", "p"},
-    Step{"skipped", "waiting", "p"},     Step{"cancelled", "waiting", "p"},
+    Step{"waiting", "ready", "s"},
+    Step{"waiting", "skipped", "s"},
+    Step{"waiting", "cancelled", "sp"},
+    Step{"ready", "running", "a"},
+    Step{"ready", "failed", "s"},
+    Step{"ready", "cancelled", "sp"},
+    Step{"running", "succeeded", "a"},
+    Step{"running", "held", "a"},
+    Step{"running", "failed", "as"},
+    Step{"running", "ready", "as"},
+    Step{"running", "cancelled", "asp"},
+    Step{"ready", "waiting", "p"},
+    Step{"running", "waiting", "p"},
+    Step{"succeeded", "waiting", "p"},
+    Step{"failed", "waiting", "p"},
+    Step{"held", "waiting", "p"},
+    // What people say of a task once its run has ended.
+    Step{"failed", "succeeded", "p"},
+    Step{"held", "succeeded", "p"},
+    Step{"skipped", "succeeded", "p"},
+    Step{"cancelled", "succeeded", "p"},
+    Step{"succeeded", "failed", "p"},
+    Step{"skipped", "waiting", "p"},
+    Step{"cancelled", "waiting", "p"},
 };
 template <size_t n>
 bool may_follow(const std::array<Step, n>& steps, const std::string& from, const std::string& to,
@@ -260,7 +275,7 @@ void Auditor::judge_end(const Image& run) {
 
 void Auditor::judge_retry(const Image& before, const Image& after) {
   const std::string& run_id = get(after, "run_id");
-  const auto wish = retries_.find(run_id);
+  const auto wish = retries_.find(who_.name);
   if (who_.role != "person" || wish == retries_.end())
     return complain("run " + run_id + " was taken up again, and nobody asked for it");
   if (number(after, "epoch") <= number(before, "epoch"))
@@ -322,7 +337,7 @@ void Auditor::judge_task_move(const Image& before, const Image& after) {
       const PlannedFlow* flow = plan_.find_flow(get(run, "flow_id"));
       std::set<std::string> again;
       for (const auto& task : flow->tasks)
-        if (task.id == retries_[get(after, "run_id")] ||
+        if (task.id == retries_[who_.name] ||
             std::ranges::any_of(task.needs, [&](const auto& n) { return again.contains(n); }))
           again.insert(task.id);
       if (!again.contains(get(after, "task_id")))
@@ -334,10 +349,12 @@ void Auditor::judge_task_move(const Image& before, const Image& after) {
       !is_true(run, "cancel_requested"))
     complain(fmt::format("task {} was moved to {} by server {}, but {} drives its run", key, to,
                          who_.server_id, get(run, "server_id")));
-  if (has_ended(get(run, "state")) && who_.role != "attempt")
+  const bool is_mark = who_.role == "person" && (to == "succeeded" || to == "failed");
+  if (is_mark != has_ended(get(run, "state")) && (is_mark || who_.role != "attempt"))
     complain("task " + key + " was moved after the end of its run");
   if (to == "ready" && from == "waiting" && needs_of(after) != "met")
     complain("task " + key + " is ready, but what it needs is " + needs_of(after));
+  if (is_mark) return;
   if (to == "skipped" && needs_of(after) != "unmet")
     complain("task " + key + " is skipped, but what it needs is " + needs_of(after));
   if (to == "cancelled" && !is_true(run, "cancel_requested"))

@@ -18,6 +18,7 @@ namespace weir::simulate {
 struct Who {
   std::string role;       ///< `server`, `attempt` or `person`.
   std::string server_id;  ///< Of a server.
+  std::string name;       ///< Of the process.
 };
 
 class Auditor {
@@ -28,8 +29,8 @@ class Auditor {
   void take(const std::vector<Change>& changes, const Who& who, int64_t now_us,
             int64_t last_fault_us);
   /// A person is about to retry a run from a task (empty: what did not succeed).
-  void expect_retry(const std::string& run_id, const std::string& from_task) {
-    retries_[run_id] = from_task;
+  void expect_retry(const std::string& person, const std::string& from_task) {
+    retries_[person] = from_task;
   }
   /// A process is gone, and the others of its host see that.
   void note_gone(const std::string& holder) { gone_.insert(holder); }
@@ -95,8 +96,8 @@ class Auditor {
   Rows leases_;
   std::map<std::string, int64_t> dead_at_us_;  ///< Lease → when it was last seen to be dead.
   std::map<std::string, int64_t> cancelled_at_us_;
-  std::map<std::string, std::string> retries_;
-  std::set<std::string> retried_;  ///< In this transaction.
+  std::map<std::string, std::string> retries_;  ///< Person → from which task.
+  std::set<std::string> retried_;               ///< In this transaction.
   std::set<std::string> keys_;
   std::set<std::string> never_begun_;  ///< Runs that ended in the queue.
   std::set<std::string> gone_;

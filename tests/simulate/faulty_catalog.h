@@ -19,6 +19,10 @@ class FaultyCatalog final : public catalog::Catalog {
       : real_(real), world_(world), process_(process), weather_(weather) {}
 
   const std::string& url() const override { return real_.url(); }
+  // Nothing of orchestration asks these.
+  catalog::Accounts& accounts() override { return real_.accounts(); }
+  catalog::AuditTrail& audit_trail() override { return real_.audit_trail(); }
+  catalog::Overview& overview() override { return real_.overview(); }
 
   Result<model::Configuration> load_configuration() override {
     return call<Result<model::Configuration>>("load_configuration", Kind::kRead,
@@ -226,6 +230,30 @@ class FaultyCatalog final : public catalog::Catalog {
                        const std::string& token) override {
     return call<Status>("record_schema", Kind::kWrite,
                         [&] { return real_.record_schema(dataset, schema, token); });
+  }
+  Result<catalog::Arrivals> arrivals(const std::string& flow_id) override {
+    return call<Result<catalog::Arrivals>>("arrivals", Kind::kWrite,
+                                           [&] { return real_.arrivals(flow_id); });
+  }
+  Result<int64_t> arrivals_revision(const std::string& flow_id) override {
+    return call<Result<int64_t>>("arrivals_revision", Kind::kWrite,
+                                 [&] { return real_.arrivals_revision(flow_id); });
+  }
+  Result<int64_t> write_arrivals(const catalog::ArrivalChanges& changes) override {
+    return call<Result<int64_t>>("write_arrivals", Kind::kWrite,
+                                 [&] { return real_.write_arrivals(changes); });
+  }
+  Result<int64_t> add_events(const std::vector<catalog::InboxEvent>& events) override {
+    return call<Result<int64_t>>("add_events", Kind::kWrite,
+                                 [&] { return real_.add_events(events); });
+  }
+  Result<std::vector<catalog::InboxEvent>> waiting_events(int64_t limit) override {
+    return call<Result<std::vector<catalog::InboxEvent>>>(
+        "waiting_events", Kind::kWrite, [&] { return real_.waiting_events(limit); });
+  }
+  Status note_handled(const std::vector<std::string>& event_ids) override {
+    return call<Status>("note_handled", Kind::kWrite,
+                        [&] { return real_.note_handled(event_ids); });
   }
   Result<std::optional<catalog::Lease>> take_lease(const std::string& name,
                                                    const std::string& holder, int64_t duration_ms,

@@ -6,9 +6,8 @@
 #include "attempts.h"
 #include "auditor.h"
 #include "orchestrate/coordinator.h"
+#include "orchestrate/restart.h"
 #include "orchestrate/runner.h"
-#include "orchestrate/runner/reopen.h"
-#include "orchestrate/runner/run_lease.h"
 
 namespace weir::simulate {
 namespace {
@@ -121,7 +120,9 @@ class Play {
 
   void commit(const std::vector<Change>& changes) {
     const Fiber* fiber = world_.running();
-    const Who who = fiber == nullptr ? Who{} : Who{fiber->role, fiber->process->server_id};
+    const Who who = fiber == nullptr
+                        ? Who{}
+                        : Who{fiber->role, fiber->process->server_id, fiber->process->name};
     if (world_.is_traced()) tell(changes);
     auditor_.take(changes, who, world_.now_us, world_.last_fault_us);
     if (auditor_.active_runs() == 0) return;
@@ -251,7 +252,8 @@ class Play {
       auto outfit = std::make_shared<Outfit>(stage_, process);
       world_.spawn(process, "person", [this, what, flow_id, outfit] {
         if (what < 4) return cancel_one(*outfit);
-        if (what < 8) return retry_one(*outfit);
+        if (what < 7) return retry_one(*outfit);
+        if (what == 7) return mark_one(*outfit);
         if (what == 8) return pause(*outfit, flow_id);
         leave_one();
       });
@@ -281,11 +283,6 @@ class Play {
     const auto retry = [&]() -> Status {
       const auto& services = outfit.services;
       WEIR_ASSIGN(const auto run, services.catalog->flow_run(*run_id));
-      WEIR_TRY(orchestrate::check_no_server(services, run));
-      if (!is_final(run.state)) {
-        WEIR_ASSIGN(const bool is_alive, orchestrate::is_run_alive(services, run));
-        if (is_alive) return fail(ErrorCode::kConflict, "a task of it is at work");
-      }
       const model::Flow* flow = stage_.pinned->configuration.find_flow(run.flow_id);
       std::string from;
       if (!flow->tasks.empty() &&
@@ -293,17 +290,30 @@ class Play {
         from = flow->tasks[static_cast<size_t>(world_.dice.between(0, std::ssize(flow->tasks) - 1))]
                    .task_id;
       world_.trace("retries {} from '{}'", *run_id, from);
-      auditor_.expect_retry(*run_id, from);
-      WEIR_TRY(orchestrate::reopen(services, *stage_.pinned, *flow,
-                                   {.run_id = *run_id,
-                                    .from_task = from,
-                                    .may_change_configuration = false,
-                                    .max_parallel_tasks = 4},
-                                   true));
+      auditor_.expect_retry(outfit.process.name, from);
+      WEIR_TRY(orchestrate::enqueue_retry(services, *stage_.pinned,
+                                          {.run_id = *run_id,
+                                           .from_task = from,
+                                           .may_change_configuration = false,
+                                           .max_parallel_tasks = 4}));
       return {};
     };
     const Status retried = retry();
     if (!retried) world_.trace("retry: {}", to_line(retried.error()));
+  }
+
+  void mark_one(Outfit& outfit) {
+    const auto run_id = some_run([](const auto&) { return true; });
+    if (!run_id) return;
+    const auto rows = outfit.catalog.task_runs(*run_id);
+    if (!rows || rows->empty()) return;
+    const auto& row = (*rows)[static_cast<size_t>(world_.dice.between(0, std::ssize(*rows) - 1))];
+    const auto to = row.state == catalog::TaskState::kSucceeded ? catalog::TaskState::kFailed
+                                                                : catalog::TaskState::kSucceeded;
+    world_.trace("marks {}/{} as {}", *run_id, row.task_id, to_text(to));
+    const auto marked = orchestrate::mark_task(outfit.services, *run_id, row.task_id, to,
+                                               outfit.process.name, "as the dice say");
+    if (!marked) world_.trace("mark: {}", to_line(marked.error()));
   }
 
   void pause(Outfit& outfit, const std::string& flow_id) {

@@ -36,8 +36,9 @@ Result<catalog::Catalog::Begun> begin(const Services& services, const TaskToRun&
 }
 
 /// Under a watch of its lease and of the run, within its timeout.
-Result<TaskState> make(const Services& services, const TaskToRun& what, const TaskSettings& settings,
-                       const catalog::Lease& lease, TaskRun& row, Cancel& cancel) {
+Result<TaskState> make(const Services& services, const TaskToRun& what,
+                       const TaskSettings& settings, const catalog::Lease& lease, TaskRun& row,
+                       Cancel& cancel) {
   if (services.make_attempt) return services.make_attempt(row, lease, cancel);
   const LeaseWatch watch(services, lease, row.run_id, cancel);
   return run_within_timeout({&services, what.pinned, what.run, what.flow, what.task, settings}, row,
@@ -77,9 +78,9 @@ Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Ca
                  row.run_id,
                  row.task_id,
                  {{"attempt", row.attempt}, {"template", row.template_id}}});
-  const Result<TaskState> made =
-      settings ? make(services, what, *settings, *begun.lease, row, cancel)
-               : std::unexpected(settings.error());
+  const Result<TaskState> made = settings
+                                     ? make(services, what, *settings, *begun.lease, row, cancel)
+                                     : std::unexpected(settings.error());
   const catalog::TaskKey running = key_of(row);
   const TaskSettings none;
   WEIR_TRY(end_attempt(row, made,

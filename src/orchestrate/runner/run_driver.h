@@ -63,7 +63,7 @@ class RunDriver {
   const model::Flow* flow_;
   catalog::FlowRun run_;
   RunMachine machine_;
-  std::map<std::string, int64_t> launched_;  ///< Task → the attempt before.
+  std::map<std::string, int64_t> launched_;       ///< Task → the attempt before.
   std::map<std::string, int64_t> not_before_us_;  ///< Tasks that did not begin.
   int64_t next_look_us_ = 0;
   int64_t next_us_ = 0;
