@@ -278,7 +278,8 @@ class Play {
   }
 
   void retry_one(Outfit& outfit) {
-    const auto run_id = some_run([](const auto& run) { return !run.is_driven; });
+    const bool dares = world_.dice.chance(0.2);
+    const auto run_id = some_run([&](const auto& run) { return !run.is_driven || dares; });
     if (!run_id) return;
     const auto retry = [&]() -> Status {
       const auto& services = outfit.services;
