@@ -139,19 +139,21 @@ void SimulatedExecutor::start(orchestrate::TaskLaunch launch) {
   all_.push_back(job);
   World& world = *stage_.world;
   if (!has_processes_) {
-    world.spawn(
+    Fiber& thread = world.spawn(
         server_.process, "attempt", [this, job] { run_as_thread(*job); },
         [this, job](bool was_killed) {
           if (!was_killed) end(job, false);
         });
+    thread.epoch = job->launch.run.epoch;
     return;
   }
   Process& process = world.add_process(fmt::format("{}.{}", server_.process.name, all_.size()),
                                        server_.process.skew_us);
   job->outfit = std::make_unique<Outfit>(stage_, process);
-  world.spawn(
+  Fiber& main = world.spawn(
       process, "attempt", [this, job] { run_as_process(*job); },
       [this, job](bool was_killed) { end(job, was_killed); });
+  main.epoch = job->launch.run.epoch;
 }
 
 void SimulatedExecutor::run_as_thread(Job& job) {

@@ -371,6 +371,9 @@ void Auditor::judge_begin(const Image& before, const Image& after) {
   const PlannedTask* task = planned(after);
   if (get(run, "state") != "running")
     complain(fmt::format("task {} began in a run that is {}", key, get(run, "state")));
+  if (number(run, "epoch") != who_.epoch)
+    complain(fmt::format("task {} began for a driver of epoch {}, and the run is at {}", key,
+                         who_.epoch, get(run, "epoch")));
   if (needs_of(after) != "met")
     complain("task " + key + " began, but what it needs is " + needs_of(after));
   if (number(after, "attempt") != number(before, "attempt") + 1)

@@ -19,6 +19,7 @@ struct Who {
   std::string role;       ///< `server`, `attempt` or `person`.
   std::string server_id;  ///< Of a server.
   std::string name;       ///< Of the process.
+  int64_t epoch = 0;      ///< Of the run, as the driver knew it that launched an attempt.
 };
 
 class Auditor {

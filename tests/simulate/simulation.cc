@@ -120,9 +120,9 @@ class Play {
 
   void commit(const std::vector<Change>& changes) {
     const Fiber* fiber = world_.running();
-    const Who who = fiber == nullptr
-                        ? Who{}
-                        : Who{fiber->role, fiber->process->server_id, fiber->process->name};
+    const Who who = fiber == nullptr ? Who{}
+                                     : Who{fiber->role, fiber->process->server_id,
+                                           fiber->process->name, fiber->epoch};
     if (world_.is_traced()) tell(changes);
     auditor_.take(changes, who, world_.now_us, world_.last_fault_us);
     if (auditor_.active_runs() == 0) return;

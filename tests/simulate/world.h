@@ -42,7 +42,8 @@ class World;
 /// Its sleep ends at a time, or when somebody wakes it.
 struct Fiber {
   Process* process = nullptr;
-  std::string role;  ///< `server`, `attempt` or `person`.
+  std::string role;   ///< `server`, `attempt` or `person`.
+  int64_t epoch = 0;  ///< Of the run, as who launched an attempt knew it.
   std::function<void()> body;
   std::function<void(bool was_killed)> on_end;
   ucontext_t context = {};
