@@ -56,7 +56,7 @@ class Work {
   }
 
  private:
-  static constexpr int64_t kLookUs = 2 * kSecondUs;
+  static constexpr int64_t kLookUs = 5 * kSecondUs;
 
   /// As LeaseWatch does.
   Status watch() {

@@ -45,7 +45,7 @@ Weather make_weather(Dice& dice) {
   weather.unavailable = some(0.01);
   weather.lost_answer = some(0.01);
   weather.pause = some(0.004);
-  weather.crash = some(0.003);
+  weather.crash = some(0.002);
   weather.slow = some(0.01);
   weather.cut = some(0.001);
   weather.task_dies = some(0.05);
@@ -82,7 +82,7 @@ Plan make_plan(Dice& dice) {
   plan.servers = dice.between(1, 4);
   plan.slots = dice.between(1, 5);
   plan.lease_ms = dice.between(10, 40) * 1000;
-  plan.look_ms = dice.between(2, 8) * 1000;
+  plan.look_ms = dice.between(4, 12) * 1000;
   plan.most_skew_ms = dice.chance(0.3) ? dice.between(0, 20'000) : 0;
   plan.longest_task_ms = dice.chance(0.7) ? 2000 : 60'000;
   if (dice.chance(0.5)) plan.people = dice.between(1, 3);

@@ -56,7 +56,7 @@ class PlannedSource final : public orchestrate::RunSource {
       wish.interval_end_us = time_us;
       wishes.push_back(std::move(wish));
     }
-    if (wishes.empty()) not_before_us_ = now_us + 5 * kSecondUs;
+    if (wishes.empty()) not_before_us_ = now_us + 20 * kSecondUs;
     return wishes;
   }
 
@@ -139,7 +139,10 @@ class Play {
     for (int64_t i = 0; i < plan_.people; ++i) plan_person();
     const int64_t calm_us =
         world_.begun_us + plan_.length_us + world_.dice.between(0, 120) * kSecondUs;
-    world_.at(calm_us, [this] { world_.is_calm = true; });
+    world_.at(calm_us, [this] {
+      world_.is_calm = true;
+      resume_all();
+    });
     // Longer than any lease, pause and task.
     const int64_t quiet_us = 600 * kSecondUs;
     while (!auditor_.complaint() && world_.step()) {
@@ -319,13 +322,23 @@ class Play {
 
   void pause(Outfit& outfit, const std::string& flow_id) {
     static_cast<void>(outfit.catalog.pause_flow(flow_id, true, "ann", "to look at it"));
-    world_.sleep(world_.dice.between(1, 600) * kSecondUs);
+    world_.sleep(world_.dice.between(1, 120) * kSecondUs);
     // Until it is so: nobody else resumes it.
     for (int i = 0; i < 1000; ++i) {
       const Status resumed = outfit.catalog.pause_flow(flow_id, false, "ann", "");
       if (resumed || resumed.error().code == ErrorCode::kConflict) return;
       world_.sleep(kSecondUs);
     }
+  }
+
+  /// Who paused a flow may have died since.
+  void resume_all() {
+    Process& process = world_.add_process("cleaner");
+    auto outfit = std::make_shared<Outfit>(stage_, process);
+    world_.spawn(process, "person", [this, outfit] {
+      for (const auto& flow : plan_.flows)
+        static_cast<void>(outfit->catalog.pause_flow(flow.id, false, "ann", ""));
+    });
   }
 
   void leave_one() {
