@@ -491,7 +491,10 @@ bool Auditor::was_alive_all_along(const std::string& name) const {
 void Auditor::judge_lease(const Image& before, const Image& after) {
   const std::string& name = get(before.empty() ? after : before, "name");
   const bool was_alive = !before.empty() && is_alive(before);
-  if (!was_alive) dead_at_us_[name] = now_us_;
+  if (before.empty() || after.empty() || number(before, "epoch") != number(after, "epoch"))
+    dead_at_us_.erase(name);
+  else if (!was_alive)
+    dead_at_us_[name] = now_us_;
   if (before.empty() || after.empty()) return;
   if (number(after, "epoch") < number(before, "epoch")) complain("lease " + name + " went back");
   if (was_alive && number(after, "epoch") != number(before, "epoch"))

@@ -95,7 +95,7 @@ class Auditor {
   Rows runs_;
   Rows tasks_;  ///< By run and task.
   Rows leases_;
-  std::map<std::string, int64_t> dead_at_us_;  ///< Lease → when it was last seen to be dead.
+  std::map<std::string, int64_t> dead_at_us_;  ///< Lease → when it came back after its end.
   std::map<std::string, int64_t> cancelled_at_us_;
   std::map<std::string, std::string> retries_;  ///< Person → from which task.
   std::set<std::string> retried_;               ///< In this transaction.
