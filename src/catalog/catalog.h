@@ -406,7 +406,8 @@ class Catalog {
   virtual Result<int64_t> revive_notices() = 0;
 
   /// Publications, watermark, ledger, reconciliation, rejects, hold, schema history of one finished
-  /// operation. Repeating it changes nothing. kConflict where the task's (attempt, epoch) moved on.
+  /// operation. Repeating it changes nothing. kConflict where the task is not running at (attempt,
+  /// epoch) any more.
   /// A held outcome writes its hold alone. A watermark never goes back.
   virtual Status record_operation(const OperationRecord& record) = 0;
 

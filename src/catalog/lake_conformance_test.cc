@@ -90,6 +90,18 @@ TEST_P(Conformance, OperationOfATaskThatMovedOnIsRefused) {
   EXPECT_THAT(row_counts(*place_), HasSubstr("publication=0"));
 }
 
+// A task whose process seemed to be gone waits for its next attempt under the epoch of the last.
+TEST_P(Conformance, OperationOfATaskThatRunsNoMoreIsRefused) {
+  const FlowRun run = running(*catalog_);
+  auto row = catalog_->task_run(run.run_id, "ingest");
+  ASSERT_OK(row);
+  TaskRun ready = *row;
+  ready.state = TaskState::kReady;
+  ASSERT_OK(catalog_->move_task(ready, key_of(*row)));
+  EXPECT_FAILS(ErrorCode::kConflict, catalog_->record_operation(ingestion(run)));
+  EXPECT_THAT(row_counts(*place_), HasSubstr("publication=0"));
+}
+
 TEST_P(Conformance, WatermarkGrowsAndNeverGoesBack) {
   const FlowRun run = running(*catalog_);
   const std::string monday(64, '1');

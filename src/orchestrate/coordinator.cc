@@ -128,7 +128,11 @@ Status Coordinator::look_around() {
       }
       continue;
     }
-    if (is_driven || is_draining_ || room <= 0 || count_runs() >= options_.most_runs) continue;
+    // One that says it is ours was claimed without our knowing: the answer was lost.
+    const bool is_unknown = run.server_id == options_.server_id;
+    if ((is_driven && !is_unknown) || is_draining_ || room <= 0 ||
+        count_runs() >= options_.most_runs)
+      continue;
     --room;
     WEIR_TRY(take_up(run));
   }
@@ -167,11 +171,15 @@ Status Coordinator::refuse_run(const FlowRun& run, const Error& error) {
 }
 
 Status Coordinator::take_exits() {
-  for (const TaskExit& exit : executor_.finished()) {
-    const auto own = runs_.find(exit.run_id);
-    if (own == runs_.end() || own->second.driver == nullptr) continue;
-    own->second.next_us = 0;
-    WEIR_TRY(own->second.driver->take(exit));
+  for (TaskExit& exit : executor_.finished()) exits_.push_back(std::move(exit));
+  // Where the catalog fails, what was not taken is taken by a later step.
+  while (!exits_.empty()) {
+    const auto own = runs_.find(exits_.front().run_id);
+    if (own != runs_.end() && own->second.driver != nullptr) {
+      own->second.next_us = 0;
+      WEIR_TRY(own->second.driver->take(exits_.front()));
+    }
+    exits_.erase(exits_.begin());
   }
   return {};
 }
@@ -180,7 +188,9 @@ Status Coordinator::step_runs() {
   std::set<std::string> flows_with_room;
   for (auto next = runs_.begin(); next != runs_.end();) {
     Driven& driven = next->second;
-    if (driven.next_us > services_.clock->now_us()) {
+    const bool has_room =
+        driven.driver != nullptr && driven.driver->lacks_room() && executor_.room() > 0;
+    if (driven.next_us > services_.clock->now_us() && !has_room) {
       ++next;
       continue;
     }
@@ -210,10 +220,9 @@ Result<bool> Coordinator::step_run(Driven& driven) {
   wish.may_launch = !is_draining_;
   if (driven.run.cancel_requested) wish.stopping = kAsked;
   WEIR_ASSIGN(const RunDriver::Now now, driven.driver->step(executor_, wish));
-  if (now == RunDriver::Now::kLost) {
-    executor_.cancel(driven.run.run_id, "another drives the run");
-    return false;
-  }
+  // Its attempts go on: they hold their tasks' leases, and who drives the run now waits for them.
+  // To stop them would end the tasks as cancelled, and with them the run.
+  if (now == RunDriver::Now::kLost) return false;
   if (now == RunDriver::Now::kEnded) {
     services_.tell({"run_finished",
                     driven.run.run_id,
@@ -229,6 +238,7 @@ Result<bool> Coordinator::step_run(Driven& driven) {
 
 Result<bool> Coordinator::step_queued(Driven& driven) {
   if (driven.run.state == RunState::kQueued) {
+    driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
     if (is_draining_) return true;
     const auto flow = find_flow(*driven.pinned, driven.run.flow_id);
     if (!flow) {
@@ -241,10 +251,9 @@ Result<bool> Coordinator::step_queued(Driven& driven) {
     if (is_lost(look)) return false;
     if (!look) return std::unexpected(look.error());
     if (*look == Admission::kEnded) return false;
-    driven.next_us = services_.clock->now_us() + options_.look_ms * 1000;
     if (*look == Admission::kWaits) return true;
     WEIR_ASSIGN(const FlowRun admitted, services_.catalog->flow_run(driven.run.run_id));
-    if (admitted.epoch != driven.run.epoch) return false;
+    if (admitted.epoch != driven.run.epoch || admitted.state != RunState::kRunning) return false;
     driven.run = admitted;
     services_.tell({"run_started",
                     driven.run.run_id,

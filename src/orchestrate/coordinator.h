@@ -110,6 +110,7 @@ class Coordinator {
   const Services& services_;
   const Pinning pinning_;
   Executor& executor_;
+  std::vector<TaskExit> exits_;  ///< That were not taken yet.
   const std::vector<RunSource*> sources_;
   const CoordinatorOptions options_;
   std::optional<catalog::Lease> lease_;

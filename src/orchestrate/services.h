@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -49,6 +50,11 @@ struct Services {
   std::string holder;                   ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;
   int64_t courier_ms = 5000;  ///< How long a run that has ended waits for channels.
+  /// Makes an attempt that has begun, and minds its lease meanwhile; empty: the real thing, with
+  /// threads. For simulations.
+  std::function<Result<catalog::TaskState>(const catalog::TaskRun& row, const catalog::Lease& lease,
+                                           Cancel& cancel)>
+      make_attempt = {};
 
   void tell(const Event& event) const {
     if (on_event) on_event(event);

@@ -14,7 +14,7 @@ namespace {
 Status check_still_mine(Session& session, const OperationRecord& record) {
   WEIR_ASSIGN(
       const auto rows,
-      session.select("attempt, epoch",
+      session.select("state, attempt, epoch",
                      fmt::format("FROM task_run WHERE run_id = :run_id AND task_id = :task_id{}",
                                  session.words().for_update),
                      {{"run_id", record.run_id}, {"task_id", record.task_id}}));
@@ -22,14 +22,17 @@ Status check_still_mine(Session& session, const OperationRecord& record) {
     return fail(ErrorCode::kNotFound, "there is no task '{}' of run {}", record.task_id,
                 record.run_id);
   RowReader reader("task_run", rows.front(), record.run_id + "/" + record.task_id);
+  const std::string state = reader.text("state");
   const int64_t attempt = reader.integer("attempt");
   const int64_t epoch = reader.integer("epoch");
   WEIR_TRY(reader.status());
-  if (attempt == record.attempt && epoch == record.epoch) return {};
+  const bool is_running = state == to_text(TaskState::kRunning);
+  if (is_running && attempt == record.attempt && epoch == record.epoch) return {};
   return fail_with_hint(
       ErrorCode::kConflict,
-      fmt::format("task '{}' of run {} is at attempt {}, epoch {}, not at {}, {}", record.task_id,
-                  record.run_id, attempt, epoch, record.attempt, record.epoch),
+      fmt::format("task '{}' of run {} is {} at attempt {}, epoch {}, not running at {}, {}",
+                  record.task_id, record.run_id, state, attempt, epoch, record.attempt,
+                  record.epoch),
       "another process took the task over; what this one committed is found by "
       "its token");
 }

@@ -1,3 +1,5 @@
+#include "orchestrate/executor/threads.h"
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -20,7 +22,9 @@ TaskExit exit_of(const Result<TaskEnd>& end) {
   return exit;
 }
 
-TaskExit execute(const Services& services, const TaskLaunch& launch, Cancel& cancel) {
+}  // namespace
+
+TaskExit make_attempt_here(const Services& services, const TaskLaunch& launch, Cancel& cancel) {
   const auto flow = find_flow(*launch.pinned, launch.run.flow_id);
   if (!flow) {
     TaskExit refused;
@@ -41,11 +45,9 @@ TaskExit execute(const Services& services, const TaskLaunch& launch, Cancel& can
                               cancel));
 }
 
-}  // namespace
-
 std::unique_ptr<Executor> make_thread_executor(const Services& services, int64_t slots) {
   return make_pool_executor(slots, [&services](const TaskLaunch& launch, Cancel& cancel) {
-    return execute(services, launch, cancel);
+    return make_attempt_here(services, launch, cancel);
   });
 }
 

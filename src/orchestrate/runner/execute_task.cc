@@ -35,6 +35,16 @@ Result<catalog::Catalog::Begun> begin(const Services& services, const TaskToRun&
   return services.catalog->begin_task(begin);
 }
 
+/// Under a watch of its lease and of the run, within its timeout.
+Result<TaskState> make(const Services& services, const TaskToRun& what,
+                       const TaskSettings& settings, const catalog::Lease& lease, TaskRun& row,
+                       Cancel& cancel) {
+  if (services.make_attempt) return services.make_attempt(row, lease, cancel);
+  const LeaseWatch watch(services, lease, row.run_id, cancel);
+  return run_within_timeout({&services, what.pinned, what.run, what.flow, what.task, settings}, row,
+                            cancel);
+}
+
 /// To who watches this process.
 void tell_end(const Services& services, const TaskEnd& end) {
   const TaskRun& row = end.row;
@@ -68,14 +78,9 @@ Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Ca
                  row.run_id,
                  row.task_id,
                  {{"attempt", row.attempt}, {"template", row.template_id}}});
-  Result<TaskState> made = TaskState::kFailed;
-  {
-    const LeaseWatch watch(services, *begun.lease, row.run_id, cancel);
-    made = settings ? run_within_timeout(
-                          {&services, what.pinned, what.run, what.flow, what.task, *settings}, row,
-                          cancel)
-                    : std::unexpected(settings.error());
-  }
+  const Result<TaskState> made = settings
+                                     ? make(services, what, *settings, *begun.lease, row, cancel)
+                                     : std::unexpected(settings.error());
   const catalog::TaskKey running = key_of(row);
   const TaskSettings none;
   WEIR_TRY(end_attempt(row, made,

@@ -44,6 +44,8 @@ Result<RunDriver::Now> RunDriver::step(Executor& executor, const Wish& wish) {
   const auto work = [&]() -> Status {
     WEIR_TRY(settle(is_stopping));
     WEIR_TRY(look_after_strangers());
+    next_us_ = next_look_us_ == 0 ? kNever : next_look_us_;
+    lacks_room_ = false;
     if (!is_stopping && wish.may_launch) WEIR_TRY(launch(executor));
     return {};
   };
@@ -65,7 +67,7 @@ Status RunDriver::settle(bool is_stopping) {
 
 Status RunDriver::launch(Executor& executor) {
   const int64_t now_us = services_.clock->now_us();
-  next_us_ = std::min(next_look_us_ == 0 ? kNever : next_look_us_, machine_.next_due_us(now_us));
+  next_us_ = std::min(next_us_, machine_.next_due_us(now_us));
   for (const TaskRun* row : machine_.due(now_us)) {
     if (launched_.contains(row->task_id)) continue;
     if (const auto wait = not_before_us_.find(row->task_id); wait != not_before_us_.end()) {
@@ -75,8 +77,11 @@ Status RunDriver::launch(Executor& executor) {
       }
       not_before_us_.erase(wait);
     }
-    if (executor.room() <= 0) break;
-    launched_.insert(row->task_id);
+    if (executor.room() <= 0) {
+      lacks_room_ = true;
+      break;
+    }
+    launched_[row->task_id] = row->attempt;
     executor.start({run_, *row, pinned_});
   }
   return {};
@@ -129,11 +134,17 @@ Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
 }
 
 Status RunDriver::take(const TaskExit& exit) {
-  launched_.erase(exit.task_id);
   WEIR_ASSIGN(const TaskRun row, services_.catalog->task_run(exit.run_id, exit.task_id));
   machine_.put(row);
+  const auto launch = launched_.find(exit.task_id);
+  const int64_t attempt_before = launch == launched_.end() ? -1 : launch->second;
+  if (launch != launched_.end()) launched_.erase(launch);
   switch (exit.how) {
-    case TaskExit::How::kDone: return {};
+    case TaskExit::How::kDone:
+      // A process that did not begin ends like one that did: only the row tells them apart.
+      if (row.state == TaskState::kReady && row.attempt == attempt_before)
+        not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+      return {};
     case TaskExit::How::kNoSlot:
     case TaskExit::How::kTaken:
       not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;

@@ -7,7 +7,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -35,13 +34,15 @@ class RunDriver {
     bool may_launch = true;  ///< False: nothing more is begun from here.
   };
   Result<Now> step(Executor& executor, const Wish& wish);
-  /// A launch of this run has ended.
+  /// A launch of this run has ended. After an error call it again: nothing was taken.
   Status take(const TaskExit& exit);
   /// No launch of its own is under way: what it leaves is another's to go on with.
   bool is_idle() const { return launched_.empty(); }
 
   /// Wall clock; when step() has something to do by itself.
   int64_t next_us() const { return next_us_; }
+  /// The executor had no room for a task that is ready: step() has something to do once it has.
+  bool lacks_room() const { return lacks_room_; }
   const catalog::FlowRun& run() const { return run_; }
 
  private:
@@ -62,11 +63,12 @@ class RunDriver {
   const model::Flow* flow_;
   catalog::FlowRun run_;
   RunMachine machine_;
-  std::set<std::string> launched_;
+  std::map<std::string, int64_t> launched_;       ///< Task → the attempt before.
   std::map<std::string, int64_t> not_before_us_;  ///< Tasks that did not begin.
   int64_t next_look_us_ = 0;
   int64_t next_us_ = 0;
   bool has_asked_to_stop_ = false;
+  bool lacks_room_ = false;
 };
 
 }  // namespace weir::orchestrate

@@ -155,6 +155,12 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
   }
   WEIR_ASSIGN(TaskRun row, services.catalog->task_run(run_id, request.task_id));
   if (row.state == TaskState::kSucceeded) return row;
+  if (request.driver_epoch && row.state != TaskState::kReady)
+    return fail(ErrorCode::kConflict, "task '{}' of run {} is {}, not ready any more",
+                request.task_id, run_id, to_text(row.state));
+  if (request.driver_epoch && row.not_before_us > services.clock->now_us())
+    return fail(ErrorCode::kConflict, "the time of task '{}' of run {} has not come",
+                request.task_id, run_id);
   if (!request.driver_epoch) {
     WEIR_ASSIGN(const auto rows, services.catalog->task_runs(run_id));
     WEIR_TRY(check_needs(*of.task, rows));
