@@ -225,6 +225,9 @@ void Auditor::judge_driver(const Image& before, const Image& after) {
   if (!get(before, "server_id").empty() && get(before, "server_id") != who_.server_id &&
       was_alive_all_along("server:" + get(before, "server_id")))
     complain("run " + run_id + " was taken from a living server");
+  if (!get(before, "server_id").empty() && get(before, "server_id") != who_.server_id &&
+      !dead_.contains(get(before, "server_id")) && last_fault_us_ + kLongPauseUs < now_us_)
+    complain("run " + run_id + " was taken from a server to which nothing had happened");
 }
 
 void Auditor::judge_admission(const Image& run) {

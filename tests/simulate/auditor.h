@@ -35,6 +35,7 @@ class Auditor {
   }
   /// A process is gone, and the others of its host see that.
   void note_gone(const std::string& holder) { gone_.insert(holder); }
+  void note_death(const std::string& name) { dead_.insert(name); }
   void note_launch(const std::string& run_id, const std::string& task_id, int64_t now_us);
   /// All is over: every run has ended well.
   void finish();
@@ -102,6 +103,7 @@ class Auditor {
   std::set<std::string> keys_;
   std::set<std::string> never_begun_;  ///< Runs that ended in the queue.
   std::set<std::string> gone_;
+  std::set<std::string> dead_;
   std::map<std::string, std::pair<int64_t, int64_t>> launches_;
   std::optional<std::string> complaint_;
   Who who_;

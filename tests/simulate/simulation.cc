@@ -235,6 +235,7 @@ class Play {
   }
 
   void note_death(Process& process) {
+    auditor_.note_death(process.name);
     // Half of them are on one host, where others see at once that a process is gone.
     if (!world_.dice.chance(0.5)) return;
     journal_.watch(false);
