@@ -25,6 +25,18 @@ TEST_F(Runner, StartsATaskOnceAllThatItNeedsHasSucceeded) {
 
 TEST_F(Runner, RunsAsManyTasksAtOnceAsItMay) {
   for (const std::string task_id : {"a", "b", "c", "d", "e"}) add_task(task_id);
+  // The first two are under way at once, however slow the machine is.
+  Signal a_runs;
+  Signal b_runs;
+  const auto meet = [](Signal& mine, Signal& other) -> Act {
+    return [&](const task::Context&) -> Result<model::Outcome> {
+      mine.set();
+      other.wait();
+      return model::Outcome{};
+    };
+  };
+  script("a", {meet(a_runs, b_runs)});
+  script("b", {meet(b_runs, a_runs)});
   Cancel cancel;
   RunRequest two = request("");
   two.max_parallel_tasks = 2;
@@ -175,7 +187,9 @@ TEST_F(Runner, CancelledTaskIsNotTriedAgain) {
          }});
   const auto report = run("", cancel);
   EXPECT_EQ(task_of(report, "load").attempt, 1);
-  EXPECT_EQ(task_of(report, "load").state, TaskState::kFailed);
+  // It fails, or had not been told to stop yet when it did and is stopped while it waits.
+  EXPECT_THAT(task_of(report, "load").state,
+              ::testing::AnyOf(TaskState::kFailed, TaskState::kCancelled));
 }
 
 // ---- beside other runs ---------------------------------------------------------------------
