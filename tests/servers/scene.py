@@ -4,6 +4,7 @@
         server = stage.serve("a", "--threads")     # a host of its own where the machine lets us say so
         stage.resets(); server.kill(); stage.kill_a_task(random)
 """
+import contextlib
 import http.client
 import json
 import os
@@ -177,11 +178,11 @@ class Scene:
     def ask_for_run(self, server, token, flow, key):
         """Whether the server said that the run is there. Asked again under the same key it is the same run."""
         try:
-            line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=2)
-            line.request("POST", f"/v1/flows/{flow}/runs", body=json.dumps({"run_key": key}),
-                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-            answer = line.getresponse()
-            text = answer.read()
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=2)) as line:
+                line.request("POST", f"/v1/flows/{flow}/runs", body=json.dumps({"run_key": key}),
+                             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+                answer = line.getresponse()
+                text = answer.read()
         except (OSError, http.client.HTTPException):
             return False
         if answer.status in (400, 401, 403, 404, 422):

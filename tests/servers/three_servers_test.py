@@ -25,7 +25,7 @@ FAULTS_FOR_S = float(os.environ.get("WEIR_FAULTS_S", "360" if IS_LONG else "50")
 QUIET_WITHIN_S = 900 if IS_LONG else 120
 EVERY_S = 120 if IS_LONG else 20
 SEED = int(os.environ.get("WEIR_SEED", "1"))
-FILES_OF_FLOW = 2
+FILES_OF_FLOW = 1  # to append loads the whole of what is there: a second file would load the first again
 ROWS_OF_FILE = 5
 
 SCHEDULED = """
@@ -175,6 +175,8 @@ class Faults:
 
 
 class ThreeServers(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls):
         cls.context = postgres.server()
@@ -186,8 +188,8 @@ class ThreeServers(unittest.TestCase):
         cls.addClassCleanup(cls.context.__exit__, None, None, None)
 
     def test_no_effect_is_doubled_none_is_stuck_none_is_lost(self):
-        scheduled = [f"s{number:03}" for number in range(FLOWS * 2 // 5)]
-        asked = [f"a{number:03}" for number in range(FLOWS * 2 // 5)]
+        scheduled = [f"s{number:03}" for number in range(FLOWS // 3)]
+        asked = [f"a{number:03}" for number in range(FLOWS // 3)]
         arriving = [f"f{number:03}" for number in range(FLOWS - len(scheduled) - len(asked))]
         start = int(time.time()) + (60 if IS_LONG else 8)
         end = start + (int(FAULTS_FOR_S) // EVERY_S) * EVERY_S
