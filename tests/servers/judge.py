@@ -116,7 +116,7 @@ def attempts(scene, grace_s):
 def fault_of(scene, pid, since, until, grace_s, kind):
     """What befell the process of an attempt, or the database, since it began. Beside a living one only who was stopped, or cut off from the
     database for as long as its lease, is overtaken."""
-    for fault in scene.faults:
+    for fault in sorted(scene.faults, key=lambda each: each["pid"] != pid):
         is_then = fault["from"] <= until and fault["to"] >= since - grace_s
         if not is_then:
             continue

@@ -23,7 +23,7 @@ LEASE_S = 3
 FLOWS = 500 if IS_LONG else 60
 FAULTS_FOR_S = float(os.environ.get("WEIR_FAULTS_S", "360" if IS_LONG else "50"))
 QUIET_WITHIN_S = 900 if IS_LONG else 120
-EVERY_S = 120 if IS_LONG else 20
+EVERY_S = 120 if IS_LONG else 12
 SEED = int(os.environ.get("WEIR_SEED", "1"))
 FILES_OF_FLOW = 1  # to append loads the whole of what is there: a second file would load the first again
 ROWS_OF_FILE = 5
@@ -34,12 +34,12 @@ overlap: queue
 schedule: {{every: {every}s, start: "{start}", end: "{end}", catchup: all}}
 tasks:""" + "".join("""
   - {{id: t%d, template: record_effect, %swith: {{journal: "JOURNAL", pause_ms: %d}}}}""" % (at, f"needs: [t{at - 1}], " if at > 1 else "", pause)
-                     for at, pause in ((1, 20), (2, 300), (3, 0)))
+                     for at, pause in ((1, 200), (2, 600), (3, 0)))
 ASKED = """
 flow: {flow}
 overlap: queue
 tasks:
-  - {{id: t1, template: record_effect, with: {{journal: "JOURNAL", pause_ms: 100}}}}
+  - {{id: t1, template: record_effect, with: {{journal: "JOURNAL", pause_ms: 500}}}}
   - {{id: t2, template: record_effect, with: {{journal: "JOURNAL"}}}}
   - {{id: t3, template: record_effect, needs: [t1, t2], with: {{journal: "JOURNAL", pause_ms: 50}}}}"""
 ARRIVING = """
@@ -110,7 +110,7 @@ class Faults:
             at = pending.popleft() if pending else self.dice.choices(range(len(names)), weights)[0]
             if actions[at]():
                 self.count[names[at]] += 1
-            pause = time.monotonic() + self.dice.uniform(0.5, 3)
+            pause = time.monotonic() + self.dice.uniform(0.3, 2.2)
             while time.monotonic() < pause:
                 self._make_whole(time.monotonic())
                 time.sleep(0.05)
