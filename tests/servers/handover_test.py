@@ -79,7 +79,7 @@ class Handover(unittest.TestCase):
         done = "SELECT count(*) FROM flow_run WHERE state NOT IN ('queued', 'running')"
         wait_for(lambda: stage.sql(done) == [[str(RUNS)]], 90, "all runs end")
         wrong, explained = judge.attempts(stage, stage.lease_s + 2)
-        wrong += judge.wished(stage, {f"w{number}": {"k"} for number in range(RUNS)}) + judge.states(stage)
+        wrong += judge.wished(stage, {f"w{number}": {"k"} for number in range(RUNS)}) + judge.states(stage) + judge.changes(stage)
         self.assertEqual(wrong, [])
         wait_for(lambda: not judge.leases(stage, living), stage.lease_s + 10, "leases of the dead end")
         return sum(explained.values())

@@ -5,6 +5,27 @@ import datetime
 import json
 
 FINAL = ("succeeded", "failed", "held", "cancelled", "skipped")
+TASK_MOVES = {("waiting", "ready"), ("ready", "running"), ("running", "running"), ("running", "ready"), ("running", "succeeded")}
+
+# The database itself writes down each change, in the transaction that makes it: whoever made it, and whether anybody looked.
+WATCH = """
+CREATE TABLE watched_run (id bigserial, run_id text, old_state text, state text, old_epoch bigint, epoch bigint, old_server text, server text);
+CREATE TABLE watched_task (id bigserial, run_id text, task_id text, old_state text, state text, old_attempt bigint, attempt bigint,
+  old_epoch bigint, epoch bigint, run_state text, host text, driver_host text);
+CREATE FUNCTION watch_run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO watched_run (run_id, old_state, state, old_epoch, epoch, old_server, server)
+    VALUES (NEW.run_id, OLD.state, NEW.state, OLD.epoch, NEW.epoch, OLD.server_id, NEW.server_id);
+  RETURN NEW; END $$;
+CREATE FUNCTION watch_task() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO watched_task (run_id, task_id, old_state, state, old_attempt, attempt, old_epoch, epoch, run_state, host, driver_host)
+    SELECT NEW.run_id, NEW.task_id, OLD.state, NEW.state, OLD.attempt, NEW.attempt, OLD.epoch, NEW.epoch, r.state,
+      (SELECT host FROM lease WHERE name = 'flow_run:' || NEW.run_id || ':' || NEW.task_id),
+      (SELECT host FROM lease WHERE name = 'server:' || r.server_id)
+    FROM flow_run r WHERE r.run_id = NEW.run_id;
+  RETURN NEW; END $$;
+CREATE TRIGGER watch_run AFTER UPDATE ON flow_run FOR EACH ROW EXECUTE FUNCTION watch_run();
+CREATE TRIGGER watch_task AFTER UPDATE ON task_run FOR EACH ROW EXECUTE FUNCTION watch_task();
+"""
 
 
 def effects(journal):
@@ -127,6 +148,31 @@ def fault_of(scene, pid, since, until, grace_s, kind):
         if kind == "beside" and fault["kind"] == "database" and fault["to"] - fault["from"] > scene.lease_s / 2:
             return "database away"
     return None
+
+
+def changes(scene):
+    """By what the database wrote down: an epoch of a run is one server's, what has ended stays so, and an attempt begins under who drives the
+    run at that moment."""
+    wrong, drivers, runs = [], collections.defaultdict(set), 0
+    for run, old_state, state, old_epoch, epoch, old_server, server in scene.sql(
+            "SELECT run_id, old_state, state, old_epoch, epoch, old_server, server FROM watched_run ORDER BY id"):
+        runs += 1
+        drivers[run, epoch].add(server)
+        if int(epoch) < int(old_epoch) or (server != old_server) != (epoch != old_epoch):
+            wrong.append(f"run {run} went from server {old_server} (epoch {old_epoch}) to {server} (epoch {epoch})")
+        if old_state in FINAL:
+            wrong.append(f"run {run} was {old_state} and became {state}")
+    wrong += [f"run {run} was driven under epoch {epoch} by {servers}" for (run, epoch), servers in drivers.items() if len(servers) > 1]
+    for run, task, old_state, state, old_attempt, attempt, old_epoch, epoch, run_state, host, driver_host in scene.sql(
+            "SELECT run_id, task_id, old_state, state, old_attempt, attempt, old_epoch, epoch, run_state, host, driver_host FROM watched_task ORDER BY id"):
+        begins = (old_state, state) == ("ready", "running")
+        is_good = (old_state, state) in TASK_MOVES and int(attempt) == int(old_attempt) + begins and (epoch != old_epoch) == begins \
+            and int(epoch) >= int(old_epoch)
+        if not is_good:
+            wrong.append(f"task {task} of {run} went from {old_state} (attempt {old_attempt}, epoch {old_epoch}) to {state} ({attempt}, {epoch})")
+        if begins and (host != driver_host or run_state != "running"):
+            wrong.append(f"task {task} of {run} began on host {host}; the run was {run_state}, its driver on host {driver_host}")
+    return wrong if runs else ["the database wrote down no change"]
 
 
 def warehouse(scene, ids_of_table):

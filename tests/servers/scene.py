@@ -20,6 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 for folder in ("tests", "tests/faults"):
     sys.path.insert(0, str(ROOT / folder))
+import judge  # noqa: E402
 import tap  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(ROOT / "build/release/tests/weir_recording"))
@@ -132,6 +133,7 @@ class Scene:
             datasets=", ".join(f"{{name: raw.{name}, {columns}}}" for name in datasets)))
         (self.folder / "flows/all.yaml").write_text("\n---\n".join(flow.replace("JOURNAL", str(self.journal)) for flow in flows))
         self.weir("apply")
+        database.sql(self.catalog, judge.WATCH)
 
     def __enter__(self):
         return self

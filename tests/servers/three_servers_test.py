@@ -231,7 +231,7 @@ class ThreeServers(unittest.TestCase):
 
     def judge(self, stage, keys_of_flow, ids):
         living = [server.pid for server in stage.servers]
-        wrong = judge.wished(stage, keys_of_flow) + judge.states(stage) + judge.warehouse(stage, ids)
+        wrong = judge.wished(stage, keys_of_flow) + judge.states(stage) + judge.changes(stage) + judge.warehouse(stage, ids)
         of_attempts, explained = judge.attempts(stage, LEASE_S + 2)
         self.explained = ", ".join(f"{count} × {kind} of another ({why})" for (kind, why), count in sorted(explained.items(), key=str)) or "none again"
         wrong += of_attempts
