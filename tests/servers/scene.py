@@ -54,8 +54,8 @@ def wait_for(condition, seconds, what):
 class Server:
     """One `weir serve`, its line to the database, and what befell it."""
 
-    def __init__(self, stage, name, words):
-        self.stage, self.name, self.words, self.starts = stage, name, words, 0
+    def __init__(self, stage, name, words, patience="60s"):
+        self.stage, self.name, self.words, self.patience, self.starts = stage, name, words, patience, 0
         self.line = tap.Tap(stage.database.port)
         self.process, self.port = None, 0
         self.stopped_at = None
@@ -67,7 +67,7 @@ class Server:
     def is_up(self):
         return self.process is not None and self.process.poll() is None
 
-    def start(self, patience="60s"):
+    def start(self):
         self.starts += 1
         ready = self.stage.folder / f"{self.name}-{self.starts}.json"
         host = ["unshare", "-u", "sh", "-c", f'hostname weir-{self.name}; exec "$@"', "sh"] if HAS_HOSTS else []
@@ -76,7 +76,7 @@ class Server:
             [*host, WEIR, "--project", str(self.stage.folder), "serve", "--port", "0", "--ready-file", str(ready),
              "--lease", f"{self.stage.lease_s}s", *self.words],
             stdout=self.log, stderr=self.log,
-            env={**self.stage.environment(self.line.port), "WEIR_CATALOG_PATIENCE": patience})
+            env={**self.stage.environment(self.line.port), "WEIR_CATALOG_PATIENCE": self.patience})
         self.ready = ready
         self.port = 0
         return self
@@ -165,7 +165,7 @@ class Scene:
         return done.stdout
 
     def serve(self, name, *words, **how):
-        server = Server(self, name, words).start(**how)
+        server = Server(self, name, words, **how).start()
         self.servers.append(server)
         return server
 
