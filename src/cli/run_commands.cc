@@ -203,9 +203,13 @@ Result<int> decide(Session& session, const std::string& word, const std::string&
   return 0;
 }
 
-Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& request) {
+Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& request,
+                            const std::string& lease) {
   WEIR_TRY(session.catalog());
   Shown shown(session);
+  if (!lease.empty()) {
+    WEIR_ASSIGN(shown.services.lease_ms, while_doing(parse_duration_ms(lease), "reading --lease"));
+  }
   const auto pin = [&](const std::string& hash) {
     return hash.empty() ? pin_head(session, request.flow_id, false) : pin_version(session, hash);
   };
@@ -290,8 +294,10 @@ void add_task_and_operation(CLI::App& app, Chosen& chosen) {
       ->add_option("--driver-epoch", request->driver_epoch,
                    "Of the server that asks: it minds needs, tries and the end of the run")
       ->group("");
-  task_run->callback([&chosen, request] {
-    chosen.action = [request](Session& session) { return run_single_task(session, *request); };
+  auto lease = std::make_shared<std::string>();
+  task_run->add_option("--lease", *lease, "Of the server that asks")->group("");
+  task_run->callback([&chosen, request, lease] {
+    chosen.action = [=](Session& session) { return run_single_task(session, *request, *lease); };
   });
   auto* op = app.add_subcommand("op", "Single operations, for an engine");
   op->require_subcommand(1);

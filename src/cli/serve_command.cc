@@ -16,12 +16,15 @@
 namespace weir::cli {
 namespace {
 
+constexpr int64_t kShortestLeaseMs = 1000;
+
 struct ServeFlags {
   server::ServerOptions options;
   ServingOptions serving;
   bool api_only = false;
   std::string ready_file;
   std::string drain = "30s";
+  std::string lease = "30s";
 };
 
 /// The plan as a client sees it; its hash says which one it is.
@@ -115,6 +118,13 @@ void wait_for_end(Cancel& cancel) {
 Result<int> serve(Session& session, const ServeFlags& flags) {
   WEIR_ASSIGN(const int64_t drain_ms,
               while_doing(parse_duration_ms(flags.drain), "reading --drain"));
+  ServingOptions serving_options = flags.serving;
+  WEIR_ASSIGN(serving_options.lease_ms,
+              while_doing(parse_duration_ms(flags.lease), "reading --lease"));
+  if (serving_options.lease_ms < kShortestLeaseMs)
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("--lease {} is shorter than 1s", flags.lease),
+                          "a server renews its lease with each third of it, over the network");
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   const Wiring& wiring = session.wiring();
   std::mutex planning;
@@ -126,7 +136,7 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
                                        .version = wiring.version,
                                        .engine_version = wiring.engine_version};
   std::unique_ptr<Serving> serving;
-  if (!flags.api_only) serving = std::make_unique<Serving>(session, flags.serving);
+  if (!flags.api_only) serving = std::make_unique<Serving>(session, serving_options);
   WEIR_ASSIGN(
       const auto server,
       server::start_server(flags.options, ground, actions_of(session, serving.get(), planning)));
@@ -169,6 +179,9 @@ void add_serve_command(CLI::App& app, Chosen& chosen) {
   command->add_option(
       "--drain", flags->drain,
       "How long requests and tasks may go on once it is told to stop (default: 30s)");
+  command->add_option("--lease", flags->lease,
+                      "How long others wait for this server once it is silent, before they go on "
+                      "with its runs; at least 1s (default: 30s)");
   command->add_option("--slots", flags->serving.slots, "Tasks at once (default: 4)")
       ->check(CLI::Range(1, 256));
   command->add_flag("--threads", flags->serving.uses_threads,

@@ -60,7 +60,7 @@ Result<int64_t> Coordinator::step() {
   WEIR_TRY(step_runs());
   int64_t next_us = std::min(next_look_us_, renewed_at_us_ + services_.lease_ms * 1000 / 3);
   for (const RunSource* source : sources_)
-    if (!is_draining_) next_us = std::min(next_us, source->next_us());
+    if (!is_draining_) next_us = std::min(next_us, next_of(source));
   for (const auto& [run_id, driven] : runs_) next_us = std::min(next_us, driven.next_us);
   return next_us;
 }
@@ -88,25 +88,39 @@ Status Coordinator::keep_lease() {
   return {};
 }
 
+int64_t Coordinator::next_of(const RunSource* source) const {
+  const auto again = ask_again_us_.find(source);
+  return std::max(source->next_us(), again == ask_again_us_.end() ? 0 : again->second);
+}
+
 Status Coordinator::start_due() {
   for (RunSource* source : sources_) {
     const int64_t now_us = services_.clock->now_us();
-    if (source->next_us() > now_us) continue;
+    if (next_of(source) > now_us) continue;
+    // What cannot start is asked for again, but not without a pause: a configuration is mended, a
+    // database comes back.
+    const int64_t again_us = now_us + options_.look_ms * 1000;
+    ask_again_us_.erase(source);
     auto wishes = source->due(now_us);
     if (!wishes) {
       services_.log->warning("what is due is not known: {}", to_line(wishes.error()));
+      ask_again_us_[source] = again_us;
       continue;
     }
     for (const RunWish& wish : *wishes) {
       const auto pinned = pinning_.head(wish.flow_id);
-      if (!pinned) {
-        // It is asked for again: a configuration is mended, a database comes back.
-        services_.log->warning("flow '{}' cannot start: {}", wish.flow_id, to_line(pinned.error()));
+      const auto started =
+          pinned ? enqueue_run(services_, **pinned, wish) : std::unexpected(pinned.error());
+      if (pinned && !started && is_retried(started.error().code))
+        return std::unexpected(started.error());
+      if (!started) {
+        services_.log->warning("flow '{}' cannot start: {}", wish.flow_id,
+                               to_line(started.error()));
+        ask_again_us_[source] = again_us;
         continue;
       }
-      WEIR_ASSIGN(const auto started, enqueue_run(services_, **pinned, wish));
-      WEIR_TRY(source->started(wish, started.run));
-      if (started.is_new) look_soon();
+      WEIR_TRY(source->started(wish, started->run));
+      if (started->is_new) look_soon();
     }
   }
   return {};

@@ -97,6 +97,7 @@ class Coordinator {
 
   Status keep_lease();
   Status start_due();
+  int64_t next_of(const RunSource* source) const;
   Status look_around();
   Status take_up(const catalog::FlowRun& run);
   Status take_exits();
@@ -116,6 +117,7 @@ class Coordinator {
   std::optional<catalog::Lease> lease_;
   int64_t renewed_at_us_ = 0;
   int64_t next_look_us_ = 0;
+  std::map<const RunSource*, int64_t> ask_again_us_;  ///< Those with something that cannot start.
   std::map<std::string, Driven> runs_;
   bool is_draining_ = false;
 };

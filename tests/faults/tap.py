@@ -3,6 +3,7 @@
     tap = Tap(server_port)
     tap.arm(UP, 4096, lambda: os.kill(pid, signal.SIGKILL))
     ... tap.port; tap.bytes[UP]; tap.has_struck
+    tap.reset()    # every connection that is open now
 """
 import select
 import socket
@@ -16,6 +17,7 @@ class Tap:
         self.server_port = port
         self.bytes = {UP: 0, DOWN: 0}
         self.has_struck, self._strike, self._lock = False, None, threading.Lock()
+        self._open = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -28,6 +30,18 @@ class Tap:
 
     def close(self):
         self._listener.close()
+
+    def reset(self):
+        """How many connections both ends lost, with a reset and not an end."""
+        with self._lock:
+            ends = list(self._open)
+        for end in ends:
+            try:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                end.shutdown(socket.SHUT_RD)  # wakes who waits for it; the close that follows is a reset
+            except OSError:
+                pass
+        return len(ends) // 2
 
     def _accept(self):
         while True:
@@ -44,6 +58,8 @@ class Tap:
 
     def _serve(self, client, server):
         ways = {client: (server, UP), server: (client, DOWN)}
+        with self._lock:
+            self._open |= set(ways)
         try:
             while True:
                 for end in select.select(list(ways), [], [])[0]:
@@ -56,6 +72,8 @@ class Tap:
         except OSError:
             pass
         finally:
+            with self._lock:
+                self._open -= set(ways)
             client.close()
             server.close()
 

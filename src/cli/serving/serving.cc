@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "base/instant.h"
 #include "cli/project.h"
 #include "orchestrate/courier.h"
 #include "orchestrate/restart.h"
@@ -24,12 +25,18 @@ std::map<std::string, std::string> child_environment(const Session& session) {
   return {{"WEIR_CATALOG", session.flags().catalog}};
 }
 
+orchestrate::Services services_with_lease(Session& session, int64_t lease_ms) {
+  orchestrate::Services services = session.services();
+  services.lease_ms = lease_ms;
+  return services;
+}
+
 }  // namespace
 
 Serving::Serving(Session& session, ServingOptions options)
     : session_(session),
       options_(options),
-      services_(session.services()),
+      services_(services_with_lease(session, options.lease_ms)),
       heads_(session),
       executor_(options.uses_threads
                     ? orchestrate::make_thread_executor(services_, options.slots)
@@ -150,9 +157,10 @@ std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& laun
                                     "--output", "json"};
   if (!flags.environment.empty()) words.insert(words.end(), {"--env", flags.environment});
   for (const auto& variable : flags.variables) words.insert(words.end(), {"--var", variable});
-  words.insert(words.end(), {"task", "run", "--flow", launch.run.flow_id, "--task",
-                             launch.row.task_id, "--run-key", launch.run.run_key, "--driver-epoch",
-                             std::to_string(launch.run.epoch)});
+  words.insert(words.end(),
+               {"task", "run", "--flow", launch.run.flow_id, "--task", launch.row.task_id,
+                "--run-key", launch.run.run_key, "--driver-epoch", std::to_string(launch.run.epoch),
+                "--lease", format_duration_ms(options_.lease_ms)});
   return words;
 }
 

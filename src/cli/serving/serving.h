@@ -21,6 +21,7 @@ struct ServingOptions {
   int64_t slots = 4;          ///< Tasks at once.
   bool uses_threads = false;  ///< Tasks in this process, not a process each.
   int64_t look_ms = 1000;
+  int64_t lease_ms = 30'000;  ///< How long others wait for this server, and for a task of it.
 };
 
 /// Works from its construction to its end. Safe to use from many threads at once.
