@@ -146,8 +146,7 @@ void show(Session& session, const std::vector<Line>& lines, const std::string& b
   std::vector<std::vector<std::string>> rows;
   for (const auto& line : lines)
     rows.push_back({format_instant(line.wish.logical_time_us),
-                    format_instant(line.wish.interval_start_us),
-                    line.run ? line.run->run_id : "",
+                    format_instant(line.wish.interval_start_us), line.run ? line.run->run_id : "",
                     line.run ? std::string(to_text(line.run->state)) : "not run", line.says});
   *session.wiring().out << printable(
       table_text({"logical time", "data from", "run", "state", ""}, rows, 110));
@@ -201,10 +200,9 @@ Result<int> backfill(Session& session, const BackfillFlags& flags) {
   }
   show(session, lines, backfill_id);
   const auto known = std::ranges::count(lines, true, &Line::was_known);
-  session.say(flags.is_dry
-                  ? fmt::format("{} runs, {} of them there already; nothing was done", lines.size(),
-                                known)
-                  : fmt::format("{} runs, {} of them there before", lines.size(), known));
+  session.say(flags.is_dry ? fmt::format("{} runs, {} of them there already; nothing was done",
+                                         lines.size(), known)
+                           : fmt::format("{} runs, {} of them there before", lines.size(), known));
   return status;
 }
 
@@ -221,10 +219,11 @@ void add_backfill_command(CLI::App& app, Chosen& chosen) {
   command->add_option("--from", flags->from, "First instant (UTC where it has no offset)")
       ->required();
   command->add_option("--to", flags->to, "Instant before which it ends; until now without it");
-  auto* parallel = command
-                       ->add_option("--parallel", flags->parallel,
-                                    "Runs at once, at most max_active_runs of the flow (default: 1)")
-                       ->check(CLI::Range(1, 64));
+  auto* parallel =
+      command
+          ->add_option("--parallel", flags->parallel,
+                       "Runs at once, at most max_active_runs of the flow (default: 1)")
+          ->check(CLI::Range(1, 64));
   command->add_option("--param", flags->params, "Parameter of the flow: name=value")
       ->allow_extra_args(false);
   command->add_flag("--again", flags->runs_again, "Also for times that have run");

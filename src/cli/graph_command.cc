@@ -46,10 +46,9 @@ std::string colour_of(const std::string& state) {
 std::string text_of(const std::vector<Node>& nodes, bool has_run) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [task, state] : nodes) {
-    std::vector<std::string> row = {task->task_id, task->template_id,
-                                    fmt::format("{}", fmt::join(task->needs, ", ")),
-                                    has_condition(*task) ? std::string(to_text(task->run_if)) : "",
-                                    task->pool};
+    std::vector<std::string> row = {
+        task->task_id, task->template_id, fmt::format("{}", fmt::join(task->needs, ", ")),
+        has_condition(*task) ? std::string(to_text(task->run_if)) : "", task->pool};
     if (has_run) row.push_back(state);
     rows.push_back(std::move(row));
   }
@@ -68,8 +67,8 @@ std::string in_quotes(const std::string& text) {
 }
 
 std::string dot_of(const std::string& flow_id, const std::vector<Node>& nodes) {
-  std::string text = fmt::format("digraph {} {{\n  rankdir=LR;\n  node [shape=box];\n",
-                                 in_quotes(flow_id));
+  std::string text =
+      fmt::format("digraph {} {{\n  rankdir=LR;\n  node [shape=box];\n", in_quotes(flow_id));
   for (const auto& node : nodes) {
     std::string label;
     for (const auto& line : box_of(node)) {
@@ -77,10 +76,9 @@ std::string dot_of(const std::string& flow_id, const std::vector<Node>& nodes) {
       label += (label.empty() ? "" : "\\n") + quoted.substr(1, quoted.size() - 2);
     }
     const std::string colour = colour_of(node.state);
-    text += fmt::format("  {} [label=\"{}\"{}];\n", in_quotes(node.task->task_id), label,
-                        colour.empty()
-                            ? ""
-                            : fmt::format(", style=filled, fillcolor=\"{}\"", colour));
+    text +=
+        fmt::format("  {} [label=\"{}\"{}];\n", in_quotes(node.task->task_id), label,
+                    colour.empty() ? "" : fmt::format(", style=filled, fillcolor=\"{}\"", colour));
   }
   for (const auto& node : nodes)
     for (const auto& need : node.task->needs)
@@ -122,11 +120,10 @@ std::string mermaid_of(const std::vector<Node>& nodes) {
   }
   for (size_t i = 0; i < nodes.size(); ++i)
     for (const auto& need : nodes[i].task->needs)
-      text += fmt::format("  t{} -->{} t{}\n", number_of(need),
-                          has_condition(*nodes[i].task)
-                              ? fmt::format("|{}|", to_text(nodes[i].task->run_if))
-                              : "",
-                          i);
+      text += fmt::format(
+          "  t{} -->{} t{}\n", number_of(need),
+          has_condition(*nodes[i].task) ? fmt::format("|{}|", to_text(nodes[i].task->run_if)) : "",
+          i);
   return text;
 }
 
@@ -150,8 +147,7 @@ Result<int> graph(Session& session, const GraphFlags& flags) {
     WEIR_ASSIGN(configuration, resolved_configuration(session));
   } else {
     WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-    WEIR_ASSIGN(const auto run,
-                find_run(*catalog, flags.run == "newest" ? flags.flow : flags.run));
+    WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run == "newest" ? flags.flow : flags.run));
     if (run.flow_id != flags.flow)
       return fail_with_hint(ErrorCode::kInvalidConfig,
                             fmt::format("run {} is one of flow '{}'", run.run_id, run.flow_id),

@@ -21,15 +21,14 @@ Result<int> mark(Session& session, const MarkFlags& flags) {
   WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run));
   WEIR_ASSIGN(const auto state, catalog::task_state_from_text(flags.state));
   const Shown shown(session);
-  WEIR_ASSIGN(const auto row,
-              orchestrate::mark_task(shown.services, run.run_id, flags.task, state,
-                                     author_of(session), flags.reason));
+  WEIR_ASSIGN(const auto row, orchestrate::mark_task(shown.services, run.run_id, flags.task, state,
+                                                     author_of(session), flags.reason));
   if (session.wants_json())
     session.give({{"event", "marked"}, {"run_id", run.run_id}, {"task", to_json(row)}});
-  session.say(fmt::format("task '{}' of run {} is marked as {}; `weir retry {}` {}", row.task_id,
-                          run.run_id, to_text(row.state), run.run_id,
-                          row.state == catalog::TaskState::kSucceeded ? "goes on behind it"
-                                                                      : "does it again"));
+  session.say(fmt::format(
+      "task '{}' of run {} is marked as {}; `weir retry {}` {}", row.task_id, run.run_id,
+      to_text(row.state), run.run_id,
+      row.state == catalog::TaskState::kSucceeded ? "goes on behind it" : "does it again"));
   return 0;
 }
 

@@ -88,8 +88,7 @@ Result<std::vector<FlowStanding>> standings(Session& session, catalog::Catalog& 
     standing.holds = holds[flow.flow_id];
     const auto state = std::ranges::find(states, flow.flow_id, &catalog::FlowState::flow_id);
     if (state != states.end()) standing.state = *state;
-    if (const auto run = newest.find(flow.flow_id); run != newest.end())
-      standing.run = run->second;
+    if (const auto run = newest.find(flow.flow_id); run != newest.end()) standing.run = run->second;
     note_next(flow, zones, now_us, standing);
     found.push_back(std::move(standing));
   }
@@ -118,8 +117,7 @@ std::string remark_on(const FlowStanding& standing) {
 std::string standings_text(const std::vector<FlowStanding>& all) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& each : all)
-    rows.push_back({each.flow_id,
-                    each.run ? std::string(to_text(each.run->state)) : "never ran",
+    rows.push_back({each.flow_id, each.run ? std::string(to_text(each.run->state)) : "never ran",
                     each.run ? format_instant(since_us(*each.run) / 1'000'000 * 1'000'000) : "",
                     each.next, remark_on(each)});
   return table_text({"flow", "newest run", "since", "next due", ""}, rows, 110);
@@ -155,8 +153,8 @@ Result<int> status_of_all(Session& session, bool watches) {
     }
     std::ostream& out = *session.wiring().out;
     if (watches)
-      out << "\033[H\033[2J" << format_instant(session.wiring().clock->now_us() / 1'000'000 *
-                                               1'000'000)
+      out << "\033[H\033[2J"
+          << format_instant(session.wiring().clock->now_us() / 1'000'000 * 1'000'000)
           << "  (Ctrl-C ends)\n";
     out << printable(standings_text(all));
     WEIR_TRY(say_unsent(session, *catalog));
@@ -273,14 +271,14 @@ Result<int> logs(Session& session, const std::string& word, const std::string& t
     }
     if (std::ssize(lines) == kPage) continue;
     if (!follows || is_final(now.state)) {
-      if (follows)
-        session.say(fmt::format("run {} is {}", now.run_id, to_text(now.state)));
+      if (follows) session.say(fmt::format("run {} is {}", now.run_id, to_text(now.state)));
       return 0;
     }
     if (is_alone) {
-      session.say(fmt::format("run {} says {}, but nobody works on it any more; `weir retry {}` "
-                              "goes on",
-                              now.run_id, to_text(now.state), now.run_id));
+      session.say(
+          fmt::format("run {} says {}, but nobody works on it any more; `weir retry {}` "
+                      "goes on",
+                      now.run_id, to_text(now.state), now.run_id));
       return 0;
     }
     *session.wiring().out << std::flush;
@@ -290,8 +288,9 @@ Result<int> logs(Session& session, const std::string& word, const std::string& t
 
 void add_status(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand(
-      "status", "All flows with their newest runs and when they are due next; or one run and its "
-                "tasks");
+      "status",
+      "All flows with their newest runs and when they are due next; or one run and its "
+      "tasks");
   auto word = std::make_shared<std::string>();
   auto watches = std::make_shared<bool>(false);
   command->add_option("run", *word, "Run id, or a flow: its newest run");
@@ -314,9 +313,8 @@ void add_watch_commands(CLI::App& app, Chosen& chosen) {
   runs_command->add_option("--since", flags->since,
                            "Only made since this instant, or in the last so long: 12h");
   runs_command->add_option("--limit", flags->limit, "How many")->check(CLI::Range(1, 10'000));
-  runs_command->callback([&chosen, flags] {
-    chosen.action = [flags](Session& s) { return runs(s, *flags); };
-  });
+  runs_command->callback(
+      [&chosen, flags] { chosen.action = [flags](Session& s) { return runs(s, *flags); }; });
 
   auto word = std::make_shared<std::string>();
   auto task = std::make_shared<std::string>();
