@@ -51,6 +51,11 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   Chosen chosen;
   add_configuration_commands(app, chosen);
   add_run_commands(app, chosen);
+  add_restart_commands(app, chosen);
+  add_backfill_command(app, chosen);
+  add_watch_commands(app, chosen);
+  add_graph_command(app, chosen);
+  add_task_commands(app, chosen);
   add_next_command(app, chosen);
   add_table_commands(app, chosen);
   add_template_commands(app, chosen);

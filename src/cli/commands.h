@@ -20,7 +20,16 @@ struct Chosen {
 };
 
 void add_configuration_commands(CLI::App& app, Chosen& chosen);
+/// `run`, `retry`, `rerun`, `cancel`, `approve`, `reject`
 void add_run_commands(CLI::App& app, Chosen& chosen);
+/// `mark`, `pause`, `resume`
+void add_restart_commands(CLI::App& app, Chosen& chosen);
+void add_backfill_command(CLI::App& app, Chosen& chosen);
+/// `status`, `runs`, `logs`
+void add_watch_commands(CLI::App& app, Chosen& chosen);
+void add_graph_command(CLI::App& app, Chosen& chosen);
+/// `task run` and `op run`
+void add_task_commands(CLI::App& app, Chosen& chosen);
 void add_next_command(CLI::App& app, Chosen& chosen);
 void add_table_commands(CLI::App& app, Chosen& chosen);
 /// Below `table`.

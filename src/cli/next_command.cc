@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <ostream>
+#include <set>
 
 #include "base/instant.h"
 #include "base/nearest.h"
@@ -60,6 +61,18 @@ Status check_schedules(Session& session, const std::vector<const model::Flow*>& 
   return {};
 }
 
+/// Flows that people paused; none where there is no catalog yet.
+Result<std::set<std::string>> paused_flows(Session& session) {
+  std::set<std::string> paused;
+  const auto catalog = session.catalog(false);
+  if (!catalog && catalog.error().code == ErrorCode::kNotFound) return paused;
+  if (!catalog) return std::unexpected(catalog.error());
+  WEIR_ASSIGN(const auto states, (*catalog)->flow_states());
+  for (const auto& state : states)
+    if (state.is_paused) paused.insert(state.flow_id);
+  return paused;
+}
+
 Json to_json(const std::string& flow_id, const Schedule& schedule, int64_t at_us) {
   const auto run = schedule::run_at(schedule, at_us);
   Json json = run.parameters();
@@ -86,6 +99,7 @@ Result<int> next(Session& session, const NextFlags& flags) {
   WEIR_ASSIGN(const auto flows, flows_of(configuration, flags.flow));
   schedule::Zones zones;
   WEIR_TRY(check_schedules(session, flows, zones));
+  WEIR_ASSIGN(const auto paused, paused_flows(session));
   schedule::Calendar calendar;
   for (const auto* flow : flows) {
     WEIR_ASSIGN(auto schedule,
@@ -99,10 +113,12 @@ Result<int> next(Session& session, const NextFlags& flags) {
        entry = calendar.next()) {
     const Schedule& schedule = *calendar.find(entry->flow_id);
     const auto interval = schedule.interval_of(entry->next_us);
+    const bool is_paused = paused.contains(entry->flow_id);
     rows.push_back({format_instant(entry->next_us), schedule.zone().local_text(entry->next_us),
-                    schedule.zone().name(), entry->flow_id, format_instant(interval.start_us),
-                    length_of(interval)});
+                    schedule.zone().name(), entry->flow_id + (is_paused ? " (paused)" : ""),
+                    format_instant(interval.start_us), length_of(interval)});
     times.push_back(to_json(entry->flow_id, schedule, entry->next_us));
+    times.back()["is_paused"] = is_paused;
     calendar.advance(entry->flow_id, entry->next_us);
   }
   if (session.wants_json())

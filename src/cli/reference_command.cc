@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/template_page.h"
+#include "orchestrate/states_page.h"
 #include "server/openapi.h"
 
 namespace weir::cli {
@@ -63,6 +64,7 @@ Result<int> reference(Session& session, const CLI::App& app, const std::string& 
       std::string(kMark) +
       "# Reference\n\n- [Commands](commands.md)\n- [Error codes and exits](errors.md)\n"
       "- [What a server answers](api.md)\n"
+      "- [States of runs and tasks](states.md)\n"
       "- [The contract of a template](task-contract.md)\n\nTemplates:\n\n";
   for (const auto& each : session.wiring().templates) {
     index += fmt::format("- [{}](templates/{}.md): {}\n", each.name, each.name, each.summary);
@@ -76,6 +78,7 @@ Result<int> reference(Session& session, const CLI::App& app, const std::string& 
   add_command_pages(app, "weir", commands);
   WEIR_TRY(write(session, folder, "commands.md", commands));
   WEIR_TRY(write(session, folder, "errors.md", error_page()));
+  WEIR_TRY(write(session, folder, "states.md", std::string(kMark) + orchestrate::states_page()));
   WEIR_TRY(write(session, folder, "api.md", std::string(kMark) + server::routes_page()));
   WEIR_TRY(write(session, folder, "openapi.json",
                  dump_json_pretty(server::openapi_document(session.wiring().version)) + "\n"));

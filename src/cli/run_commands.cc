@@ -1,47 +1,35 @@
-#include <istream>
-#include <iterator>
+#include <algorithm>
 #include <ostream>
 
-#include "base/instant.h"
-#include "base/printable.h"
+#include "base/nearest.h"
 #include "cli/commands.h"
+#include "cli/parameters.h"
 #include "cli/project.h"
-#include "cli/run_view.h"
-#include "cli/table_text.h"
-#include "engine/error_json.h"
-#include "model/task_id.h"
-#include "orchestrate/runner.h"
+#include "cli/shown_run.h"
+#include "orchestrate/coordinator.h"
+#include "orchestrate/restart.h"
 
 namespace weir::cli {
 namespace {
 
+constexpr const char* kDetach =
+    "Queue it for the servers of the catalog (`weir serve`), and do not wait";
+
 struct RunFlags {
   std::string flow;
   std::string run_key;
+  std::vector<std::string> params;  ///< `k=v`
   int64_t parallel = 4;
   bool applies = false;
+  bool is_detached = false;
 };
 
-Result<int> finish(Session& session, const orchestrate::RunReport& report) {
-  if (session.wants_json()) {
-    Json tasks = Json::array();
-    for (const auto& row : report.tasks) tasks.push_back(to_json(row));
-    session.give({{"event", "report"}, {"run", to_json(report.run)}, {"tasks", std::move(tasks)}});
-  } else if (session.flags().is_quiet) {
-    *session.wiring().err << printable(fault_text(report));
-  } else {
-    *session.wiring().out << printable(end_text(report));
-  }
-  return orchestrate::exit_status(report);
-}
-
-/// Services with a view that shows events.
-struct Shown {
-  explicit Shown(Session& session) : view(session), services(session.services()) {
-    services.on_event = [this](const orchestrate::Event& event) { view.show(event); };
-  }
-  RunView view;
-  orchestrate::Services services;
+struct RetryFlags {
+  std::string run;
+  std::string from;
+  std::string config = "same";
+  int64_t parallel = 4;
+  bool is_detached = false;
 };
 
 /// A run that was started with the key keeps the configuration with which it started.
@@ -60,115 +48,83 @@ Result<int> run(Session& session, const RunFlags& flags) {
   orchestrate::RunRequest request;
   request.flow_id = flags.flow;
   request.run_key = flags.run_key;
+  WEIR_ASSIGN(request.params, read_parameters(pinned.configuration, flags.flow, flags.params));
   request.max_parallel_tasks = flags.parallel;
+  if (flags.is_detached) {
+    orchestrate::RunWish wish;
+    wish.flow_id = request.flow_id;
+    wish.run_key = request.run_key;
+    wish.trigger = request.trigger;
+    wish.params = request.params;
+    WEIR_ASSIGN(const auto started, orchestrate::enqueue_run(shown.services, pinned, wish));
+    return say_queued(session, started.run);
+  }
   WEIR_ASSIGN(const auto report,
               orchestrate::run_flow(shown.services, pinned, request, *session.wiring().cancel));
   return finish(session, report);
 }
 
-/// A run by its id, or the newest run of a flow.
-Result<catalog::FlowRun> find_run(catalog::Catalog& catalog, const std::string& word) {
-  auto run = catalog.flow_run(word);
-  if (run || run.error().code != ErrorCode::kNotFound) return run;
-  WEIR_ASSIGN(const auto runs, catalog.flow_runs(word, 1));
-  if (runs.empty())
-    return fail_with_hint(ErrorCode::kNotFound, fmt::format("there is no run or flow '{}'", word),
-                          "`weir runs` lists the runs");
-  return runs.front();
+/// `same`, `latest`, or the hash of a version, of which the first letters are enough.
+Result<orchestrate::Pinned> pin_of(Session& session, const catalog::FlowRun& run,
+                                   const std::string& config) {
+  if (config == "same") return pin_version(session, run.config_hash);
+  if (config == "latest") return pin_head(session, run.flow_id, false);
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+  WEIR_ASSIGN(const auto versions, catalog->config_versions());
+  std::vector<std::string> found;
+  for (const auto& version : versions)
+    if (version.hash.starts_with(config)) found.push_back(version.hash);
+  if (found.size() == 1) return pin_version(session, found.front());
+  return fail_with_hint(
+      ErrorCode::kNotFound,
+      found.empty()
+          ? fmt::format("no version of the configuration begins with '{}'", config)
+          : fmt::format("{} versions of the configuration begin with '{}'", found.size(), config),
+      "--config takes same, latest, or the hash of a version (table config_version)");
 }
 
-Result<int> retry(Session& session, const std::string& word, int64_t parallel) {
+Result<int> retry(Session& session, const RetryFlags& flags) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(const auto pinned, pin_version(session, run.config_hash));
+  WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run));
+  WEIR_ASSIGN(const auto pinned, pin_of(session, run, flags.config));
   Shown shown(session);
   orchestrate::RetryRequest request;
   request.run_id = run.run_id;
-  request.max_parallel_tasks = parallel;
+  request.from_task = flags.from;
+  request.may_change_configuration = flags.config != "same";
+  request.max_parallel_tasks = flags.parallel;
+  if (flags.is_detached) {
+    WEIR_ASSIGN(const auto queued, orchestrate::enqueue_retry(shown.services, pinned, request));
+    return say_queued(session, queued);
+  }
   WEIR_ASSIGN(const auto report,
               orchestrate::retry_run(shown.services, pinned, request, *session.wiring().cancel));
   return finish(session, report);
 }
 
-Result<int> rerun(Session& session, const std::string& word, int64_t parallel) {
+Result<int> rerun(Session& session, const RetryFlags& flags) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto run, find_run(*catalog, word));
+  WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run));
   WEIR_ASSIGN(const auto pinned, pin_head(session, run.flow_id, false));
   Shown shown(session);
+  if (flags.is_detached) {
+    orchestrate::RunWish wish;
+    wish.flow_id = run.flow_id;
+    wish.trigger = "rerun";
+    wish.params = run.params;
+    wish.rerun_of = run.run_id;
+    WEIR_ASSIGN(const auto started, orchestrate::enqueue_run(shown.services, pinned, wish));
+    return say_queued(session, started.run);
+  }
   orchestrate::RunRequest request;
   request.flow_id = run.flow_id;
   request.params = run.params;
   request.trigger = "rerun";
   request.rerun_of = run.run_id;
-  request.max_parallel_tasks = parallel;
+  request.max_parallel_tasks = flags.parallel;
   WEIR_ASSIGN(const auto report,
               orchestrate::run_flow(shown.services, pinned, request, *session.wiring().cancel));
   return finish(session, report);
-}
-
-Result<int> status(Session& session, const std::string& word) {
-  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  orchestrate::RunReport report;
-  if (word.empty()) {
-    WEIR_ASSIGN(const auto runs, catalog->flow_runs("", 1));
-    if (runs.empty())
-      return fail_with_hint(ErrorCode::kNotFound, "nothing has run yet",
-                            "`weir run FLOW` starts a flow");
-    report.run = runs.front();
-  } else {
-    WEIR_ASSIGN(report.run, find_run(*catalog, word));
-  }
-  WEIR_ASSIGN(report.tasks, catalog->task_runs(report.run.run_id));
-  WEIR_TRY(finish(session, report));
-  WEIR_ASSIGN(auto notices, catalog->count_notices());
-  const int64_t unsent = notices["waiting"] + notices["failed"];
-  if (unsent > 0)
-    session.say(
-        fmt::format("notifications not sent: {} ({} given up); `weir notify list` shows "
-                    "why, `weir notify send` tries again",
-                    unsent, notices["failed"]));
-  return 0;
-}
-
-Result<int> runs(Session& session, const std::string& flow, int64_t limit) {
-  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto list, catalog->flow_runs(flow, limit));
-  std::vector<std::vector<std::string>> rows;
-  Json json = Json::array();
-  for (const auto& run : list) {
-    rows.push_back({run.run_id, run.flow_id, std::string(to_text(run.state)),
-                    format_instant(run.created_at_us), run.trigger, run.error_text});
-    json.push_back(to_json(run));
-  }
-  if (session.wants_json())
-    session.give({{"runs", std::move(json)}});
-  else
-    *session.wiring().out << table_text({"run", "flow", "state", "created", "trigger", ""}, rows);
-  return 0;
-}
-
-Result<int> logs(Session& session, const std::string& word, const std::string& task) {
-  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto run, find_run(*catalog, word));
-  WEIR_ASSIGN(auto lines, catalog->logs(run.run_id, task));
-  if (lines.empty() && !task.empty()) {
-    // The name of a task with for_each stands for those of all its values.
-    WEIR_ASSIGN(lines, catalog->logs(run.run_id, ""));
-    std::erase_if(lines,
-                  [&](const auto& line) { return model::without_value(line.task_id) != task; });
-  }
-  for (const auto& line : lines) {
-    if (session.wants_json())
-      session.give({{"at", format_instant(line.at_us)},
-                    {"task_id", line.task_id},
-                    {"attempt", line.attempt},
-                    {"level", line.level},
-                    {"message", line.message}});
-    else
-      *session.wiring().out << fmt::format("{} {} [{}#{}] {}\n", format_instant(line.at_us),
-                                           line.level, line.task_id, line.attempt, line.message);
-  }
-  return 0;
 }
 
 Result<int> cancel(Session& session, const std::string& word) {
@@ -190,8 +146,7 @@ Result<int> decide(Session& session, const std::string& word, const std::string&
   int64_t count = 0;
   for (const auto& hold : holds) {
     if (hold.run_id != run.run_id) continue;
-    const std::string author = session.wiring().environment->get("USER").value_or("");
-    WEIR_TRY(catalog->close_hold(hold.token, state, author));
+    WEIR_TRY(catalog->close_hold(hold.token, state, author_of(session)));
     session.say(
         fmt::format("{} of {} ({}) is {}", hold.target.text(), hold.task_id, hold.reason, state));
     ++count;
@@ -203,150 +158,54 @@ Result<int> decide(Session& session, const std::string& word, const std::string&
   return 0;
 }
 
-Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& request,
-                            const std::string& lease) {
-  WEIR_TRY(session.catalog());
-  Shown shown(session);
-  if (!lease.empty()) {
-    WEIR_ASSIGN(shown.services.lease_ms, while_doing(parse_duration_ms(lease), "reading --lease"));
-  }
-  const auto pin = [&](const std::string& hash) {
-    return hash.empty() ? pin_head(session, request.flow_id, false) : pin_version(session, hash);
+void add_run(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand("run", "Run a flow to its end");
+  auto flags = std::make_shared<RunFlags>();
+  command->add_option("flow", flags->flow, "Flow")->required();
+  command->add_option("--run-key", flags->run_key, "A key that a second start finds again");
+  command->add_option("--param", flags->params, "Parameter of the flow: name=value")
+      ->allow_extra_args(false);
+  auto* parallel =
+      command->add_option("--parallel", flags->parallel, "Tasks at once")->check(CLI::Range(1, 64));
+  command->add_flag("--apply", flags->applies, "Apply the YAML first");
+  command->add_flag("--detach", flags->is_detached, kDetach)->excludes(parallel);
+  command->callback([&chosen, flags] {
+    chosen.action = [flags](Session& session) { return run(session, *flags); };
+  });
+}
+
+void add_retry_and_rerun(CLI::App& app, Chosen& chosen) {
+  const auto add = [&](const std::string& name, const std::string& about,
+                       Result<int> (*action)(Session&, const RetryFlags&)) {
+    auto* command = app.add_subcommand(name, about);
+    auto flags = std::make_shared<RetryFlags>();
+    command->add_option("run", flags->run, "Run id, or a flow: its newest run")->required();
+    auto* parallel = command->add_option("--parallel", flags->parallel, "Tasks at once")
+                         ->check(CLI::Range(1, 64));
+    command->add_flag("--detach", flags->is_detached, kDetach)->excludes(parallel);
+    command->callback([&chosen, flags, action] {
+      chosen.action = [flags, action](Session& session) { return action(session, *flags); };
+    });
+    return std::pair(command, flags);
   };
-  WEIR_ASSIGN(const auto row,
-              orchestrate::run_task(shown.services, pin, request, *session.wiring().cancel));
-  if (session.wants_json())
-    session.give({{"event", "report"}, {"task", to_json(row)}});
-  else
-    session.say(
-        fmt::format("task {}: {}: {}", row.task_id, to_text(row.state), counts_text(row.counts)));
-  return row.state == catalog::TaskState::kHeld ? 5 : 0;
-}
-
-/// One operation from standard input; its outcome on standard output, its error as the last line of
-/// standard error.
-Result<int> run_operation(Session& session) {
-  const Wiring& wiring = session.wiring();
-  const std::string text(std::istreambuf_iterator<char>(*wiring.in), {});
-  const auto execute = [&]() -> Result<model::Outcome> {
-    WEIR_ASSIGN(const Json json, parse_json(text));
-    WEIR_ASSIGN(const auto operation, model::operation_from_json(json));
-    WEIR_ASSIGN(engine::Engine * engine, wiring.engine("embedded"));
-    // Buckets are reached as the operation says, whatever project lies where this process stands.
-    const auto stores = wiring.make_stores(
-        session.folder(), operation.secrets_file,
-        [&]() -> Result<std::vector<model::Connection>> { return operation.buckets; });
-    engine::Context context;
-    context.stores = stores.get();
-    context.clock = wiring.clock;
-    context.random = wiring.random;
-    context.log = &session.log();
-    context.cancel = wiring.cancel;
-    // Read where one is asked for: most operations name none.
-    const auto resolve = [&](const Json& options, const Cancel& cancel) -> Result<Json> {
-      WEIR_ASSIGN(const auto secrets,
-                  wiring.make_secrets(operation.secrets_file, operation.buckets));
-      return secrets->resolved(options, cancel);
-    };
-    context.resolve_secrets = {resolve, nullptr};
-    context.on_progress = [&](const engine::Progress& progress) {
-      *wiring.err
-          << dump_json(
-                 {{"progress",
-                   {{"step", progress.step}, {"rows", progress.rows}, {"bytes", progress.bytes}}}})
-          << "\n";
-    };
-    return engine->execute(operation, context);
-  };
-  auto outcome = execute();
-  if (!outcome) {
-    *wiring.err << engine::error_line(outcome.error()) << "\n" << std::flush;
-    return exit_status(outcome.error().code);
-  }
-  *wiring.out << dump_json(model::to_json(*outcome)) << "\n";
-  return outcome->held ? 5 : 0;
-}
-
-void add_run_word(CLI::App& app, Chosen& chosen, const std::string& name, const std::string& about,
-                  Result<int> (*action)(Session&, const std::string&, int64_t)) {
-  auto* command = app.add_subcommand(name, about);
-  auto word = std::make_shared<std::string>();
-  auto parallel = std::make_shared<int64_t>(4);
-  command->add_option("run", *word, "Run id, or a flow: its newest run")->required();
-  command->add_option("--parallel", *parallel, "Tasks at once")->check(CLI::Range(1, 64));
-  command->callback([&chosen, word, parallel, action] {
-    chosen.action = [=](Session& session) { return action(session, *word, *parallel); };
-  });
-}
-
-void add_task_and_operation(CLI::App& app, Chosen& chosen) {
-  auto* task = app.add_subcommand("task", "Single tasks, for an outside scheduler");
-  task->require_subcommand(1);
-  auto* task_run = task->add_subcommand("run", "Run one task of a run");
-  auto request = std::make_shared<orchestrate::TaskRequest>();
-  task_run->add_option("--flow", request->flow_id, "Flow")->required();
-  task_run->add_option("--task", request->task_id, "Task")->required();
-  task_run->add_option("--run-key", request->run_key, "Key of the run, the same for all its tasks")
-      ->required();
-  task_run->add_option("--try", request->attempt, "Which attempt this is")
-      ->check(CLI::Range(1, 10'000));
-  task_run
-      ->add_option("--driver-epoch", request->driver_epoch,
-                   "Of the server that asks: it minds needs, tries and the end of the run")
-      ->group("");
-  auto lease = std::make_shared<std::string>();
-  task_run->add_option("--lease", *lease, "Of the server that asks")->group("");
-  task_run->callback([&chosen, request, lease] {
-    chosen.action = [=](Session& session) { return run_single_task(session, *request, *lease); };
-  });
-  auto* op = app.add_subcommand("op", "Single operations, for an engine");
-  op->require_subcommand(1);
-  op->add_subcommand("run", "Execute the operation on standard input")->callback([&chosen] {
-    chosen.action = run_operation;
-  });
+  const auto [command, flags] =
+      add("retry",
+          "Run what did not succeed of a run, with the same inputs: here, also where a server had "
+          "driven it, or with --detach on a server",
+          retry);
+  command->add_option("--from", flags->from,
+                      "This task and all that needs it run again, also where they succeeded");
+  command->add_option("--config", flags->config,
+                      "Its configuration: same (where it is not said), latest (what is applied "
+                      "now) or the hash of a version; with another one inputs are looked up anew");
+  add("rerun", "Start a new run with the same parameters, as the configuration is now", rerun);
 }
 
 }  // namespace
 
 void add_run_commands(CLI::App& app, Chosen& chosen) {
-  auto* run_command = app.add_subcommand("run", "Run a flow to its end");
-  auto flags = std::make_shared<RunFlags>();
-  run_command->add_option("flow", flags->flow, "Flow")->required();
-  run_command->add_option("--run-key", flags->run_key, "A key that a second start finds again");
-  run_command->add_option("--parallel", flags->parallel, "Tasks at once")->check(CLI::Range(1, 64));
-  run_command->add_flag("--apply", flags->applies, "Apply the YAML first");
-  run_command->callback([&chosen, flags] {
-    chosen.action = [flags](Session& session) { return run(session, *flags); };
-  });
-  add_run_word(app, chosen, "retry", "Run what did not succeed of a run, with the same inputs",
-               retry);
-  add_run_word(app, chosen, "rerun", "Start a new run with the same parameters", rerun);
-
-  auto word = std::make_shared<std::string>();
-  auto* status_command = app.add_subcommand("status", "A run and its tasks (default: the newest)");
-  status_command->add_option("run", *word, "Run id or flow");
-  status_command->callback(
-      [&chosen, word] { chosen.action = [word](Session& s) { return status(s, *word); }; });
-
-  auto flow = std::make_shared<std::string>();
-  auto limit = std::make_shared<int64_t>(20);
-  auto* runs_command = app.add_subcommand("runs", "Runs, newest first");
-  runs_command->add_option("flow", *flow, "Only of this flow");
-  runs_command->add_option("--limit", *limit, "How many")->check(CLI::Range(1, 10'000));
-  runs_command->callback([&chosen, flow, limit] {
-    chosen.action = [=](Session& s) { return runs(s, *flow, *limit); };
-  });
-
-  auto task = std::make_shared<std::string>();
-  auto logs_word = std::make_shared<std::string>();
-  auto* logs_command = app.add_subcommand("logs", "What a run wrote into its log");
-  logs_command->add_option("run", *logs_word, "Run id or flow")->required();
-  logs_command->add_option("task", *task,
-                           "Only of this task; of one with for_each, those of all its values");
-  logs_command->callback([&chosen, logs_word, task] {
-    chosen.action = [=](Session& s) { return logs(s, *logs_word, *task); };
-  });
-
+  add_run(app, chosen);
+  add_retry_and_rerun(app, chosen);
   auto cancel_word = std::make_shared<std::string>();
   auto* cancel_command = app.add_subcommand("cancel", "Ask a run to stop");
   cancel_command->add_option("run", *cancel_word, "Run id or flow")->required();
@@ -363,7 +222,6 @@ void add_run_commands(CLI::App& app, Chosen& chosen) {
       chosen.action = [=](Session& s) { return decide(s, *held, state); };
     });
   }
-  add_task_and_operation(app, chosen);
 }
 
 }  // namespace weir::cli

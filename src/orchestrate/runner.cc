@@ -121,6 +121,10 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   FlowRun run = new_run(services, pinned, flow->flow_id, request.run_key, request.trigger);
   run.params = request.params;
   run.rerun_of = request.rerun_of;
+  if (request.logical_time_us != 0) run.logical_time_us = request.logical_time_us;
+  run.interval_start_us = request.interval_start_us;
+  run.interval_end_us = request.interval_end_us;
+  run.backfill_id = request.backfill_id;
   WEIR_ASSIGN(auto lease, RunLease::take(services, run.run_id, cancel));
   WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*flow, run.run_id)));
   if (!started.is_new) {

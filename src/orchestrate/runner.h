@@ -22,6 +22,10 @@ struct RunRequest {
   Json params = Json::object();
   std::string trigger = "manual";
   std::string rerun_of;
+  int64_t logical_time_us = 0;  ///< 0: now.
+  int64_t interval_start_us = 0;
+  int64_t interval_end_us = 0;
+  std::string backfill_id = {};
   int64_t max_parallel_tasks = 4;
 };
 

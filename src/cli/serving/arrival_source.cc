@@ -35,7 +35,8 @@ ArrivalSource::~ArrivalSource() {
 Result<std::vector<orchestrate::RunWish>> ArrivalSource::due(int64_t /*now_us*/) {
   const std::lock_guard lock(mutex_);
   std::vector<orchestrate::RunWish> due;
-  for (const auto& [key, wish] : waiting_) due.push_back(wish);
+  for (const auto& [key, wish] : waiting_)
+    if (!paused_.contains(wish.flow_id)) due.push_back(wish);
   return due;
 }
 
@@ -47,7 +48,14 @@ Status ArrivalSource::started(const orchestrate::RunWish& wish, const catalog::F
 
 int64_t ArrivalSource::next_us() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.empty() ? std::numeric_limits<int64_t>::max() : 0;
+  const bool is_due = std::ranges::any_of(
+      waiting_, [&](const auto& each) { return !paused_.contains(each.second.flow_id); });
+  return is_due ? 0 : std::numeric_limits<int64_t>::max();
+}
+
+void ArrivalSource::take_paused(std::set<std::string> flows) {
+  const std::lock_guard lock(mutex_);
+  paused_ = std::move(flows);
 }
 
 void ArrivalSource::look_soon() {

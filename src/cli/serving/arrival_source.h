@@ -35,6 +35,9 @@ class ArrivalSource final : public orchestrate::RunSource {
   Status started(const orchestrate::RunWish& wish, const catalog::FlowRun& run) override;
   int64_t next_us() const override;
 
+  /// Flows that people paused: what is due of them waits until they are resumed.
+  void take_paused(std::set<std::string> flows);
+
   /// Files may have come: a webhook told of them.
   void look_soon();
 
@@ -62,6 +65,7 @@ class ArrivalSource final : public orchestrate::RunSource {
   mutable std::mutex mutex_;
   std::map<std::string, orchestrate::RunWish> waiting_
       WEIR_GUARDED_BY(mutex_);  ///< By flow and key.
+  std::set<std::string> paused_ WEIR_GUARDED_BY(mutex_);
   arrivals::FolderWatch* awake_ WEIR_GUARDED_BY(mutex_) = nullptr;
   std::jthread thread_;
 };

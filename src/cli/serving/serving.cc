@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 
 #include "base/instant.h"
 #include "cli/project.h"
@@ -122,7 +123,15 @@ void Serving::refresh() {
   }
   told_.clear();
   if (!is_new && now_us - paused_seen_us_ < kPausesMs * 1000) return;
-  const Status taken = schedules_.take((*head)->configuration);
+  const auto take = [&]() -> Status {
+    WEIR_ASSIGN(const auto states, services_.catalog->flow_states());
+    std::set<std::string> paused;
+    for (const auto& state : states)
+      if (state.is_paused) paused.insert(state.flow_id);
+    arrivals_.take_paused(std::move(paused));
+    return schedules_.take((*head)->configuration);
+  };
+  const Status taken = take();
   if (!taken) {
     services_.log->warning("schedules: {}", to_line(taken.error()));
     return;

@@ -6,6 +6,8 @@
 
 #include <fmt/ranges.h>
 
+#include "orchestrate/states_page.h"
+
 namespace weir::orchestrate {
 namespace {
 

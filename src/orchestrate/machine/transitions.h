@@ -1,7 +1,7 @@
 #pragma once
 
 /// The state machine of runs and of their tasks, as data: every change of a state is one of these.
-/// docs/reference/states.md is drawn from them.
+/// docs/reference/states.md is drawn from them (orchestrate/states_page.h).
 
 #include <span>
 #include <string>
@@ -58,8 +58,5 @@ std::string_view to_text(RunEvent event);
 /// kInternal where the machine has no such transition: a fault of weir's.
 Result<catalog::TaskState> next_state(catalog::TaskState from, TaskEvent event);
 Result<catalog::RunState> next_state(catalog::RunState from, RunEvent event);
-
-/// Both machines as Mermaid diagrams in Markdown.
-std::string states_page();
 
 }  // namespace weir::orchestrate

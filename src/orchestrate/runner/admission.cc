@@ -70,7 +70,8 @@ Result<Admission> look_at_admission(const Services& services,
     WEIR_TRY(end_queued(services, configuration, run, RunEvent::kStop, "cancelled", stopping));
     return Admission::kEnded;
   }
-  switch (flow.overlap) {
+  // The word is about runs that come by themselves: who asked for each of a stretch wants them all.
+  switch (run.backfill_id.empty() ? flow.overlap : model::Overlap::kQueue) {
     case model::Overlap::kSkip:
       WEIR_TRY(end_queued(services, configuration, run, RunEvent::kSkip, "",
                           "another run of the flow is active"));

@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "base/redact.h"
+#include "model/task_id.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/task_order.h"
@@ -117,8 +118,7 @@ Result<RunReport> report(const Services& services, const std::string& run_id) {
 namespace {
 
 /// What needs one of them, and what needs that.
-std::set<std::string> with_what_needs_it(const model::Flow& flow, const std::string& task_id) {
-  std::set<std::string> found = {task_id};
+std::set<std::string> with_what_needs_it(const model::Flow& flow, std::set<std::string> found) {
   for (const model::Task* task : in_order_of_needs(flow))
     if (std::ranges::any_of(task->needs, [&](const auto& need) { return found.contains(need); }))
       found.insert(task->task_id);
@@ -134,12 +134,17 @@ Result<std::vector<catalog::TaskMove>> reset_moves(const model::Flow& flow,
   if (!reset.from_task.empty()) {
     std::vector<std::string> names;
     for (const auto& task : flow.tasks) names.push_back(task.task_id);
-    if (std::ranges::find(names, reset.from_task) == names.end())
+    // The name of a task with for_each stands for those of all its values.
+    std::set<std::string> meant;
+    for (const auto& name : names)
+      if (name == reset.from_task || model::without_value(name) == reset.from_task)
+        meant.insert(name);
+    if (meant.empty())
       return fail_with_hint(
           ErrorCode::kInvalidConfig,
           fmt::format("flow '{}' has no task '{}'", flow.flow_id, reset.from_task),
           did_you_mean(reset.from_task, names));
-    again = with_what_needs_it(flow, reset.from_task);
+    again = with_what_needs_it(flow, std::move(meant));
   }
   std::vector<catalog::TaskMove> moves;
   for (const TaskRun& row : rows) {
