@@ -21,7 +21,8 @@ constexpr std::array kTypes = {ParamType::kText,     ParamType::kInteger, ParamT
 
 std::string all_types() {
   std::string words;
-  for (const ParamType type : kTypes) words += fmt::format("{}{}", words.empty() ? "" : ", ", to_text(type));
+  for (const ParamType type : kTypes)
+    words += fmt::format("{}{}", words.empty() ? "" : ", ", to_text(type));
   return words;
 }
 
@@ -105,10 +106,10 @@ Result<Param> param_of(const std::string& name, const Json& declared) {
     }
     WEIR_ASSIGN(Param param, declared_param(name, declared));
     if (std::ranges::find(kTypes, param.type) == kTypes.end())
-      return fail_with_hint(ErrorCode::kInvalidConfig,
-                            fmt::format("parameter '{}' of a flow cannot be of type '{}'", name,
-                                        to_text(param.type)),
-                            all_types());
+      return fail_with_hint(
+          ErrorCode::kInvalidConfig,
+          fmt::format("parameter '{}' of a flow cannot be of type '{}'", name, to_text(param.type)),
+          all_types());
     if (param.type == ParamType::kChoice && param.choices.empty())
       return fail_with_hint(ErrorCode::kInvalidConfig,
                             fmt::format("parameter '{}' has no choices", name),
@@ -119,19 +120,18 @@ Result<Param> param_of(const std::string& name, const Json& declared) {
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("parameter '{}' has no value", name),
                           "write {type: text} for one that a run must be given");
-  return declared_param(
-      name, {{"type", declared.is_boolean()          ? "boolean"
-                      : declared.is_number_integer() ? "integer"
-                      : declared.is_number()         ? "number"
-                      : declared.is_array()          ? "names"
-                                                     : "text"},
-             {"default", declared}});
+  return declared_param(name, {{"type", declared.is_boolean()          ? "boolean"
+                                        : declared.is_number_integer() ? "integer"
+                                        : declared.is_number()         ? "number"
+                                        : declared.is_array()          ? "names"
+                                                                       : "text"},
+                               {"default", declared}});
 }
 
 Result<Param> with_default(Param param) {
   if (param.is_required || param.otherwise.is_null() || is_open(param.otherwise)) return param;
-  WEIR_ASSIGN(param.otherwise, while_doing(value_for(param, param.otherwise),
-                                           fmt::format("reading its default")));
+  WEIR_ASSIGN(param.otherwise,
+              while_doing(value_for(param, param.otherwise), fmt::format("reading its default")));
   return param;
 }
 
@@ -139,15 +139,20 @@ Result<Param> with_default(Param param) {
 Error unknown(const std::string& name, const std::vector<Param>& params, const model::Flow& flow) {
   std::vector<std::string> names;
   for (const auto& param : params) names.push_back(param.name);
-  const std::string message =
-      fmt::format("flow '{}' has no parameter '{}'", flow.flow_id, name);
+  const std::string message = fmt::format("flow '{}' has no parameter '{}'", flow.flow_id, name);
   if (name.starts_with("schedule.") || name.starts_with("run."))
-    return {ErrorCode::kInvalidConfig, message, {},
-            "it is not given: the run's own times and data interval say it", std::nullopt};
-  if (name.starts_with("trigger."))
-    return {ErrorCode::kInvalidConfig, message, {},
-            "files that start a run give trigger.file, trigger.files, trigger.key.… and trigger.set.…",
+    return {ErrorCode::kInvalidConfig,
+            message,
+            {},
+            "it is not given: the run's own times and data interval say it",
             std::nullopt};
+  if (name.starts_with("trigger."))
+    return {
+        ErrorCode::kInvalidConfig,
+        message,
+        {},
+        "files that start a run give trigger.file, trigger.files, trigger.key.… and trigger.set.…",
+        std::nullopt};
   std::string hint = did_you_mean(name, names);
   if (hint.empty())
     hint = names.empty() ? fmt::format("declare it: params: {{{}: {{type: text}}}}", name)
@@ -174,8 +179,7 @@ bool is_trigger_value(std::string_view name) {
   constexpr std::string_view kKey = "trigger.key.";
   constexpr std::string_view kSet = "trigger.set.";
   return name == "trigger.file" || name == "trigger.files" || name == "trigger.manifest" ||
-         name == "trigger.control" ||
-         (name.starts_with(kKey) && name.size() > kKey.size()) ||
+         name == "trigger.control" || (name.starts_with(kKey) && name.size() > kKey.size()) ||
          (name.starts_with(kSet) && name.size() > kSet.size());
 }
 
@@ -198,16 +202,16 @@ std::vector<FlowParamFault> check_flow_params(const model::Flow& flow) {
     return faults;
   }
   for (const auto& [name, declared] : flow.params.items()) {
-    const bool is_name =
-        !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
-          return c == '_' || c == '-' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                 (c >= '0' && c <= '9');
-        });
+    const bool is_name = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
+      return c == '_' || c == '-' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+             (c >= '0' && c <= '9');
+    });
     if (!is_name) {
-      faults.push_back({{name}, fail_with_hint(ErrorCode::kInvalidConfig,
-                                               fmt::format("'{}' cannot name a parameter", name),
-                                               "letters, digits, '_' and '-'")
-                                    .error()});
+      faults.push_back({{name},
+                        fail_with_hint(ErrorCode::kInvalidConfig,
+                                       fmt::format("'{}' cannot name a parameter", name),
+                                       "letters, digits, '_' and '-'")
+                            .error()});
       continue;
     }
     auto param = param_of(name, declared);
@@ -249,7 +253,7 @@ Result<Json> checked_params(const model::Flow& flow, const Json& given) {
           ErrorCode::kInvalidConfig,
           fmt::format("flow '{}' needs parameter '{}' ({})", flow.flow_id, param.name,
                       to_text(param.type)),
-          fmt::format("{}{}give it a value when the run is started, or declare a default",
+          fmt::format("{}{}Give it a value when the run is started, or declare a default",
                       param.doc, param.doc.empty() ? "" : " "));
     if (!param.otherwise.is_null()) values[param.name] = param.otherwise;
   }

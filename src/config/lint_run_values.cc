@@ -24,15 +24,13 @@ void lint_given(const model::Flow& flow, const std::vector<Param>& params, const
   const Subject subject = Subject{"flow", {flow.flow_id}, {}}.in(by);
   const Json given = starter.is_object() ? starter.value("params", Json::object()) : Json::object();
   for (const auto& [name, fault] : check_some_params(params, flow, given))
-    faults.push_back(
-        fault_of(places, subject.in("params").in(name), fault.message, fault.hint));
+    faults.push_back(fault_of(places, subject.in("params").in(name), fault.message, fault.hint));
   for (const auto& param : params)
     if (param.is_required && !given.contains(param.name))
-      faults.push_back(
-          fault_of(places, subject,
-                   fmt::format("it gives no value for parameter '{}', which has no default",
-                               param.name),
-                   fmt::format("write params: {{{}: …}} here, or declare a default", param.name)));
+      faults.push_back(fault_of(
+          places, subject,
+          fmt::format("it gives no value for parameter '{}', which has no default", param.name),
+          fmt::format("write params: {{{}: …}} here, or declare a default", param.name)));
 }
 
 /// What a task reads and writes is known before it runs: leases, lineage and reconciliation ask.
@@ -81,22 +79,22 @@ void lint_flow_params(const model::Flow& flow, const Places& places, Faults& fau
   if (!wrong.empty()) return;
   const auto params = flow_params(flow);
   if (!params) return;  // Told above.
-  for (const char* by : {"schedule", "file_trigger"})
-    lint_given(flow, *params, by, places, faults);
+  for (const char* by : {"schedule", "file_trigger"}) lint_given(flow, *params, by, places, faults);
 }
 
 std::vector<Error> check_run_references(const model::Flow& flow, const Param* param,
                                         const Json& value) {
   const bool is_sql = param == nullptr;
-  auto references = is_sql ? run_references_of_sql(value.get<std::string>()) : run_references(value);
+  auto references =
+      is_sql ? run_references_of_sql(value.get<std::string>()) : run_references(value);
   if (!references) return {std::move(references).error()};
   std::vector<Error> faults;
   for (const auto& reference : *references) {
     if (!is_sql && is_known_before(*param)) {
-      faults.push_back(error(
-          fmt::format("parameter '{}' is a {}, and '${{{}}}' is known only to a run", param->name,
-                      to_text(param->type), reference.words),
-          "what a task reads and writes is known before it runs: write the name"));
+      faults.push_back(
+          error(fmt::format("parameter '{}' is a {}, and '${{{}}}' is known only to a run",
+                            param->name, to_text(param->type), reference.words),
+                "what a task reads and writes is known before it runs: write the name"));
     } else if (auto fault = check_one(flow, reference)) {
       faults.push_back(*std::move(fault));
     }

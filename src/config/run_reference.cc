@@ -211,10 +211,9 @@ Result<RunReference> read_run_reference(std::string_view words) {
   const auto bar = front.find('|');
   reference.name = std::string(front.substr(0, bar));
   static const std::vector<std::string> kNames = {
-      "trigger.file",         "trigger.files",           "trigger.manifest",        "trigger.control",
-      "trigger.key.…",
-      "trigger.set.…",        "schedule.logical_time",   "schedule.interval_start",
-      "schedule.interval_end", "run.run_id",             "run.logical_time"};
+      "trigger.file",          "trigger.files", "trigger.manifest",      "trigger.control",
+      "trigger.key.…",         "trigger.set.…", "schedule.logical_time", "schedule.interval_start",
+      "schedule.interval_end", "run.run_id",    "run.logical_time"};
   const std::string& name = reference.name;
   const bool is_open = std::ranges::any_of(kOpenGroups, [&](std::string_view group) {
     return name.starts_with(group) && name.size() > group.size();

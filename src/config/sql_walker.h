@@ -49,7 +49,8 @@ class SqlWalker {
     if (at > 0 && is_letter(sql_[at - 1])) return 0;  // Within a name.
     size_t end = 1;
     while (end < rest.size() && is_letter(rest[end])) ++end;
-    const bool is_tag = end < rest.size() && rest[end] == '$' && !(rest[1] >= '0' && rest[1] <= '9');
+    const bool is_tag =
+        end < rest.size() && rest[end] == '$' && !(rest[1] >= '0' && rest[1] <= '9');
     if (!is_tag) return 0;
     const std::string_view tag = rest.substr(0, end + 1);
     const size_t closing = rest.find(tag, tag.size());

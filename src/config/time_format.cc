@@ -9,8 +9,7 @@ Status check_time_format(std::string_view format) {
   for (size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%') continue;
     ++i;
-    const bool is_known =
-        i < format.size() && std::string_view("YmdHMSjz%").contains(format[i]);
+    const bool is_known = i < format.size() && std::string_view("YmdHMSjz%").contains(format[i]);
     if (is_known) continue;
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("the format '{}' has '%{}', which is not known", format,

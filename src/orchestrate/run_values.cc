@@ -156,10 +156,10 @@ Result<Json> RunValues::formatted(const RunReference& reference, const Json& val
   const auto text = value.is_string() ? value.get<std::string>() : std::string();
   const auto at_us = parse_instant(text);
   if (!at_us)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("'${{{}}}' is {}, no date and no timestamp", reference.words,
-                                      dump_json(value)),
-                          "leave out the format, or declare the parameter as type: date");
+    return fail_with_hint(
+        ErrorCode::kInvalidConfig,
+        fmt::format("'${{{}}}' is {}, no date and no timestamp", reference.words, dump_json(value)),
+        "leave out the format, or declare the parameter as type: date");
   int64_t offset = 0;
   if (!is_date(text)) {
     WEIR_ASSIGN(offset, offset_s(flow_, *at_us));
@@ -172,18 +172,19 @@ std::unexpected<Error> RunValues::missing(const RunReference& reference) const {
                                     reference.words, run_.run_id, flow_.flow_id);
   std::string hint;
   if (reference.group() == "trigger") {
-    const auto files = run_.params.is_object() ? run_.params.find("trigger.files") : run_.params.end();
+    const auto files =
+        run_.params.is_object() ? run_.params.find("trigger.files") : run_.params.end();
     if (run_.params.is_object() && files != run_.params.end())
       message += fmt::format(": {} files started it", files->size());
     else
       message += ": no file started it";
-    hint = fmt::format(
-        "say what stands in: ${{{}:-landing/*.csv}}; or give the run the parameter {}",
-        reference.name, reference.name);
+    hint =
+        fmt::format("say what stands in: ${{{}:-landing/*.csv}}; or give the run the parameter {}",
+                    reference.name, reference.name);
   } else if (reference.group() == "schedule") {
     message += ": the flow has no schedule";
-    hint = fmt::format("give the flow a schedule, or say what stands in: ${{{}:-…}}",
-                       reference.name);
+    hint =
+        fmt::format("give the flow a schedule, or say what stands in: ${{{}:-…}}", reference.name);
   } else {
     hint = fmt::format("declare it in `params:` of the flow, or say what stands in: ${{{}:-…}}",
                        reference.name);
