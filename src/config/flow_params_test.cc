@@ -30,8 +30,9 @@ std::string checked(const Json& given) {
 }
 
 TEST(FlowParams, AreConvertedAndFilledUp) {
-  EXPECT_EQ(checked({{"day", "2026-01-31"}}),
-            R"({"day":"2026-01-31","is_full":false,"most":5,"names":["a"],"region":"eu","size":"s"})");
+  EXPECT_EQ(
+      checked({{"day", "2026-01-31"}}),
+      R"({"day":"2026-01-31","is_full":false,"most":5,"names":["a"],"region":"eu","size":"s"})");
   EXPECT_EQ(checked({{"day", "20260131"},
                      {"most", "7"},
                      {"is_full", "true"},

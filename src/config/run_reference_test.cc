@@ -11,9 +11,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Json kValues = {{"params.day", "2026-01-31"},     {"params.n", 7},
+const Json kValues = {{"params.day", "2026-01-31"},      {"params.n", 7},
                       {"params.odd", "it's'); DROP --"}, {"params.list", Json::array({"a", "b'c"})},
-                      {"params.ref", "${params.n}"},    {"params.none", nullptr}};
+                      {"params.ref", "${params.n}"},     {"params.none", nullptr}};
 
 Result<Json> known(const RunReference& reference) {
   const Json value = kValues.value(reference.name, Json());
