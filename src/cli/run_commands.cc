@@ -119,6 +119,11 @@ Result<int> rerun(Session& session, const RetryFlags& flags) {
   orchestrate::RunRequest request;
   request.flow_id = run.flow_id;
   request.params = run.params;
+  if (run.interval_end_us != 0) {  // The same data again.
+    request.logical_time_us = run.logical_time_us;
+    request.interval_start_us = run.interval_start_us;
+    request.interval_end_us = run.interval_end_us;
+  }
   request.trigger = "rerun";
   request.rerun_of = run.run_id;
   request.max_parallel_tasks = flags.parallel;

@@ -10,6 +10,7 @@
 #include "base/redact.h"
 #include "config/for_each.h"
 #include "config/lint_notifications.h"
+#include "config/lint_run_values.h"
 #include "config/lint_schedule.h"
 #include "config/lint_triggers.h"
 #include "config/user_templates.h"
@@ -93,6 +94,7 @@ class Linter {
 
   void flow(const Flow& flow) {
     lint_schedule(flow, places_, zones_, faults);
+    lint_flow_params(flow, places_, faults);
     for (const auto& task : flow.tasks) {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
       lint_needs(flow, task);
@@ -447,6 +449,9 @@ class Linter {
   void lint_value(const Task& task, const Param& param, const Json& value, const Subject& subject) {
     const Status status = task::lint_params(task.template_id, {param}, Json{{param.name, value}});
     if (!status) return fault(subject, status.error().message, status.error().hint);
+    if (const Flow* flow = configuration_.find_flow(task.flow_id))
+      for (const auto& wrong : check_run_references(*flow, &param, value))
+        fault(subject, wrong.message, wrong.hint);
     if (param.use == task::Use::kReconciles && value.is_array()) lint_chain(subject, value);
     if (!value.is_string() || is_open(value.get_ref<const std::string&>())) return;
     const auto text = value.get<std::string>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "config/run_reference.h"
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
 #include "model/task_id.h"
@@ -23,6 +24,9 @@ struct Each {
   const Json* value = nullptr;  ///< nullptr: outside of for_each, or it is not known yet:
   bool is_open = false;         ///< then the words stay as they are.
 };
+
+/// Whether what a run puts in (run_reference.h) may stand in the texts at hand; it stays as it is.
+enum class OfRun { kRefused, kKept };
 
 /// A value in the middle of a text.
 Result<std::string> words_of(std::string_view words, const Json& value) {
@@ -61,8 +65,38 @@ Result<std::string> value_of(std::string_view words, const Variables& variables)
                   name));
 }
 
+Result<std::string> resolve_of_run(std::string_view words, OfRun of_run, std::string_view before) {
+  if (of_run == OfRun::kRefused)
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("'${{{}}}' is known only to a run", words),
+                          "it may stand in the 'with' of a task; everything else is the same for "
+                          "all runs of a version");
+  if (before.ends_with('$'))
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("'${{{}}}' stands behind a '$'", words),
+                          "write $${ for a text that has ${ in it");
+  WEIR_TRY(read_run_reference(words));
+  return fmt::format("${{{}}}", words);
+}
+
+/// Texts that are resolved, and whether values may be put in later: they are then told apart from
+/// what only looks like a reference.
+Json kept_literals(Json value, OfRun of_run) {
+  if (of_run == OfRun::kRefused) return value;
+  if (value.is_string()) return keep_literal(value.get<std::string>());
+  if (value.is_structured())
+    for (auto& item : value) item = kept_literals(std::move(item), of_run);
+  return value;
+}
+
+struct Ground {
+  const Variables& variables;
+  Each each = {};
+  OfRun of_run = OfRun::kRefused;
+};
+
 /// A text; `${each}` alone in one gives its value as it is.
-Result<Json> resolve_value(std::string_view text, const Variables& variables, const Each& each) {
+Result<Json> resolve_value(std::string_view text, const Ground& ground) {
   const std::string_view whole = text;
   std::string out;
   while (!text.empty()) {
@@ -70,8 +104,9 @@ Result<Json> resolve_value(std::string_view text, const Variables& variables, co
     out += text.substr(0, at);
     if (at == std::string_view::npos) break;
     if (at > 0 && text[at - 1] == '$') {
-      out.back() = '$';
-      out += '{';
+      const bool is_kept = ground.of_run == OfRun::kKept && is_run_reference(text.substr(at + 2));
+      if (!is_kept) out.back() = '$';
+      out += is_kept ? "${" : "{";
       text.remove_prefix(at + 2);
       continue;
     }
@@ -82,13 +117,18 @@ Result<Json> resolve_value(std::string_view text, const Variables& variables, co
                             "write $${ for a text that has ${ in it");
     const std::string_view words = text.substr(at + 2, end - at - 2);
     if (is_each(words)) {
-      WEIR_ASSIGN(Json value, resolve_each(words, each));
+      WEIR_ASSIGN(Json value, resolve_each(words, ground.each));
+      const bool is_open = ground.each.value == nullptr;
+      if (!is_open) value = kept_literals(std::move(value), ground.of_run);
       if (words.size() + 3 == whole.size()) return value;
       WEIR_ASSIGN(const std::string part, words_of(words, value));
       out += part;
+    } else if (is_run_reference(words)) {
+      WEIR_ASSIGN(const std::string kept, resolve_of_run(words, ground.of_run, out));
+      out += kept;
     } else {
-      WEIR_ASSIGN(const std::string value, value_of(words, variables));
-      out += value;
+      WEIR_ASSIGN(std::string value, value_of(words, ground.variables));
+      out += kept_literals(Json(std::move(value)), ground.of_run).get<std::string>();
     }
     text.remove_prefix(end + 1);
   }
@@ -103,12 +143,13 @@ class Resolver {
 
   Faults faults;
   Each each;
+  OfRun of_run = OfRun::kRefused;
 
   const Places& places() const { return places_; }
 
   void text(const Subject& subject, std::string& value) {
     if (value.find("${") == std::string::npos) return;
-    auto resolved = resolve_value(value, variables_, each);
+    auto resolved = resolve_value(value, {variables_, each, of_run});
     if (resolved && resolved->is_string())
       value = resolved->get<std::string>();
     else if (!resolved)
@@ -123,7 +164,7 @@ class Resolver {
     if (value.is_string()) {
       const auto& words = value.get_ref<const std::string&>();
       if (words.find("${") == std::string::npos) return;
-      auto resolved = resolve_value(words, variables_, each);
+      auto resolved = resolve_value(words, {variables_, each, of_run});
       if (resolved)
         value = *std::move(resolved);
       else
@@ -160,7 +201,9 @@ void retype(const task::Param& param, const Json& before, Json& value) {
 void resolve_task(Resolver& resolver, model::Task& task, const std::vector<task::Param>& params) {
   const Subject subject{"task", {task.flow_id, task.task_id}, {}};
   const Json before = task.params;
+  resolver.of_run = OfRun::kKept;
   resolver.json(subject.in("with"), task.params);
+  resolver.of_run = OfRun::kRefused;
   for (const auto& param : params)
     if (task.params.contains(param.name))
       retype(param, before[param.name], task.params[param.name]);
@@ -255,7 +298,15 @@ void resolve_flow(Resolver& resolver, model::Flow& flow) {
   resolver.json(subject.in("params"), flow.params);
   resolver.json(subject.in("defaults"), flow.defaults);
   resolver.json(subject.in("schedule"), flow.schedule);
+  if (!flow.file_trigger.is_object() || !flow.file_trigger.contains("params"))
+    return resolver.json(subject.in("file_trigger"), flow.file_trigger);
+  Json params = std::move(flow.file_trigger["params"]);
+  flow.file_trigger.erase("params");
   resolver.json(subject.in("file_trigger"), flow.file_trigger);
+  resolver.of_run = OfRun::kKept;
+  resolver.json(subject.in("file_trigger").in("params"), params);
+  resolver.of_run = OfRun::kRefused;
+  flow.file_trigger["params"] = std::move(params);
 }
 
 void resolve_connection(Resolver& resolver, model::Connection& connection) {
@@ -281,7 +332,7 @@ std::optional<std::string> Variables::get(const std::string& name) const {
 }
 
 Result<std::string> resolve_text(std::string_view text, const Variables& variables) {
-  WEIR_ASSIGN(const Json resolved, resolve_value(text, variables, {}));
+  WEIR_ASSIGN(const Json resolved, resolve_value(text, Ground{.variables = variables}));
   return resolved.get<std::string>();
 }
 

@@ -36,8 +36,10 @@ enum class Scope {
 
 /// Every text of the configuration but names and locations. A parameter that is a number or a
 /// boolean to its template becomes one. A task with `for_each` becomes one a value (for_each.h),
-/// but for tables that nobody has looked up: that one stays as written. All faults: variables that
-/// are not set, with the place in the file or the table, key and column of the row.
+/// but for tables that nobody has looked up: that one stays as written. What a run puts in
+/// (`${params.day}`, run_reference.h) stays in the `with` of tasks and is refused elsewhere. All
+/// faults: variables that are not set, with the place in the file or the table, key and column of
+/// the row.
 Checked<model::Configuration> resolve(model::Configuration configuration,
                                       const Variables& variables, const Places& places,
                                       std::span<const task::Template> builtin,

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "base/nearest.h"
+#include "config/run_reference.h"
+#include "config/sql_walker.h"
 
 namespace weir::config {
 namespace {
@@ -15,32 +17,6 @@ std::optional<ParamType> type_from_text(std::string_view text) {
   for (int i = 0; i <= static_cast<int>(ParamType::kJson); ++i)
     if (to_text(static_cast<ParamType>(i)) == text) return static_cast<ParamType>(i);
   return std::nullopt;
-}
-
-Result<Param> declared_param(const std::string& name, const Json& declared) {
-  Param param;
-  param.name = name;
-  WEIR_ASSIGN(const std::string type, json_field_or<std::string>(declared, "type", "text"));
-  const auto known = type_from_text(type);
-  if (!known)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("parameter '{}' has the unknown type '{}'", name, type),
-                          "text, integer, number, boolean, duration, dataset, names, …");
-  param.type = *known;
-  WEIR_ASSIGN(param.doc, json_field_or<std::string>(declared, "doc", ""));
-  const auto otherwise = declared.find("default");
-  param.is_required = otherwise == declared.end();
-  if (!param.is_required) param.otherwise = *otherwise;
-  WEIR_ASSIGN(const Json choices, json_field_or<Json>(declared, "choices", Json::array()));
-  for (const auto& choice : choices)
-    if (choice.is_string()) param.choices.push_back(choice.get<std::string>());
-  if (declared.contains("least")) {
-    WEIR_ASSIGN(param.least, json_field<double>(declared, "least"));
-  }
-  if (declared.contains("greatest")) {
-    WEIR_ASSIGN(param.greatest, json_field<double>(declared, "greatest"));
-  }
-  return param;
 }
 
 Param target_param() {
@@ -139,6 +115,16 @@ Result<std::string> sql_literal(const Param& param, const Json& value) {
     return fail(ErrorCode::kInvalidConfig, "parameter '{}' is {}, which SQL cannot take",
                 param.name, dump_json(value));
   const auto text = value.get<std::string>();
+  const bool is_name = param.type == ParamType::kNames || param.type == ParamType::kDataset;
+  if (is_name) {
+    WEIR_ASSIGN(const auto references, run_references(value));
+    if (!references.empty())
+      return fail_with_hint(ErrorCode::kInvalidConfig,
+                            fmt::format("parameter '{}' is a name in SQL, and '${{{}}}' is known "
+                                        "only to a run",
+                                        param.name, references.front().words),
+                            "what a task reads is known before it runs: write the name");
+  }
   if (text.find('\0') != std::string::npos)
     return fail(ErrorCode::kInvalidConfig, "parameter '{}' holds a NUL character", param.name);
   if (param.type == ParamType::kNames) return model::quote_name(text);
@@ -148,34 +134,6 @@ Result<std::string> sql_literal(const Param& param, const Json& value) {
   }
   return model::quote_text(text);
 }
-
-/// Walks SQL so far as to know what is code, what is quoted and what is a comment.
-class SqlWalker {
- public:
-  explicit SqlWalker(std::string_view sql) : sql_(sql) {}
-  size_t at = 0;
-  bool is_done() const { return at >= sql_.size(); }
-
-  /// The length of a comment that begins here, or 0.
-  size_t comment_length() const {
-    const std::string_view rest = sql_.substr(at);
-    if (rest.starts_with("--")) return std::min(rest.find('\n'), rest.size());
-    if (!rest.starts_with("/*")) return 0;
-    const auto end = rest.find("*/");
-    return end == std::string_view::npos ? rest.size() : end + 2;
-  }
-  /// The length of a quoted text or name that begins here, or 0.
-  size_t quoted_length() const {
-    const std::string_view rest = sql_.substr(at);
-    if (rest.front() != '\'' && rest.front() != '"') return 0;
-    for (size_t i = 1; i < rest.size(); ++i)
-      if (rest[i] == rest.front()) return i + 1;
-    return rest.size();
-  }
-
- private:
-  std::string_view sql_;
-};
 
 std::optional<std::string> slot_inside(std::string_view quoted) {
   for (size_t i = 0; i < quoted.size(); ++i)
@@ -351,6 +309,32 @@ class FlowExpansion {
 };
 
 }  // namespace
+
+Result<Param> declared_param(const std::string& name, const Json& declared) {
+  Param param;
+  param.name = name;
+  WEIR_ASSIGN(const std::string type, json_field_or<std::string>(declared, "type", "text"));
+  const auto known = type_from_text(type);
+  if (!known)
+    return fail_with_hint(ErrorCode::kInvalidConfig,
+                          fmt::format("parameter '{}' has the unknown type '{}'", name, type),
+                          "text, integer, number, boolean, date, timestamp, duration, names, …");
+  param.type = *known;
+  WEIR_ASSIGN(param.doc, json_field_or<std::string>(declared, "doc", ""));
+  const auto otherwise = declared.find("default");
+  param.is_required = otherwise == declared.end();
+  if (!param.is_required) param.otherwise = *otherwise;
+  WEIR_ASSIGN(const Json choices, json_field_or<Json>(declared, "choices", Json::array()));
+  for (const auto& choice : choices)
+    if (choice.is_string()) param.choices.push_back(choice.get<std::string>());
+  if (declared.contains("least")) {
+    WEIR_ASSIGN(param.least, json_field<double>(declared, "least"));
+  }
+  if (declared.contains("greatest")) {
+    WEIR_ASSIGN(param.greatest, json_field<double>(declared, "greatest"));
+  }
+  return param;
+}
 
 Result<std::vector<Param>> declared_params(const model::TemplateRow& row) {
   std::vector<Param> params;

@@ -20,6 +20,9 @@ namespace weir::config {
 Result<std::vector<task::Param>> params_of(const model::Configuration& configuration,
                                            const std::string& template_id,
                                            std::span<const task::Template> builtin);
+/// One `{type: text, default: …, doc: …}`. kInvalidConfig names the parameter; whether the default
+/// fits the type is not looked at.
+Result<task::Param> declared_param(const std::string& name, const Json& declared);
 /// The parameters that a row declares; a `sql` template also takes `to`.
 Result<std::vector<task::Param>> declared_params(const model::TemplateRow& row);
 

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "config/lint.h"
+#include "config/lint_run_values.h"
 #include "config/template_files.h"
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
@@ -23,14 +24,20 @@ class FileCollector {
 
   Faults faults;
 
-  void task(const model::Task& task) {
+  /// The files of a task; what runs put into them is checked.
+  void task(const model::Flow& flow, const model::Task& task) {
     const auto made = std::ranges::find(inputs_.builtin, task.template_id, &task::Template::name);
     if (made == inputs_.builtin.end()) return;
     for (const auto& param : made->params) {
       if (param.type != task::ParamType::kSqlFile) continue;
       const auto value = task.params.find(param.name);
       if (value == task.params.end() || !value->is_string()) continue;
-      file(value->get<std::string>(), {"task", {task.flow_id, task.task_id}, {"with", param.name}});
+      const Subject subject{"task", {task.flow_id, task.task_id}, {"with", param.name}};
+      const auto path = value->get<std::string>();
+      file(path, subject);
+      if (const auto found = files_.find(path); found != files_.end())
+        for (const auto& wrong : check_run_references(flow, nullptr, found->second))
+          faults.push_back(fault_of(places_, subject, wrong.message, wrong.hint));
     }
   }
 
@@ -133,7 +140,7 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   for (const auto& row : expanded->configuration.templates)
     if (!row.location.empty()) collector.template_file(row);
   for (const auto& flow : expanded->configuration.flows)
-    for (const auto& task : flow.tasks) collector.task(task);
+    for (const auto& task : flow.tasks) collector.task(flow, task);
   if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));
 
   const auto configuration = without_file_bodies(std::move(expanded->configuration));

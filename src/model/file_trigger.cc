@@ -175,15 +175,15 @@ class TriggerReader {
     check_used_groups(pattern->group_names());
   }
 
-  /// `${…}` of our own in parameters: `{day}` is a word that people write; say what it is not.
+  /// `${trigger.key.day}` in parameters.
   void check_used_groups(const std::vector<std::string>& groups) {
     for (const auto& [name, value] : trigger.params.items()) {
       if (!value.is_string()) continue;
       const std::string& text = value.get_ref<const std::string&>();
-      constexpr std::string_view kStart = "{{ trigger.key.";
+      constexpr std::string_view kStart = "${trigger.key.";
       for (auto at = text.find(kStart); at != std::string::npos; at = text.find(kStart, at + 1)) {
         const auto from = at + kStart.size();
-        const auto end = text.find_first_of(" }", from);
+        const auto end = text.find_first_of(":|}", from);
         const std::string group = text.substr(from, end - from);
         if (std::ranges::find(groups, group) != groups.end()) continue;
         const std::string guess = did_you_mean(group, groups);

@@ -113,7 +113,7 @@ TEST(FileTrigger, FilesThatOnlySayAreNoData) {
 TEST(FileTrigger, AParameterNamesAGroupThatIsThere) {
   EXPECT_THAT(faults_of({{"pattern", "l/*"},
                          {"key", R"((?<day>\d{8}))"},
-                         {"params", {{"at", "{{ trigger.key.dya }}"}}}}),
+                         {"params", {{"at", "${trigger.key.dya}"}}}}),
               ElementsAre(AllOf(HasSubstr("the group 'dya', which the key does not have"),
                                 HasSubstr("did you mean 'day'?"))));
 }

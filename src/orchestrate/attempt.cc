@@ -14,6 +14,7 @@
 #include "inputs/discover.h"
 #include "inputs/locations.h"
 #include "orchestrate/resolve.h"
+#include "orchestrate/run_values.h"
 
 namespace weir::orchestrate {
 
@@ -100,18 +101,26 @@ class LeaseKeeper {
 class AttemptRun {
  public:
   AttemptRun(const Attempt& attempt, TaskRun& row, const Cancel& cancel)
-      : attempt_(attempt), services_(*attempt.services), row_(row), cancel_(cancel) {}
+      : attempt_(attempt),
+        services_(*attempt.services),
+        values_(*attempt.flow, *attempt.run),
+        row_(row),
+        cancel_(cancel) {}
 
   Result<TaskState> go() {
     WEIR_ASSIGN(made_, find_template(services_.templates, attempt_.task->template_id));
-    WEIR_TRY(made_->lint(attempt_.task->params));
-    params_ = task::with_defaults(made_->params, attempt_.task->params);
+    WEIR_ASSIGN(const Json given, values_.params_of(*attempt_.task, *made_));
+    WEIR_TRY(made_->lint(given));
+    params_ = task::with_defaults(made_->params, given);
     if (made_->is_effect()) return run_effect();
 
     WEIR_ASSIGN(engine_, services_.engine(attempt_.settings.engine));
     if (made_->operation) WEIR_TRY(engine::check_served(*engine_, *made_->operation, params_));
     WEIR_TRY(take_target());
     WEIR_ASSIGN(task::Inputs inputs, pinned_inputs());
+    for (auto& [path, text] : inputs.files) {
+      WEIR_ASSIGN(text, values_.sql_of(path, text));
+    }
     inputs.logical_time_us = attempt_.run->logical_time_us;
     WEIR_ASSIGN(std::vector<Operation> operations, made_->plan(params_, inputs));
     return execute_all(operations);
@@ -442,6 +451,7 @@ class AttemptRun {
 
   const Attempt& attempt_;
   const Services& services_;
+  const RunValues values_;
   TaskRun& row_;
   const Cancel& cancel_;
   const task::Template* made_ = nullptr;

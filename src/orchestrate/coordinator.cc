@@ -5,6 +5,7 @@
 
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
+#include "orchestrate/run_values.h"
 #include "orchestrate/runner/admission.h"
 #include "orchestrate/runner/run_rows.h"
 
@@ -32,13 +33,13 @@ Result<catalog::Catalog::Started> enqueue_run(const Services& services, const Pi
                           fmt::format("flow '{}' is not enabled", flow->flow_id),
                           "set `is_enabled: true` on it");
   FlowRun run = new_run(services, pinned, flow->flow_id, wish.run_key, wish.trigger);
-  run.params = wish.params;
   run.rerun_of = wish.rerun_of;
   run.is_served = true;
   if (wish.logical_time_us != 0) run.logical_time_us = wish.logical_time_us;
   run.interval_start_us = wish.interval_start_us;
   run.interval_end_us = wish.interval_end_us;
   run.backfill_id = wish.backfill_id;
+  WEIR_TRY(give_values(*flow, wish.params, run));
   WEIR_ASSIGN(auto started, services.catalog->start_run(run, new_rows(*flow, run.run_id)));
   if (started.is_new) WEIR_TRY(tell_warnings(services, pinned, started.run.run_id));
   return started;

@@ -54,7 +54,7 @@ struct Pinning {
 };
 
 /// Puts a run into the queue of the servers; the run of then where the key is known.
-/// kInvalidConfig for an unknown or disabled flow.
+/// kInvalidConfig for an unknown or disabled flow, and for parameters that it does not take.
 Result<catalog::Catalog::Started> enqueue_run(const Services& services, const Pinned& pinned,
                                               const RunWish& wish);
 

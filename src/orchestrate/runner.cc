@@ -5,6 +5,7 @@
 
 #include "orchestrate/courier.h"
 #include "orchestrate/executor.h"
+#include "orchestrate/run_values.h"
 #include "orchestrate/runner/admission.h"
 #include "orchestrate/runner/reopen.h"
 #include "orchestrate/runner/run_driver.h"
@@ -119,7 +120,10 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
                           fmt::format("flow '{}' is not enabled", flow->flow_id),
                           "set `enabled: true` on it");
   FlowRun run = new_run(services, pinned, flow->flow_id, request.run_key, request.trigger);
-  run.params = request.params;
+  if (request.logical_time_us != 0) run.logical_time_us = request.logical_time_us;
+  run.interval_start_us = request.interval_start_us;
+  run.interval_end_us = request.interval_end_us;
+  WEIR_TRY(give_values(*flow, request.params, run));
   run.rerun_of = request.rerun_of;
   if (request.logical_time_us != 0) run.logical_time_us = request.logical_time_us;
   run.interval_start_us = request.interval_start_us;

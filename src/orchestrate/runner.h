@@ -22,8 +22,8 @@ struct RunRequest {
   Json params = Json::object();
   std::string trigger = "manual";
   std::string rerun_of;
-  int64_t logical_time_us = 0;  ///< 0: now.
-  int64_t interval_start_us = 0;
+  int64_t logical_time_us = 0;    ///< 0: now.
+  int64_t interval_start_us = 0;  ///< Of its data; both 0: as the flow's schedule says.
   int64_t interval_end_us = 0;
   std::string backfill_id = {};
   int64_t max_parallel_tasks = 4;
@@ -39,7 +39,8 @@ int exit_status(const RunReport& report);
 
 /// Starts a run of a flow and brings it to its end. An overlap word may end it at once: `skip`
 /// gives a run in state skipped, `fail` kConflict. A run_key that is known gives the run that has
-/// it, run on where it did not end. kInvalidConfig for an unknown or disabled flow.
+/// it, run on where it did not end. kInvalidConfig for an unknown or disabled flow, and for
+/// parameters that it does not take.
 Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
                            const RunRequest& request, Cancel& cancel);
 

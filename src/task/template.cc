@@ -17,6 +17,14 @@ bool is_open(const Json& value) {
   return text.find("{{") != std::string::npos || text.find("${") != std::string::npos;
 }
 
+bool is_date(std::string_view text) {
+  constexpr std::string_view kShape = "0000-00-00";
+  if (text.size() != kShape.size()) return false;
+  for (size_t i = 0; i < text.size(); ++i)
+    if (kShape[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
+  return parse_instant(text).has_value();
+}
+
 std::string words(const std::vector<std::string>& list) {
   return fmt::format("{}", fmt::join(list, ", "));
 }
@@ -62,6 +70,13 @@ Status lint_text(const Param& param, const Json& value) {
                               hint.empty() ? "write one of: " + words(param.choices) : hint);
       }
       break;
+    case ParamType::kDate:
+      if (!is_date(text)) return refuse(param, value, "write it as 2026-01-31");
+      break;
+    case ParamType::kTimestamp:
+      if (!parse_instant(text))
+        return refuse(param, value, "write it as 2026-01-31T06:00:00Z, or with an offset");
+      break;
     default: break;
   }
   return {};
@@ -102,6 +117,8 @@ std::string_view to_text(ParamType type) {
     case ParamType::kConnection: return "connection";
     case ParamType::kNames: return "names";
     case ParamType::kChoice: return "choice";
+    case ParamType::kDate: return "date";
+    case ParamType::kTimestamp: return "timestamp";
     case ParamType::kJson: break;
   }
   return "structure";

@@ -34,6 +34,8 @@ enum class ParamType {
   kConnection,  ///< `connection_id`
   kNames,       ///< list of column names
   kChoice,      ///< one of `choices`
+  kDate,        ///< `2026-01-31`
+  kTimestamp,   ///< RFC 3339
   kJson,        ///< an object or a list, checked by the template
 };
 std::string_view to_text(ParamType type);

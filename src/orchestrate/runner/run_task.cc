@@ -6,6 +6,7 @@
 #include "model/task_id.h"
 #include "orchestrate/courier.h"
 #include "orchestrate/machine/run_machine.h"
+#include "orchestrate/run_values.h"
 #include "orchestrate/runner.h"
 #include "orchestrate/runner/dead_runs.h"
 #include "orchestrate/runner/execute_task.h"
@@ -124,7 +125,7 @@ Status find_or_start(const Services& services, const Pin& pin, const TaskRequest
   }
   FlowRun run =
       new_run(services, of.pinned, request.flow_id, request.run_key, std::string(kTaskTrigger));
-  run.params = request.params;
+  WEIR_TRY(give_values(*of.flow, request.params, run));
   WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*of.flow, run.run_id)));
   of.run = started.run;
   if (started.is_new) {
