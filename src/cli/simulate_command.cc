@@ -125,8 +125,7 @@ Status take_file(const std::string& word, const arrivals::Triggers& triggers,
       break;
     }
   }
-  if (!is_known)
-    stage.remarks.push_back(fmt::format("{}: starts no flow", word.substr(0, sign)));
+  if (!is_known) stage.remarks.push_back(fmt::format("{}: starts no flow", word.substr(0, sign)));
   return {};
 }
 
@@ -197,14 +196,15 @@ void show(Session& session, const std::vector<orchestrate::RehearsedRun>& runs,
   if (session.wants_json()) {
     Json list = Json::array();
     for (const auto& run : runs)
-      list.push_back({{"flow_id", run.wish.flow_id},
-                      {"due", format_instant(run.wish.at_us)},
-                      {"cause", run.wish.cause},
-                      {"started", run.started_at_us == 0 ? Json() : Json(format_instant(run.started_at_us))},
-                      {"ended", format_instant(run.ended_at_us)},
-                      {"end", to_text(run.end)},
-                      {"waited_for_slots_ms", run.for_slots_us / 1000},
-                      {"remark", run.remark}});
+      list.push_back(
+          {{"flow_id", run.wish.flow_id},
+           {"due", format_instant(run.wish.at_us)},
+           {"cause", run.wish.cause},
+           {"started", run.started_at_us == 0 ? Json() : Json(format_instant(run.started_at_us))},
+           {"ended", format_instant(run.ended_at_us)},
+           {"end", to_text(run.end)},
+           {"waited_for_slots_ms", run.for_slots_us / 1000},
+           {"remark", run.remark}});
     session.give({{"event", "rehearsal"}, {"runs", std::move(list)}, {"remarks", remarks}});
     return;
   }
@@ -220,8 +220,8 @@ void show(Session& session, const std::vector<orchestrate::RehearsedRun>& runs,
   if (rows.empty())
     session.say("nothing is due there");
   else
-    *session.wiring().out << printable(table_text(
-        {"due (UTC)", "flow", "by", "end", "queued", "took", "for slots", ""}, rows));
+    *session.wiring().out << printable(
+        table_text({"due (UTC)", "flow", "by", "end", "queued", "took", "for slots", ""}, rows));
   for (const auto& remark : remarks) session.say(remark);
 }
 
@@ -231,8 +231,7 @@ Result<int> simulate(Session& session, const SimulateFlags& flags) {
   orchestrate::RehearsalLimits limits;
   limits.slots = flags.slots;
   for (const auto& pool : configuration.pools) limits.pools[pool.name] = pool.slots;
-  show(session, orchestrate::rehearse(stage.flows, std::move(stage.wishes), limits),
-       stage.remarks);
+  show(session, orchestrate::rehearse(stage.flows, std::move(stage.wishes), limits), stage.remarks);
   return 0;
 }
 
@@ -242,8 +241,10 @@ void add_simulate_command(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand(
       "simulate",
       "Rehearse a stretch of time without effect: which runs start when, what overlap does with "
-      "them, how long they queue and wait for slots of pools. It takes every task to succeed at the "
-      "first try, and knows nothing of runs under way, failures, retries, deadlines, catch-up, data "
+      "them, how long they queue and wait for slots of pools. It takes every task to succeed at "
+      "the "
+      "first try, and knows nothing of runs under way, failures, retries, deadlines, catch-up, "
+      "data "
       "that grows, and files that are not said");
   auto flags = std::make_shared<SimulateFlags>();
   command->add_option("flow", flags->flow, "Only this flow");
@@ -257,8 +258,9 @@ void add_simulate_command(CLI::App& app, Chosen& chosen) {
       ->add_option("--file", flags->files,
                    "A file that arrives: layer/name@instant; sets and batches are not rehearsed")
       ->allow_extra_args(false);
-  command->add_option("--slots", flags->slots,
-                      "Tasks at once of all servers together (default: 4; 0: no limit)")
+  command
+      ->add_option("--slots", flags->slots,
+                   "Tasks at once of all servers together (default: 4; 0: no limit)")
       ->check(CLI::Range(0, 10'000));
   command->callback([&chosen, flags] {
     chosen.action = [flags](Session& session) { return simulate(session, *flags); };

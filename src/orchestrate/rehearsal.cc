@@ -47,8 +47,7 @@ std::optional<TaskNow> fate_of(const model::Task& task, const std::vector<TaskNo
       if (are_all_done) return TaskNow::kSkipped;
       return std::nullopt;
     case model::RunIf::kAllDone:
-    case model::RunIf::kNoneFailed:
-      break;
+    case model::RunIf::kNoneFailed: break;
   }
   if (are_all_done) return TaskNow::kReady;
   return std::nullopt;
@@ -163,8 +162,7 @@ class Rehearsal {
       run.ended_at_us = now_us_;
       run.remark = "by the run due " + due_of(newer);
     }
-    std::erase_if(active_,
-                  [&](const Active& each) { return each.flow->flow.flow_id == flow_id; });
+    std::erase_if(active_, [&](const Active& each) { return each.flow->flow.flow_id == flow_id; });
   }
 
   bool admit() {
@@ -218,8 +216,7 @@ class Rehearsal {
 
   bool end_runs() {
     const auto is_over = [](const Active& active) {
-      return active.is_running &&
-             std::ranges::all_of(active.tasks, has_ended, &RehearsedTask::now);
+      return active.is_running && std::ranges::all_of(active.tasks, has_ended, &RehearsedTask::now);
     };
     for (const auto& active : active_)
       if (is_over(active)) runs_[active.index].ended_at_us = now_us_;

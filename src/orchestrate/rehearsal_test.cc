@@ -87,8 +87,8 @@ TEST(Rehearsal, TasksBeginWhenWhatTheyNeedHasEnded) {
                      task_of("sum", {"load", "side"}), task_of("tidy", {"alarm", "sum"})};
   flow.flow.tasks[0].run_if = model::RunIf::kAnyFailed;  // Nothing fails here.
   flow.flow.tasks[4].run_if = model::RunIf::kAllDone;
-  flow.duration_ms = {{"alarm", 600'000}, {"load", 600'000}, {"side", 300'000}, {"sum", 60'000},
-                      {"tidy", 60'000}};
+  flow.duration_ms = {
+      {"alarm", 600'000}, {"load", 600'000}, {"side", 300'000}, {"sum", 60'000}, {"tidy", 60'000}};
   EXPECT_THAT(told(rehearse({flow}, each("f", {1}), {})), ElementsAre("1 succeeded 1-13"));
 }
 

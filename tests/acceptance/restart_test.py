@@ -279,7 +279,7 @@ class Watching(Case):
         self.configure(sql=BAD)
         self.project.land("sales/2.csv", "id,amount\n3,1.00\n")
         self.project.weir("run", "sales", expect=2)
-        self.project.sqlite("UPDATE flow_run SET created_at_us = created_at_us - 7200000000 WHERE state = 'succeeded'")
+        self.project.sqlite("UPDATE flow_run SET created_at_us = created_at_us - 5400000000 WHERE state = 'succeeded'")
         states = [[run["state"] for run in self.json("runs", *words)[0]["runs"]] for words in
                   ((), ("--state", "failed"), ("--since", "1h"), ("--since", "3h"), ("--state", "succeeded", "--since", "1h"))]
         self.assertEqual(states, [["failed", "succeeded"], ["failed"], ["failed"], ["failed", "succeeded"], []])
