@@ -279,7 +279,7 @@ class Watching(Case):
         self.configure(sql=BAD)
         self.project.land("sales/2.csv", "id,amount\n3,1.00\n")
         self.project.weir("run", "sales", expect=2)
-        self.project.sqlite("UPDATE flow_run SET created_at_us = created_at_us - 7200000000 WHERE state = 'succeeded'")
+        self.project.sqlite("UPDATE flow_run SET created_at_us = created_at_us - 5400000000 WHERE state = 'succeeded'")
         states = [[run["state"] for run in self.json("runs", *words)[0]["runs"]] for words in
                   ((), ("--state", "failed"), ("--since", "1h"), ("--since", "3h"), ("--state", "succeeded", "--since", "1h"))]
         self.assertEqual(states, [["failed", "succeeded"], ["failed"], ["failed"], ["failed", "succeeded"], []])
@@ -299,6 +299,48 @@ class Watching(Case):
         mermaid = self.project.weir("graph", "sales", "--format", "mermaid").stdout
         self.assertEqual(mermaid.count("-->"), 4)
         self.assertEqual(mermaid.count("-->|any_failed|"), 2)
+
+
+class Rehearsals(Case):
+    FLOWS = """
+flow: sales
+schedule: "*/10 * * * *"
+overlap: skip
+tasks:
+  - {id: ingest, template: ingest_files, pool: till, with: {from: "landing/sales/*.csv", to: raw.sales}}
+---
+flow: other
+file_trigger: {pattern: "landing/other/*.csv", settle: 30s}
+tasks:
+  - {id: ingest, template: ingest_files, pool: till, with: {from: "landing/other/*.csv", to: raw.other}}
+"""
+
+    def test_what_would_start_wait_and_be_skipped(self):
+        self.project.write("weir.yaml", YAML + "pools: [{name: till, slots: 1}]\n")
+        self.configure(flow=self.FLOWS)
+        words = ("simulate", "--from", "2026-12-01", "--to", "2026-12-01T00:40:00Z", "--file", "landing/other/1.csv@2026-12-01T00:05:00Z",
+                 "--file", "landing/x.csv@2026-12-01")
+        self.assertIn("how long flow 'other' takes is not known", self.project.weir(*words, expect=2).stderr)
+        before = self.project.sqlite("SELECT count(*) FROM flow_run") + self.project.sqlite("SELECT count(*) FROM flow_state")
+        (told,) = self.json(*words, "--duration", "15m")
+        self.assertEqual([(run["due"][11:19], run["flow_id"], run["end"], run["waited_for_slots_ms"]) for run in told["runs"]],
+                         [("00:00:00", "sales", "succeeded", 0), ("00:05:30", "other", "succeeded", 570_000), ("00:10:00", "sales", "skipped", 0),
+                          ("00:20:00", "sales", "succeeded", 600_000), ("00:30:00", "sales", "skipped", 0)])
+        self.assertEqual(told["remarks"], ["landing/x.csv: starts no flow"])
+        # It has no effect, and paused flows start nothing.
+        after = self.project.sqlite("SELECT count(*) FROM flow_run") + self.project.sqlite("SELECT count(*) FROM flow_state")
+        self.assertEqual(before, after)
+        self.project.weir("pause", "sales")
+        (told,) = self.json(*words, "--duration", "15m")
+        self.assertEqual([(run["flow_id"], run["waited_for_slots_ms"]) for run in told["runs"]], [("other", 0)])
+
+    def test_runs_take_as_long_as_they_used_to(self):
+        self.configure("schedule: '@hourly'")
+        self.project.weir("run", "sales")
+        self.project.sqlite("UPDATE task_run SET finished_at_us = started_at_us + 60000000")
+        (told,) = self.json("simulate", "--from", "2026-12-01", "--to", "2026-12-01T01:00:00Z")
+        # Three tasks one after the other, a fourth beside them.
+        self.assertEqual([(run["started"], run["ended"]) for run in told["runs"]], [("2026-12-01T00:00:00Z", "2026-12-01T00:03:00Z")])
 
 
 class Servers(Case):
