@@ -124,6 +124,9 @@ class Faults:
         for entry in [each for each in self.to_go_on if each[0] <= now]:
             self.to_go_on.remove(entry)
             entry[1]()
+        for server in self.stage.servers:
+            if not server.is_away and server.start_again_if_gone():
+                self.count["a server found no database"] += 1
 
     def _later(self, least, most, action):
         self.to_go_on.append((time.monotonic() + self.dice.uniform(least, most), action))
@@ -208,6 +211,7 @@ class ThreeServers(unittest.TestCase):
             faults = Faults(stage)
             faults.go(FAULTS_FOR_S)
             began = time.monotonic()
+            wait_for(lambda: not any(server.start_again_if_gone() or not server.is_ready() for server in stage.servers), 60, "all servers answer")
             wait_for(lambda: not wishes.thread.is_alive(), 300, "all is wished")
             if wishes.fault:
                 raise wishes.fault
