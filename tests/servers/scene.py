@@ -254,8 +254,9 @@ class Scene:
         self.note("reset")
         return count
 
-    def restart_database(self, how):
+    def restart_database(self, how, away_s=0):
         since = time.monotonic()
         self.database.stop(how)
+        time.sleep(away_s)  # what is tested: it is away for so long
         self.database.start()
         self.note("database", 0, since)

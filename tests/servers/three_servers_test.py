@@ -173,7 +173,7 @@ class Faults:
         return self.stage.reset_lines(self.dice) > 0
 
     def _database(self, how):
-        self.stage.restart_database(how)
+        self.stage.restart_database(how, self.dice.choice((0, 0.5, 1)))
         return True
 
 
@@ -203,7 +203,7 @@ class ThreeServers(unittest.TestCase):
                 (stage.folder / "data/landing" / flow).mkdir()
             token = stage.token()
             stage.serve("a", "--slots", "4")
-            stage.serve("b", "--slots", "4", "--threads", patience="200ms")  # a database that restarts is an error for it
+            stage.serve("b", "--slots", "4", "--threads", patience="100ms")  # a database that restarts is an error for it
             stage.serve("c", "--slots", "3")
             stage.wait_until_ready()
             wait_for(lambda: stage.sql("SELECT count(*) FROM arrival_watch") == [[str(len(arriving))]], 60, "servers look for files")
