@@ -25,6 +25,8 @@ FAULTS_FOR_S = float(os.environ.get("WEIR_FAULTS_S", "360" if IS_LONG else "50")
 QUIET_WITHIN_S = 900 if IS_LONG else 120
 EVERY_S = 120 if IS_LONG else 12
 SEED = int(os.environ.get("WEIR_SEED", "1"))
+LAST_S = 12
+GENTLE = (0, 0, 0, 1, 3, 3, 2)  # weights of the kinds below
 FILES_OF_FLOW = 1  # to append loads the whole of what is there: a second file would load the first again
 ROWS_OF_FILE = 5
 
@@ -107,7 +109,9 @@ class Faults:
         names, weights, actions = zip(*kinds)
         pending = collections.deque(range(len(names)))  # each kind once, then by weight
         while time.monotonic() < until:
-            at = pending.popleft() if pending else self.dice.choices(range(len(names)), weights)[0]
+            # A server that is killed forgets what is wrong with it: in the end none is.
+            may_kill = time.monotonic() < until - LAST_S
+            at = pending.popleft() if pending and may_kill else self.dice.choices(range(len(names)), weights if may_kill else GENTLE)[0]
             if actions[at]():
                 self.count[names[at]] += 1
             pause = time.monotonic() + self.dice.uniform(0.3, 2.2)
