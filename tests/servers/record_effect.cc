@@ -1,5 +1,5 @@
-// weir with one more template, whose effect has no token: each attempt that comes to it writes its own line, so a
-// second one shows. For tests alone.
+// weir with one more template, whose effect has no token: each attempt that comes to it writes its
+// own line, so a second one shows. For tests alone.
 
 #include <array>
 #include <chrono>
@@ -33,10 +33,10 @@ Status write_line(const std::string& file, const std::string& line) {
 
 Result<model::Outcome> record(const Params& params, const task::Context& context) {
   const auto note = [&](std::string_view what) {
-    return write_line(params.journal,
-                      fmt::format("{} {} {} {} {} {}\n", what, context.origin.run_id,
-                                  context.origin.task_id, context.origin.attempt, getpid(),
-                                  context.engine.clock->monotonic_us()));
+    return write_line(
+        params.journal,
+        fmt::format("{} {} {} {} {} {}\n", what, context.origin.run_id, context.origin.task_id,
+                    context.origin.attempt, getpid(), context.engine.clock->monotonic_us()));
   };
   WEIR_TRY(note("begin"));
   const int64_t until_us = context.engine.clock->monotonic_us() + params.pause_ms * 1000;

@@ -27,6 +27,7 @@ WEIR = os.environ.get("WEIR", str(ROOT / "build/release/tests/weir_recording"))
 IS_LONG = os.environ.get("WEIR_LONG") == "1"
 # On a host of its own nobody sees that a process is gone: its lease must run out.
 HAS_HOSTS = subprocess.call(["unshare", "-u", "sh", "-c", "hostname weir-host"], stderr=subprocess.DEVNULL) == 0
+UNAVAILABLE = 75  # exit status
 TICKS = os.sysconf("SC_CLK_TCK")
 
 PROJECT = """
@@ -58,7 +59,7 @@ class Server:
         self.stage, self.name, self.words, self.patience, self.starts = stage, name, words, patience, 0
         self.line = tap.Tap(stage.database.port)
         self.process, self.port = None, 0
-        self.stopped_at = None
+        self.stopped_at, self.is_away = None, False
 
     @property
     def pid(self):
@@ -68,7 +69,7 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def start(self):
-        self.starts += 1
+        self.starts, self.is_away = self.starts + 1, False
         ready = self.stage.folder / f"{self.name}-{self.starts}.json"
         host = ["unshare", "-u", "sh", "-c", f'hostname weir-{self.name}; exec "$@"', "sh"] if HAS_HOSTS else []
         self.log = open(self.stage.folder / f"{self.name}.log", "ab")
@@ -80,6 +81,17 @@ class Server:
         self.ready = ready
         self.port = 0
         return self
+
+    def start_again_if_gone(self):
+        """Whether it was: without a database it does not begin, and says so. Another end is a fault of the program."""
+        if self.process.poll() is None:
+            return False
+        said = (self.stage.folder / f"{self.name}.log").read_text(errors="replace")[-2000:]
+        if self.process.returncode != UNAVAILABLE:
+            raise AssertionError(f"server {self.name} ended with {self.process.returncode}: {said}")
+        self.stage.note("kill", self.pid)
+        self.start()
+        return True
 
     def is_ready(self):
         if self.port == 0 and self.ready.exists():
@@ -94,6 +106,7 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.log.close()
+        self.is_away = True
 
     def pause(self):
         self.stopped_at = time.monotonic()
@@ -241,8 +254,9 @@ class Scene:
         self.note("reset")
         return count
 
-    def restart_database(self, how):
+    def restart_database(self, how, away_s=0):
         since = time.monotonic()
         self.database.stop(how)
+        time.sleep(away_s)  # what is tested: it is away for so long
         self.database.start()
         self.note("database", 0, since)

@@ -25,6 +25,8 @@ FAULTS_FOR_S = float(os.environ.get("WEIR_FAULTS_S", "360" if IS_LONG else "50")
 QUIET_WITHIN_S = 900 if IS_LONG else 120
 EVERY_S = 120 if IS_LONG else 12
 SEED = int(os.environ.get("WEIR_SEED", "1"))
+LAST_S = 12
+GENTLE = (0, 0, 0, 1, 3, 3, 2)  # weights of the kinds below
 FILES_OF_FLOW = 1  # to append loads the whole of what is there: a second file would load the first again
 ROWS_OF_FILE = 5
 
@@ -107,7 +109,9 @@ class Faults:
         names, weights, actions = zip(*kinds)
         pending = collections.deque(range(len(names)))  # each kind once, then by weight
         while time.monotonic() < until:
-            at = pending.popleft() if pending else self.dice.choices(range(len(names)), weights)[0]
+            # A server that is killed forgets what is wrong with it: in the end none is.
+            may_kill = time.monotonic() < until - LAST_S
+            at = pending.popleft() if pending and may_kill else self.dice.choices(range(len(names)), weights if may_kill else GENTLE)[0]
             if actions[at]():
                 self.count[names[at]] += 1
             pause = time.monotonic() + self.dice.uniform(0.3, 2.2)
@@ -124,6 +128,9 @@ class Faults:
         for entry in [each for each in self.to_go_on if each[0] <= now]:
             self.to_go_on.remove(entry)
             entry[1]()
+        for server in self.stage.servers:
+            if not server.is_away and server.start_again_if_gone():
+                self.count["a server found no database"] += 1
 
     def _later(self, least, most, action):
         self.to_go_on.append((time.monotonic() + self.dice.uniform(least, most), action))
@@ -170,7 +177,7 @@ class Faults:
         return self.stage.reset_lines(self.dice) > 0
 
     def _database(self, how):
-        self.stage.restart_database(how)
+        self.stage.restart_database(how, self.dice.choice((0, 0.5, 1)))
         return True
 
 
@@ -200,7 +207,7 @@ class ThreeServers(unittest.TestCase):
                 (stage.folder / "data/landing" / flow).mkdir()
             token = stage.token()
             stage.serve("a", "--slots", "4")
-            stage.serve("b", "--slots", "4", "--threads", patience="200ms")  # a database that restarts is an error for it
+            stage.serve("b", "--slots", "4", "--threads", patience="100ms")  # a database that restarts is an error for it
             stage.serve("c", "--slots", "3")
             stage.wait_until_ready()
             wait_for(lambda: stage.sql("SELECT count(*) FROM arrival_watch") == [[str(len(arriving))]], 60, "servers look for files")
@@ -208,6 +215,7 @@ class ThreeServers(unittest.TestCase):
             faults = Faults(stage)
             faults.go(FAULTS_FOR_S)
             began = time.monotonic()
+            wait_for(lambda: not any(server.start_again_if_gone() or not server.is_ready() for server in stage.servers), 60, "all servers answer")
             wait_for(lambda: not wishes.thread.is_alive(), 300, "all is wished")
             if wishes.fault:
                 raise wishes.fault
