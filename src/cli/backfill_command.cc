@@ -152,9 +152,7 @@ void show(Session& session, const std::vector<Line>& lines, const std::string& b
       table_text({"logical time", "data from", "run", "state", ""}, rows, 110));
 }
 
-Result<orchestrate::BackfillRequest> request_of(Session& session,
-                                                const model::Configuration& configuration,
-                                                const BackfillFlags& flags) {
+Result<orchestrate::BackfillRequest> request_of(Session& session, const BackfillFlags& flags) {
   orchestrate::BackfillRequest request;
   const int64_t now_us = session.wiring().clock->now_us();
   request.flow_id = flags.flow;
@@ -170,7 +168,7 @@ Result<orchestrate::BackfillRequest> request_of(Session& session,
   if (request.from_us >= request.to_us)
     return fail_with_hint(ErrorCode::kInvalidConfig, "--from must lie before --to",
                           "--from belongs to the stretch, --to does not");
-  WEIR_ASSIGN(request.params, read_parameters(configuration, flags.flow, flags.params));
+  WEIR_ASSIGN(request.params, read_parameters(flags.params));
   request.runs_again = flags.runs_again;
   return request;
 }
@@ -178,7 +176,7 @@ Result<orchestrate::BackfillRequest> request_of(Session& session,
 Result<int> backfill(Session& session, const BackfillFlags& flags) {
   WEIR_ASSIGN(const auto pinned, pin_head(session, flags.flow, false));
   WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned.configuration, flags.flow));
-  WEIR_ASSIGN(const auto request, request_of(session, pinned.configuration, flags));
+  WEIR_ASSIGN(const auto request, request_of(session, flags));
   const Wiring& wiring = session.wiring();
   const std::string backfill_id = make_uuid7(*wiring.clock, *wiring.random);
   schedule::Zones zones;

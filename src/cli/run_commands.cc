@@ -48,7 +48,7 @@ Result<int> run(Session& session, const RunFlags& flags) {
   orchestrate::RunRequest request;
   request.flow_id = flags.flow;
   request.run_key = flags.run_key;
-  WEIR_ASSIGN(request.params, read_parameters(pinned.configuration, flags.flow, flags.params));
+  WEIR_ASSIGN(request.params, read_parameters(flags.params));
   request.max_parallel_tasks = flags.parallel;
   if (flags.is_detached) {
     orchestrate::RunWish wish;

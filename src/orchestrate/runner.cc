@@ -125,9 +125,6 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   run.interval_end_us = request.interval_end_us;
   WEIR_TRY(give_values(*flow, request.params, run));
   run.rerun_of = request.rerun_of;
-  if (request.logical_time_us != 0) run.logical_time_us = request.logical_time_us;
-  run.interval_start_us = request.interval_start_us;
-  run.interval_end_us = request.interval_end_us;
   run.backfill_id = request.backfill_id;
   WEIR_ASSIGN(auto lease, RunLease::take(services, run.run_id, cancel));
   WEIR_ASSIGN(const auto started, services.catalog->start_run(run, new_rows(*flow, run.run_id)));
