@@ -510,7 +510,7 @@ class Linter {
     if (there) return;
     if (there.error().code == ErrorCode::kNotFound)
       fault(subject, fmt::format("no file '{}'", path),
-            "paths count from the project folder; a file elsewhere is named by its URI (s3://…)");
+            "paths count from the project folder");
     else
       fault(subject, there.error().message, there.error().hint);
   }
