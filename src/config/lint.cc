@@ -509,8 +509,7 @@ class Linter {
     const auto there = inputs_.folder->stat(path);
     if (there) return;
     if (there.error().code == ErrorCode::kNotFound)
-      fault(subject, fmt::format("no file '{}'", path),
-            "paths count from the project folder");
+      fault(subject, fmt::format("no file '{}'", path), "paths count from the project folder");
     else
       fault(subject, there.error().message, there.error().hint);
   }
