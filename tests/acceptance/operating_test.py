@@ -68,7 +68,7 @@ class Operating(unittest.TestCase):
 
     def test_from_the_message_to_the_restart(self):
         look, pause, go_on, _, _, watch = blocks("sh")
-        server = Server(self.project)
+        server = Server(self.project, runs=True)
         self.addCleanup(server.close)
         self.project.weir("run", "sales", "--detach")
         self.wait(lambda: self.messages(), "the message", server)

@@ -56,7 +56,7 @@ class Params(unittest.TestCase):
         self.project.weir("apply")
         add_user(self.project, "ann", "admin")
         self.token = add_token(self.project, "ann")
-        self.server = Server(self.project)
+        self.server = Server(self.project, runs=True)
         self.addCleanup(self.server.close)
 
     def ended(self, flow, count):

@@ -77,7 +77,7 @@ class Case(unittest.TestCase):
         return found
 
     def serve(self, *words, **environment):
-        server = Server(self.project, *words, **environment)
+        server = Server(self.project, *words, runs=True, **environment)
         self.addCleanup(server.close)
         return server
 
