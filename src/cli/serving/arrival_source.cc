@@ -78,9 +78,7 @@ void ArrivalSource::work(const std::stop_token& stop) {
 
 Status ArrivalSource::look(const std::stop_token& stop) {
   WEIR_ASSIGN(const Heads::Kept head, heads_.current());
-  WEIR_ASSIGN(auto paused, paused_flows());
-  if (eyes_ == nullptr || eyes_->hash != head->hash || eyes_->paused != paused)
-    WEIR_TRY(open(head, std::move(paused)));
+  if (eyes_ == nullptr || eyes_->hash != head->hash) WEIR_TRY(open(head));
   Clock& clock = *session_.wiring().clock;
   int64_t next_us = std::numeric_limits<int64_t>::max();
   if (!eyes_->watch.uris().empty()) {
@@ -111,23 +109,12 @@ Status ArrivalSource::look(const std::stop_token& stop) {
   return {};
 }
 
-Result<std::set<std::string>> ArrivalSource::paused_flows() const {
-  WEIR_ASSIGN(catalog::Catalog * catalog, session_.catalog());
-  WEIR_ASSIGN(const auto states, catalog->flow_states());
-  std::set<std::string> paused;
-  for (const auto& state : states)
-    if (state.is_paused) paused.insert(state.flow_id);
-  return paused;
-}
-
-Status ArrivalSource::open(const Heads::Kept& head, std::set<std::string> paused) {
+Status ArrivalSource::open(const Heads::Kept& head) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session_.catalog());
   auto triggers = arrivals::triggers_of(head->configuration, session_.folder());
   for (const auto& fault : triggers.faults)
     session_.log().warning("flow '{}' is started by no file: {}", fault.flow_id,
                            to_line(fault.error));
-  std::erase_if(triggers.usable,
-                [&](const auto& trigger) { return paused.contains(trigger.flow_id); });
   std::set<std::string> ids;
   for (const auto& trigger : triggers.usable)
     if (!trigger.settings.events.empty()) ids.insert(trigger.settings.events);
@@ -142,7 +129,7 @@ Status ArrivalSource::open(const Heads::Kept& head, std::set<std::string> paused
   arrivals::Watch watch(std::move(triggers.usable), {catalog, &session_.stores()});
   WEIR_ASSIGN(auto folders, arrivals::watch_folders(arrivals::folders_of(watch)));
   auto eyes = std::make_unique<Eyes>(
-      Eyes{head->hash, std::move(paused), std::move(watch), std::move(folders), std::move(queues)});
+      Eyes{head->hash, std::move(watch), std::move(folders), std::move(queues)});
   const std::lock_guard lock(mutex_);
   awake_ = eyes->folders.get();
   eyes_ = std::move(eyes);

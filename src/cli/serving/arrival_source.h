@@ -45,15 +45,13 @@ class ArrivalSource final : public orchestrate::RunSource {
   /// What one configuration watches.
   struct Eyes {
     std::string hash;
-    std::set<std::string> paused;  ///< Flows that no file starts.
     arrivals::Watch watch;
     std::unique_ptr<arrivals::FolderWatch> folders;
     std::vector<std::unique_ptr<arrivals::Queue>> queues;
   };
   void work(const std::stop_token& stop);
   Status look(const std::stop_token& stop);
-  Status open(const Heads::Kept& head, std::set<std::string> paused);
-  Result<std::set<std::string>> paused_flows() const;
+  Status open(const Heads::Kept& head);
   Status take_queues();
   Status tell_late(const Heads::Kept& head, const std::vector<arrivals::LateFact>& late);
 
