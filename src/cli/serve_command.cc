@@ -140,6 +140,8 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
   WEIR_ASSIGN(
       const auto server,
       server::start_server(flags.options, ground, actions_of(session, serving.get(), planning)));
+  // Not before the port is ours: who cannot answer starts nothing.
+  if (serving != nullptr) serving->begin();
   WEIR_TRY(write_ready_file(session, flags.ready_file, *server));
   session.say(fmt::format("weir answers at {}", server->url()));
   session.give({{"event", "ready"}, {"url", server->url()}, {"port", server->port()}});

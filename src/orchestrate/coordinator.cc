@@ -108,7 +108,10 @@ Status Coordinator::start_due() {
       ask_again_us_[source] = again_us;
       continue;
     }
+    // Of one flow they come oldest first: what is behind one that cannot start waits for it.
+    std::set<std::string> waiting;
     for (const RunWish& wish : *wishes) {
+      if (waiting.contains(wish.flow_id)) continue;
       const auto pinned = pinning_.head(wish.flow_id);
       const auto started =
           pinned ? enqueue_run(services_, **pinned, wish) : std::unexpected(pinned.error());
@@ -118,6 +121,7 @@ Status Coordinator::start_due() {
         services_.log->warning("flow '{}' cannot start: {}", wish.flow_id,
                                to_line(started.error()));
         ask_again_us_[source] = again_us;
+        waiting.insert(wish.flow_id);
         continue;
       }
       WEIR_TRY(source->started(wish, started->run));
@@ -152,8 +156,11 @@ Status Coordinator::look_around() {
     WEIR_TRY(take_up(run));
   }
   for (auto& [run_id, driven] : runs_) {
+    if (driven.has_told_late) continue;
     const auto late = notices_of_late(services_, driven.pinned->configuration, driven.run);
-    if (!late.empty()) WEIR_TRY(services_.catalog->add_notices(late));
+    if (late.empty()) continue;
+    WEIR_TRY(services_.catalog->add_notices(late));
+    driven.has_told_late = true;
   }
   return {};
 }
@@ -180,8 +187,15 @@ Status Coordinator::refuse_run(const FlowRun& run, const Error& error) {
     return given || is_lost(given) ? Status() : Status(std::unexpected(given.error()));
   }
   WEIR_ASSIGN(const RunState to, next_state(run.state, RunEvent::kRefuse));
-  const Status moved = services_.catalog->move_run(
-      key_of(run), to, std::string(to_text(error.code)), to_line(error), {});
+  FlowRun ended = run;
+  ended.error_code = std::string(to_text(error.code));
+  ended.error_text = to_line(error);
+  // Its own configuration may be what cannot be read: the rules of today are told.
+  catalog::Notices notices;
+  if (const auto head = pinning_.head(run.flow_id))
+    notices = notices_of_end(services_, (*head)->configuration, ended, to, {});
+  const Status moved =
+      services_.catalog->move_run(key_of(run), to, ended.error_code, ended.error_text, notices);
   return is_lost(moved) ? Status() : moved;
 }
 
@@ -192,7 +206,10 @@ Status Coordinator::take_exits() {
     const auto own = runs_.find(exits_.front().run_id);
     if (own != runs_.end() && own->second.driver != nullptr) {
       own->second.next_us = 0;
-      WEIR_TRY(own->second.driver->take(exits_.front()));
+      const Status taken = own->second.driver->take(exits_.front());
+      if (!taken && is_retried(taken.error().code)) return taken;
+      // Of this run alone: its next step says so again, and ends it.
+      if (!taken) services_.log->warning("{}", to_line(taken.error()));
     }
     exits_.erase(exits_.begin());
   }
@@ -209,8 +226,11 @@ Status Coordinator::step_runs() {
       ++next;
       continue;
     }
-    WEIR_ASSIGN(const bool goes_on, step_run(driven));
-    if (goes_on) {
+    const auto goes_on = step_run(driven);
+    if (!goes_on && is_retried(goes_on.error().code)) return std::unexpected(goes_on.error());
+    // What is wrong with one run must not hold up the others.
+    if (!goes_on) WEIR_TRY(refuse_run(driven.run, goes_on.error()));
+    if (goes_on && *goes_on) {
       ++next;
       continue;
     }

@@ -92,6 +92,7 @@ class Coordinator {
     std::shared_ptr<const Pinned> pinned;
     std::unique_ptr<RunDriver> driver;  ///< Nothing while it is queued.
     bool has_asked = false;             ///< See look_at_admission.
+    bool has_told_late = false;
     int64_t next_us = 0;
   };
 

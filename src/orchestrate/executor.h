@@ -29,9 +29,9 @@ struct TaskExit {
   std::string run_id;
   std::string task_id;
   enum class How {
-    kDone,     ///< The row says how it ended.
-    kNoSlot,   ///< It did not begin: its pool is full.
-    kTaken,    ///< It did not begin: another process works on the task.
+    kDone,    ///< The row says how it ended; where it did not begin, `error` why, if that is known.
+    kNoSlot,  ///< It did not begin: its pool is full.
+    kTaken,   ///< It did not begin: another process works on the task.
     kRefused,  ///< It did not begin: `error` says why.
     kLost,     ///< Its process is gone; the row may still say running. `error` says what of it.
   } how = How::kDone;

@@ -118,7 +118,7 @@ Result<RunReport> run_flow(const Services& services, const Pinned& pinned,
   if (!flow->is_enabled)
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("flow '{}' is not enabled", flow->flow_id),
-                          "set `enabled: true` on it");
+                          "set `is_enabled: true` on it");
   FlowRun run = new_run(services, pinned, flow->flow_id, request.run_key, request.trigger);
   if (request.logical_time_us != 0) run.logical_time_us = request.logical_time_us;
   run.interval_start_us = request.interval_start_us;

@@ -65,11 +65,13 @@ Result<std::vector<RunWish>> ScheduleSource::due(int64_t now_us) {
       wish.interval_end_us = run.interval.end_us;
       wishes.push_back(std::move(wish));
     }
-    if (!due.logical_times_us.empty() || !due.until_us) continue;
-    // Times that are left out.
-    WEIR_TRY(catalog_.note_scheduled(entry.flow_id, *due.until_us));
-    until_us_[entry.flow_id] = *due.until_us;
-    calendar_.advance(entry.flow_id, *due.until_us);
+    if (!due.logical_times_us.empty()) continue;
+    // Times that are left out; or another server has come further than this calendar.
+    if (due.until_us) {
+      WEIR_TRY(catalog_.note_scheduled(entry.flow_id, *due.until_us));
+      until_us_[entry.flow_id] = *due.until_us;
+    }
+    calendar_.advance(entry.flow_id, until_us_[entry.flow_id]);
   }
   return wishes;
 }

@@ -20,16 +20,17 @@ std::string key_of(const orchestrate::RunWish& wish) { return wish.flow_id + "\n
 }  // namespace
 
 ArrivalSource::ArrivalSource(Session& session, Heads& heads, std::function<void()> wake)
-    : session_(session),
-      heads_(heads),
-      wake_(std::move(wake)),
-      thread_([this](const std::stop_token& stop) { work(stop); }) {}
+    : session_(session), heads_(heads), wake_(std::move(wake)) {}
+
+void ArrivalSource::begin() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+}
 
 ArrivalSource::~ArrivalSource() {
   thread_.request_stop();
   cancel_.cancel("the server stops");
   look_soon();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Result<std::vector<orchestrate::RunWish>> ArrivalSource::due(int64_t /*now_us*/) {

@@ -28,6 +28,8 @@ class ArrivalSource final : public orchestrate::RunSource {
   /// `wake` is called from its thread once something is due. The session and heads outlive it.
   ArrivalSource(Session& session, Heads& heads, std::function<void()> wake);
   ~ArrivalSource() override;
+  /// From now on it looks. Call it once.
+  void begin();
   ArrivalSource(const ArrivalSource&) = delete;
   ArrivalSource& operator=(const ArrivalSource&) = delete;
 

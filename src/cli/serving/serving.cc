@@ -58,9 +58,13 @@ Serving::Serving(Session& session, ServingOptions options)
                    *executor_, {&schedules_, &arrivals_},
                    {.server_id = make_uuid7(*services_.clock, *services_.random),
                     .look_ms = options.look_ms,
-                    .most_runs = 1000}),
-      driver_([this](const std::stop_token& stop) { drive(stop); }),
-      teller_([this](const std::stop_token& stop) { tell(stop); }) {}
+                    .most_runs = 1000}) {}
+
+void Serving::begin() {
+  arrivals_.begin();
+  driver_ = std::jthread([this](const std::stop_token& stop) { drive(stop); });
+  teller_ = std::jthread([this](const std::stop_token& stop) { tell(stop); });
+}
 
 Serving::~Serving() { stop(0); }
 

@@ -24,7 +24,7 @@ struct ServingOptions {
   int64_t lease_ms = 30'000;  ///< How long others wait for this server, and for a task of it.
 };
 
-/// Works from its construction to its end. Safe to use from many threads at once.
+/// Works from begin() to its end. Safe to use from many threads at once.
 class Serving {
  public:
   Serving(Session& session, ServingOptions options);
@@ -32,6 +32,8 @@ class Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
 
+  /// Call it once.
+  void begin();
   /// Nothing begins any more; waits so long for what runs here, then gives its runs to other
   /// servers. Tasks that are processes of their own go on, and whoever drives their run next waits
   /// for them. False: some still run.

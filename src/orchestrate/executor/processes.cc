@@ -20,6 +20,12 @@ TaskExit exit_of(const Result<Finished>& finished) {
                       finished->signal, finished->signal == 9 ? " (out of memory?)" : "")
                      .error();
   }
+  // Where it began the row says how it ended; where it did not, nothing else says why.
+  constexpr int kLater = 75;
+  if (finished->signal == 0 && finished->exit_status != 0 && finished->exit_status != kLater)
+    exit.error = fail(ErrorCode::kInternal, "its process ended with {} before it began: {}",
+                      finished->exit_status, finished->standard_error_tail)
+                     .error();
   return exit;
 }
 

@@ -142,8 +142,9 @@ Status RunDriver::take(const TaskExit& exit) {
   switch (exit.how) {
     case TaskExit::How::kDone:
       // A process that did not begin ends like one that did: only the row tells them apart.
-      if (row.state == TaskState::kReady && row.attempt == attempt_before)
-        not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+      if (row.state != TaskState::kReady || row.attempt != attempt_before) return {};
+      if (exit.error) return refuse(row, *exit.error);
+      not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
       return {};
     case TaskExit::How::kNoSlot:
     case TaskExit::How::kTaken:
