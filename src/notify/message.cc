@@ -57,6 +57,11 @@ std::string first_sentence(const Json& fields) {
   std::string text = fmt::format("Flow '{}' of project '{}' ", field("flow"), field("project"));
   if (event == "test") return "This is a test: notifications of weir arrive here.";
   if (event == "slow") return text + fmt::format("has run for {}, and goes on.", field("duration"));
+  if (event == "late" && field("run_id").empty())
+    return text + "waits for files that should be there.";
+  if (event == "late")
+    return text +
+           fmt::format("is late: it is {} and has not ended by its deadline.", field("state"));
   if (event == "recovered") return text + "succeeded again, after it had failed.";
   if (event == "held")
     return text + fmt::format("is held at task '{}': {}", field("task"), field("held_reason"));
@@ -73,7 +78,8 @@ std::string first_sentence(const Json& fields) {
 
 const std::vector<Field>& message_fields() {
   static const std::vector<Field> kFields = {
-      {"event", "failed, schema_drift, held, cancelled, slow, recovered, succeeded, or test."},
+      {"event",
+       "failed, schema_drift, held, cancelled, slow, late, recovered, succeeded, or test."},
       {"severity", "error, warning or info."},
       {"project", "Name of the project."},
       {"flow", "The flow."},

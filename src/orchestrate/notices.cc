@@ -69,6 +69,8 @@ Told told_of(const std::string& line, const std::string& code) {
 std::string command_for(const Happening& what) {
   if (what.event == "held")
     return fmt::format("weir approve {0} && weir retry {0}, or weir reject {0}", what.run.run_id);
+  if (what.event == "late" && what.run.run_id.empty())
+    return fmt::format("weir arrivals list {}", what.run.flow_id);
   if (what.event == "slow" || what.event == "late")
     return fmt::format("weir status {}", what.run.run_id);
   if (what.event == "recovered" || what.event == "succeeded") return {};

@@ -312,6 +312,40 @@ TEST_F(NoticesOfRuns, SlowRunIsToldOnceWhileItRuns) {
   EXPECT_THAT(kept().front().payload.value("body", ""), HasSubstr("has run for 1m1s"));
 }
 
+TEST_F(NoticesOfRuns, RunPastItsDeadlineIsLateUntilItEnds) {
+  flow().deadline_ms = 3'600'000;
+  add_rule("night", {"late"});
+  FlowRun run;
+  run.run_id = "run";
+  run.flow_id = "shop";
+  run.state = RunState::kQueued;
+  run.logical_time_us = clock_.now_us();
+  const auto told = [&] { return notices_of_late(services_, pinned_.configuration, run); };
+  clock_.advance_ms(3'600'000);
+  EXPECT_THAT(told(), IsEmpty()) << "it has until then";
+  clock_.advance_ms(1);
+  ASSERT_THAT(told(), SizeIs(1));
+  EXPECT_THAT(told().front().payload.value("body", ""), HasSubstr("is late: it is queued"));
+  ASSERT_TRUE(catalog_->add_notices(told()));
+  ASSERT_TRUE(catalog_->add_notices(told()));
+  EXPECT_THAT(kept(), SizeIs(1)) << "asked again it is the same message";
+  run.state = RunState::kSucceeded;
+  EXPECT_THAT(told(), IsEmpty());
+}
+
+TEST_F(NoticesOfRuns, MissingFilesAreLateToo) {
+  add_rule("night", {"late"});
+  const Missing missing{"shop", "fact", "orders-20260105.csv is not there", clock_.now_us()};
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(
+        catalog_->add_notices(notices_of_missing(services_, pinned_.configuration, missing)));
+  ASSERT_THAT(kept(), SizeIs(1));
+  const std::string body = kept().front().payload.value("body", "");
+  EXPECT_THAT(body, HasSubstr("waits for files"));
+  EXPECT_THAT(body, HasSubstr("orders-20260105.csv"));
+  EXPECT_THAT(body, HasSubstr("weir arrivals list shop"));
+}
+
 TEST_F(NoticesOfRuns, TaskByItselfTellsToo) {
   add_task("a");
   script("a", {fail_as(ErrorCode::kInternal), succeed()});
