@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "app/aws_way.h"
 #include "app/secrets.h"
 
 namespace weir::app {
@@ -21,28 +22,11 @@ class OwnSns final : public notify::Channel {
                                                        secrets::Secrets& secrets,
                                                        const StoresGround& ground) {
     auto made = std::make_unique<OwnSns>();
-    const auto fill = [&](std::string& to, const char* variable) {
-      if (to.empty()) to = ground.environment->get(variable).value_or("");
-    };
-    fill(settings.endpoint, "AWS_ENDPOINT_URL_SNS");
-    fill(settings.endpoint, "AWS_ENDPOINT_URL");
-    fill(settings.ca_file, "AWS_CA_BUNDLE");
-    WEIR_ASSIGN(made->http_,
-                net::make_http({.ca_file = settings.ca_file, .proxy = {}}, net::Reach::anywhere()));
-    if (!connection.secret_id.empty()) {
-      WEIR_ASSIGN(auto reference, secrets::parse_secret_id(connection.secret_id));
-      made->credentials_ = make_secret_keys(secrets, std::move(reference));
-    } else {
-      net::CredentialOptions options;
-      options.profile = settings.profile;
-      options.role_arn = settings.role_arn;
-      options.external_id = settings.external_id;
-      options.region = settings.region;
-      made->credentials_ = make_aws_keys(std::move(options), *made->http_, ground);
-    }
+    WEIR_ASSIGN(made->way_,
+                open_aws_way(connection, settings, "AWS_ENDPOINT_URL_SNS", secrets, ground));
     made->channel_ =
-        notify::make_sns_channel(std::move(settings), {.http = made->http_.get(),
-                                                       .credentials = made->credentials_.get(),
+        notify::make_sns_channel(std::move(settings), {.http = made->way_.http.get(),
+                                                       .credentials = made->way_.credentials.get(),
                                                        .clock = ground.clock});
     return made;
   }
@@ -53,8 +37,7 @@ class OwnSns final : public notify::Channel {
   int64_t asked_to_wait_ms() const override { return channel_->asked_to_wait_ms(); }
 
  private:
-  std::unique_ptr<net::Http> http_;
-  std::unique_ptr<net::CredentialSource> credentials_;
+  AwsWay way_;
   std::unique_ptr<notify::Channel> channel_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "app/aws_way.h"
 #include "app/secrets.h"
 
 namespace weir::app {
@@ -15,31 +16,14 @@ class OwnSqs final : public arrivals::Queue {
                                                        secrets::Secrets& secrets,
                                                        const StoresGround& ground) {
     auto made = std::make_unique<OwnSqs>();
-    const auto fill = [&](std::string& to, const char* variable) {
-      if (to.empty()) to = ground.environment->get(variable).value_or("");
-    };
-    fill(settings.endpoint, "AWS_ENDPOINT_URL_SQS");
-    fill(settings.endpoint, "AWS_ENDPOINT_URL");
-    fill(settings.ca_file, "AWS_CA_BUNDLE");
     if (settings.region.empty()) {
       WEIR_ASSIGN(settings.region, net::configured_region(*ground.environment, settings.profile));
     }
-    WEIR_ASSIGN(made->http_,
-                net::make_http({.ca_file = settings.ca_file, .proxy = {}}, net::Reach::anywhere()));
-    if (!connection.secret_id.empty()) {
-      WEIR_ASSIGN(auto reference, secrets::parse_secret_id(connection.secret_id));
-      made->credentials_ = make_secret_keys(secrets, std::move(reference));
-    } else {
-      net::CredentialOptions options;
-      options.profile = settings.profile;
-      options.role_arn = settings.role_arn;
-      options.external_id = settings.external_id;
-      options.region = settings.region;
-      made->credentials_ = make_aws_keys(std::move(options), *made->http_, ground);
-    }
+    WEIR_ASSIGN(made->way_,
+                open_aws_way(connection, settings, "AWS_ENDPOINT_URL_SQS", secrets, ground));
     made->queue_ =
-        arrivals::make_sqs_queue(std::move(settings), {.http = made->http_.get(),
-                                                       .credentials = made->credentials_.get(),
+        arrivals::make_sqs_queue(std::move(settings), {.http = made->way_.http.get(),
+                                                       .credentials = made->way_.credentials.get(),
                                                        .clock = ground.clock,
                                                        .random = ground.random,
                                                        .wait = net::make_wait()});
@@ -54,8 +38,7 @@ class OwnSqs final : public arrivals::Queue {
   }
 
  private:
-  std::unique_ptr<net::Http> http_;
-  std::unique_ptr<net::CredentialSource> credentials_;
+  AwsWay way_;
   std::unique_ptr<arrivals::Queue> queue_;
 };
 

@@ -108,25 +108,6 @@ void RunView::show(const orchestrate::Event& event) {
   if (!line.empty()) err << printable(line) << "\n" << std::flush;
 }
 
-Json to_json(const catalog::FlowRun& run) {
-  const auto instant = [](int64_t at_us) {
-    return at_us == 0 ? Json() : Json(format_instant(at_us));
-  };
-  return {{"run_id", run.run_id},
-          {"flow_id", run.flow_id},
-          {"run_key", run.run_key},
-          {"state", to_text(run.state)},
-          {"config_hash", run.config_hash},
-          {"params", run.params},
-          {"trigger", run.trigger},
-          {"logical_time", instant(run.logical_time_us)},
-          {"created_at", instant(run.created_at_us)},
-          {"started_at", instant(run.started_at_us)},
-          {"finished_at", instant(run.finished_at_us)},
-          {"error_code", run.error_code},
-          {"error_text", run.error_text}};
-}
-
 Json to_json(const catalog::TaskRun& row) {
   return {{"task_id", row.task_id},
           {"template_id", row.template_id},

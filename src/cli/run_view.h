@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "catalog/run_json.h"
 #include "cli/session.h"
 #include "orchestrate/runner.h"
 
@@ -23,7 +24,6 @@ class RunView {
   std::mutex mutex_;
 };
 
-Json to_json(const catalog::FlowRun& run);
 Json to_json(const catalog::TaskRun& row);
 /// The end of a run: state, tasks with their counts, errors with hints, what to do next.
 std::string end_text(const orchestrate::RunReport& report);

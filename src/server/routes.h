@@ -51,7 +51,6 @@ Result<Answer> get_account(const Call& call);
 Result<Answer> list_audit(const Call& call);
 
 // What several of them write.
-Json run_json(const catalog::FlowRun& run);
 Json row_json(const catalog::ConfigRow& row);
 Json instant_json(int64_t at_us);  ///< 0: null
 /// An action that nobody filled in.

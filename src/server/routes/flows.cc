@@ -1,4 +1,5 @@
 #include "base/instant.h"
+#include "catalog/run_json.h"
 #include "server/routes.h"
 
 namespace weir::server {
@@ -47,7 +48,7 @@ Result<Answer> list_flows(const Call& call) {
                     {"is_paused", line.is_paused},
                     {"task_count", line.task_count},
                     {"schedule", line.schedule},
-                    {"last_run", line.last_run ? run_json(*line.last_run) : Json()},
+                    {"last_run", line.last_run ? catalog::to_json(*line.last_run) : Json()},
                     {"last_success_at", instant_json(line.last_success.value_or(0))}});
   }
   const bool is_full = static_cast<int64_t>(lines.size()) == limit;
@@ -64,7 +65,7 @@ Result<Answer> get_flow(const Call& call) {
   for (const auto& row : rows) list.push_back(row_json(row));
   return json_answer({{"flow_id", flow_id},
                       {"rows", std::move(list)},
-                      {"last_run", runs.empty() ? Json() : run_json(runs.front())}});
+                      {"last_run", runs.empty() ? Json() : catalog::to_json(runs.front())}});
 }
 
 Result<Answer> start_run(const Call& call) {
@@ -80,7 +81,7 @@ Result<Answer> start_run(const Call& call) {
   }
   request.author = call.caller.author;
   WEIR_ASSIGN(const auto run, call.ground->actions->start_run(request));
-  Answer answer = json_answer(run_json(run), 202);
+  Answer answer = json_answer(catalog::to_json(run), 202);
   answer.headers.emplace_back("Location", "/v1/runs/" + run.run_id);
   return answer;
 }

@@ -1,25 +1,8 @@
+#include "catalog/run_json.h"
 #include "model/outcome.h"
 #include "server/routes.h"
 
 namespace weir::server {
-
-Json run_json(const catalog::FlowRun& run) {
-  return {{"run_id", run.run_id},
-          {"flow_id", run.flow_id},
-          {"run_key", run.run_key},
-          {"state", to_text(run.state)},
-          {"config_hash", run.config_hash},
-          {"params", run.params},
-          {"trigger", run.trigger},
-          {"rerun_of", run.rerun_of},
-          {"logical_time", instant_json(run.logical_time_us)},
-          {"created_at", instant_json(run.created_at_us)},
-          {"started_at", instant_json(run.started_at_us)},
-          {"finished_at", instant_json(run.finished_at_us)},
-          {"cancel_requested", run.cancel_requested},
-          {"error_code", run.error_code},
-          {"error_text", run.error_text}};
-}
 
 Result<Answer> list_runs(const Call& call) {
   catalog::RunFilter filter;
@@ -37,14 +20,14 @@ Result<Answer> list_runs(const Call& call) {
   }
   WEIR_ASSIGN(const auto runs, call.catalog().overview().run_page(filter));
   Json list = Json::array();
-  for (const auto& run : runs) list.push_back(run_json(run));
+  for (const auto& run : runs) list.push_back(catalog::to_json(run));
   std::string next;
   if (static_cast<int64_t>(runs.size()) == filter.limit)
     next = write_cursor(Json::array({runs.back().created_at_us, runs.back().run_id}));
   return page_answer("runs", std::move(list), std::move(next));
 }
 
-Result<Answer> get_run(const Call& call) { return json_answer(run_json(*call.run)); }
+Result<Answer> get_run(const Call& call) { return json_answer(catalog::to_json(*call.run)); }
 
 Result<Answer> list_tasks(const Call& call) {
   WEIR_ASSIGN(const auto tasks, call.catalog().task_runs(call.run->run_id));
@@ -92,14 +75,14 @@ Result<Answer> retry_run(const Call& call) {
   request.config = call.body.value("config", "same");
   request.author = call.caller.author;
   WEIR_ASSIGN(const auto run, call.ground->actions->retry_run(request));
-  return json_answer(run_json(run), 202);
+  return json_answer(catalog::to_json(run), 202);
 }
 
 Result<Answer> cancel_run(const Call& call) {
   if (!call.ground->actions->cancel_run) return not_served("cancel runs");
   WEIR_ASSIGN(const auto run,
               call.ground->actions->cancel_run(call.run->run_id, call.caller.author));
-  return json_answer(run_json(run), 202);
+  return json_answer(catalog::to_json(run), 202);
 }
 
 }  // namespace weir::server
