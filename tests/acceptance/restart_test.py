@@ -170,6 +170,7 @@ class Backfills(Case):
                 self.assertEqual(len(self.keys()), since)
                 self.assertIn("2 at once", self.project.weir(*words).stdout)
                 made = self.keys()[since:]
+                made = sorted(made[:2]) + made[2:]  # two begin at once, the third behind one of them
                 self.assertEqual([(key[-20:], state, trigger) for key, state, trigger in made],
                                  [(f"2026-01-0{day}T00:00:00Z", "succeeded", "backfill") for day in (1, 2, 3)])
         before = self.keys()
