@@ -41,7 +41,8 @@ class Work {
     while (true) {
       WEIR_TRY(cancel_.check());
       const int64_t now_us = world_.now_us;
-      if (dies_at_us_ <= now_us && !world_.is_calm) world_.kill(*world_.running()->process);
+      if (world_.is_calm) dies_at_us_ = kNever;  // it had its time, and did not come to it
+      if (dies_at_us_ <= now_us) world_.kill(*world_.running()->process);
       if (effect_us <= now_us) {
         effect_us = kNever;
         WEIR_TRY(have_effect());
