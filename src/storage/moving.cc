@@ -12,6 +12,13 @@ std::unexpected<Error> gone(const Storage& source, const Entry& entry) {
               source.uri());
 }
 
+std::unexpected<Error> changed(const Storage& source, const Entry& entry) {
+  return fail_with_hint(
+      ErrorCode::kUnavailable,
+      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
+      "it is still being written; give `settle` to wait until it rests");
+}
+
 /// kUnavailable where the object changed meanwhile: what was appended is then of no use.
 Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Cancel& cancel,
                  Sha256* digest = nullptr) {
@@ -19,8 +26,9 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
     if (digest != nullptr) digest->update(bytes);
     return writer.append(bytes);
   };
-  const auto came = read_through(source, entry.name, entry.size_bytes, cancel, append);
+  const auto came = read_through(source, entry, cancel, append);
   if (!came && came.error().code == ErrorCode::kNotFound) return gone(source, entry);
+  if (!came && came.error().code == ErrorCode::kConflict) return changed(source, entry);
   if (!came) return std::unexpected(came.error());
   if (*came < entry.size_bytes)
     return fail_with_hint(ErrorCode::kUnavailable,
@@ -31,10 +39,7 @@ Status copy_into(Writer& writer, Storage& source, const Entry& entry, const Canc
   if (!after && after.error().code == ErrorCode::kNotFound) return gone(source, entry);
   if (!after) return std::unexpected(after.error());
   if (*after == entry && *came == entry.size_bytes) return {};
-  return fail_with_hint(
-      ErrorCode::kUnavailable,
-      fmt::format("'{}' in '{}' changed while it was read", entry.name, source.uri()),
-      "it is still being written; give `settle` to wait until it rests");
+  return changed(source, entry);
 }
 
 }  // namespace

@@ -49,8 +49,7 @@ Result<Written> digest_of(Storage& storage, std::string_view name) {
     digest.update(bytes);
     return {};
   };
-  WEIR_ASSIGN(const int64_t size_bytes,
-              read_through(storage, name, before.size_bytes, Cancel(), add));
+  WEIR_ASSIGN(const int64_t size_bytes, read_through(storage, before, Cancel(), add));
   WEIR_ASSIGN(const Entry after, storage.stat(name));
   // Pieces of two objects make a digest of neither.
   if (after != before || size_bytes != before.size_bytes)

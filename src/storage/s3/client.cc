@@ -107,6 +107,13 @@ Result<net::Response> Client::send_once(const Call& call, Tries& tries) {
                       .at_us = tries.signed_at_us,
                       .path = net::PathForm::kAsSent},
                      sha256));
+  int64_t offset_bytes = 0;
+  if (call.sink != nullptr) {
+    request.sink = [&](std::string_view bytes) {
+      const int64_t at = std::exchange(offset_bytes, offset_bytes + std::ssize(bytes));
+      return call.sink(at, bytes);
+    };
+  }
   auto response = ground_.http->send(request, *tries.cancel);
   if (!response) return while_doing(std::move(response), call.what);
   if (is_good(*response) && call.check != nullptr) WEIR_TRY(call.check(*response));

@@ -23,6 +23,8 @@ struct Call {
   std::string body_sha256 = {};  ///< Empty: it is computed.
   std::string what = {};         ///< For messages: "read 'a/b' in 's3://bucket'".
   int64_t answer_limit_bytes = int64_t{16} << 20;
+  /// Takes the body of an answer 2xx from each `offset_bytes` on; a further try begins at 0 again.
+  std::function<Status(int64_t offset_bytes, std::string_view bytes)> sink = nullptr;
   /// kCleanUp goes on after a cancellation, and gives up soon.
   enum class Purpose { kWork, kCleanUp } purpose = Purpose::kWork;
   enum class OnConflict { kGive, kTryAgain } on_conflict = OnConflict::kGive;  ///< At 409.

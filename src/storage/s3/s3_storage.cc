@@ -4,6 +4,7 @@
 #include "net/http.h"
 #include "storage/moving.h"
 #include "storage/object_name.h"
+#include "storage/read_through.h"
 #include "storage/s3.h"
 #include "storage/s3/batch_delete.h"
 #include "storage/s3/client.h"
@@ -53,7 +54,12 @@ std::optional<ContentRange> read_content_range(std::string_view text) {
   return ContentRange{*first, *last, *whole};
 }
 
-class S3Storage final : public Storage, public Copier {
+net::Header range_header(Range range) {
+  return {"Range", fmt::format("bytes={}-{}", range.offset_bytes,
+                               range.offset_bytes + range.size_bytes - 1)};
+}
+
+class S3Storage final : public Storage, public Copier, public Streamer {
  public:
   S3Storage(std::string uri, Address address, S3Options options, S3Ground ground)
       : uri_(std::move(uri)), client_(std::move(address), std::move(options), std::move(ground)) {}
@@ -77,6 +83,44 @@ class S3Storage final : public Storage, public Copier {
       const bool has_changed = !bytes && bytes.error().code == ErrorCode::kConflict;
       if (!has_changed || failed >= client_.options().max_tries) return bytes;
     }
+  }
+
+  Status stream(const Entry& entry, Range range,
+                const std::function<Status(std::string_view)>& take) override {
+    WEIR_ASSIGN(const std::string key, key_of(entry.name));
+    const bool is_whole = range.size_bytes == entry.size_bytes;
+    Call call{.key = key, .what = what("read", entry.name)};
+    call.headers = {{"If-Match", '"' + entry.version + '"'}};
+    // Without a range a server may hand its file to the kernel.
+    if (!is_whole) call.headers.push_back(range_header(range));
+    call.answer_limit_bytes = std::numeric_limits<int64_t>::max();
+    int64_t taken_bytes = 0;  // over all tries: a version has the same bytes each time
+    std::optional<Error> refused;
+    const auto refuse = [&](std::unexpected<Error> error) -> Status {
+      refused = std::move(error).error();
+      return fail(ErrorCode::kInvalidData, "not taken");  // a code for which nobody tries again
+    };
+    call.sink = [&](int64_t at, std::string_view bytes) -> Status {
+      const int64_t end = at + std::ssize(bytes);
+      if (end > range.size_bytes)
+        return refuse(is_whole ? replaced(entry.name) : without_ranges(entry.name));
+      if (end <= taken_bytes) return {};
+      bytes.remove_prefix(static_cast<size_t>(taken_bytes - at));
+      if (Status taken = take(bytes); !taken) return refuse(std::unexpected(taken.error()));
+      taken_bytes = end;
+      return {};
+    };
+    const Outcome outcome = client_.send(call);
+    if (refused) return std::unexpected(*std::move(refused));
+    if (!outcome.response) return std::unexpected(outcome.error);
+    const net::Response& response = *outcome.response;
+    if (response.status == 412 || response.status == 416) return replaced(entry.name);
+    if (response.status / 100 != 2)
+      WEIR_TRY(not_found(entry.name, std::unexpected(to_error(read_refusal(response), call.what))));
+    // A server may know no conditions.
+    if (version_of(header_of(response, "etag")) != entry.version || taken_bytes != range.size_bytes)
+      return replaced(entry.name);
+    return {};
   }
 
   Result<Entry> stat(std::string_view name) override {
@@ -166,6 +210,14 @@ class S3Storage final : public Storage, public Copier {
                           fmt::format("{} changed while it was copied", source.where(entry.name)),
                           "it is still being written; give `settle` to wait until it rests");
   }
+  std::unexpected<Error> replaced(std::string_view name) const {
+    return fail_with_hint(ErrorCode::kConflict,
+                          fmt::format("{} changed while it was read", where(name)),
+                          "write files under another name and rename them when they are whole");
+  }
+  std::unexpected<Error> without_ranges(std::string_view name) const {
+    return fail(ErrorCode::kUnsupported, "{} came whole when a range was asked for", where(name));
+  }
   std::string where(std::string_view name) const { return fmt::format("'{}' in '{}'", name, uri_); }
   std::string what(std::string_view verb, std::string_view name) const {
     return fmt::format("{} {}", verb, where(name));
@@ -254,8 +306,7 @@ class S3Storage final : public Storage, public Copier {
   Result<bool> read_piece(std::string_view name, const std::string& key, Range piece,
                           std::string& version, std::string& bytes) {
     Call call{.key = key, .what = what("read", name)};
-    call.headers = {{"Range", fmt::format("bytes={}-{}", piece.offset_bytes,
-                                          piece.offset_bytes + piece.size_bytes - 1)}};
+    call.headers = {range_header(piece)};
     if (!version.empty()) call.headers.push_back({"If-Match", '"' + version + '"'});
     // A server that knows no ranges sends the whole.
     call.answer_limit_bytes = std::numeric_limits<int64_t>::max();
@@ -264,10 +315,7 @@ class S3Storage final : public Storage, public Copier {
     if (!outcome.response) return std::unexpected(std::move(outcome.error));
     auto& response = *outcome.response;
     if (response.status == 416) return true;  // it ends before the piece begins
-    if (response.status == 412)
-      return fail_with_hint(ErrorCode::kConflict,
-                            fmt::format("{} changed while it was read", where(name)),
-                            "write files under another name and rename them when they are whole");
+    if (response.status == 412) return replaced(name);
     if (response.status == 200) {
       const auto from =
           std::min<size_t>(static_cast<size_t>(piece.offset_bytes), response.body.size());
