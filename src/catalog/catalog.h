@@ -327,9 +327,9 @@ class Catalog {
   /// is queued. False where it must wait. One transaction under the flow's lock. True also where it
   /// is running already; kConflict where it is final, or its epoch is not that of `run`.
   virtual Result<bool> admit_run(const RunKey& run, int64_t max_active) = 0;
-  /// To `to`; kConflict where state or epoch are not as expected. Sets started/finished times; a
-  /// run that goes back to queued or running loses its end, its error and the wish to cancel it.
-  /// `notices` are written in the same transaction.
+  /// To `to`; kConflict where state or epoch are not as expected. Sets started/finished times. Who
+  /// goes back loses end, error and the wish to cancel; who ends in the queue leaves no task
+  /// waiting (skipped, or cancelled with it). `notices` are written in the same transaction.
   virtual Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
                           const std::string& error_text, const Notices& notices = {}) = 0;
   /// kConflict where the run is final.

@@ -241,6 +241,20 @@ TEST_P(Conformance, RunMovesOnlyFromTheStateItIsIn) {
   EXPECT_FALSE(again->cancel_requested);
 }
 
+TEST_P(Conformance, RunThatEndsInTheQueueLeavesNoTaskWaiting) {
+  const auto end_of = [&](const std::string& key, RunState from, RunState to) {
+    const FlowRun run = start(*catalog_, key);
+    EXPECT_TRUE(from != RunState::kRunning || *catalog_->admit_run({run.run_id}, 1));
+    EXPECT_OK(catalog_->move_run({run.run_id, from}, to, "", ""));
+    return catalog_->task_run(run.run_id, "ingest")->state;
+  };
+  EXPECT_EQ(end_of("a", RunState::kQueued, RunState::kSkipped), TaskState::kSkipped);
+  EXPECT_EQ(end_of("b", RunState::kQueued, RunState::kFailed), TaskState::kSkipped);
+  EXPECT_EQ(end_of("c", RunState::kQueued, RunState::kCancelled), TaskState::kCancelled);
+  EXPECT_EQ(end_of("d", RunState::kRunning, RunState::kFailed), TaskState::kWaiting)
+      << "who runs it ends its tasks";
+}
+
 TEST_P(Conformance, TaskMovesOnlyFromTheRowThatWasExpected) {
   const FlowRun run = start(*catalog_, "monday");
   TaskRun next = waiting_task(run);

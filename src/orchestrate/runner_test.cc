@@ -233,7 +233,7 @@ TEST_F(TwoRuns, SkipLeavesTheSecondUndone) {
   start_first();
   const auto second = run("second");
   EXPECT_EQ(second.run.state, RunState::kSkipped);
-  EXPECT_EQ(task_of(second, "work").state, TaskState::kWaiting);
+  EXPECT_EQ(task_of(second, "work").state, TaskState::kSkipped);
   EXPECT_EQ(exit_status(second), 0);
   EXPECT_EQ(end_first().run.state, RunState::kSucceeded);
   EXPECT_THAT(started(), ElementsAre("work"));
@@ -272,6 +272,7 @@ TEST_F(TwoRuns, QueuedRunCanBeCancelled) {
   cancel.cancel("no longer wanted");
   waiting.join();
   EXPECT_EQ(second.run.state, RunState::kCancelled);
+  EXPECT_EQ(task_of(second, "work").state, TaskState::kCancelled);
   EXPECT_EQ(end_first().run.state, RunState::kSucceeded);
   EXPECT_THAT(started(), ElementsAre("work"));
 }

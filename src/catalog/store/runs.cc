@@ -222,6 +222,19 @@ Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active) {
   });
 }
 
+namespace {
+
+/// Of a run that was never admitted: nobody will come to its tasks.
+Status end_waiting_tasks(Session& session, const std::string& run_id, RunState end) {
+  const TaskState to = end == RunState::kCancelled ? TaskState::kCancelled : TaskState::kSkipped;
+  const auto rows =
+      session.update("task_run", {{"state", std::string(to_text(to))}},
+                     "WHERE run_id = :run_id AND state = 'waiting'", {{"run_id", run_id}});
+  return rows ? Status() : Status(std::unexpected(rows.error()));
+}
+
+}  // namespace
+
 Status SqlCatalog::move_run(const RunKey& expected, RunState to, const std::string& error_code,
                             const std::string& error_text, const Notices& notices) {
   Binds values = {{"state", std::string(to_text(to))},
@@ -233,6 +246,8 @@ Status SqlCatalog::move_run(const RunKey& expected, RunState to, const std::stri
   if (expected.state == RunState::kFailed && !is_final(to)) values.push_back({"has_failed", true});
   return database_->write([&](Session& session) -> Status {
     WEIR_TRY(update_run(session, values, expected));
+    if (expected.state == RunState::kQueued && is_final(to))
+      WEIR_TRY(end_waiting_tasks(session, expected.run_id, to));
     return write_notices(session, notices, clock_.now_us());
   });
 }

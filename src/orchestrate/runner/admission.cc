@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <thread>
+#include <tuple>
 
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
@@ -25,6 +26,12 @@ Status bury_the_dead(const Services& services, const model::Configuration& confi
     if (run.run_id != own) WEIR_TRY(end_if_dead(services, configuration, run));
   }
   return {};
+}
+
+/// The order in which the catalog admits them: by ids alone two servers whose clocks differ would
+/// cancel what is to go first.
+bool is_older(const FlowRun& one, const FlowRun& other) {
+  return std::tie(one.created_at_us, one.run_id) < std::tie(other.created_at_us, other.run_id);
 }
 
 /// What a queued run waits for, for who watches it.
@@ -84,7 +91,7 @@ Result<Admission> look_at_admission(const Services& services,
       if (has_asked) break;
       WEIR_ASSIGN(const auto runs, services.catalog->active_runs(flow.flow_id));
       for (const auto& other : runs) {
-        if (other.run_id >= run.run_id || is_final(other.state)) continue;
+        if (!is_older(other, run) || is_final(other.state)) continue;
         const Status asked = services.catalog->request_cancel(other.run_id);
         if (!asked && asked.error().code != ErrorCode::kConflict)
           return std::unexpected(asked.error());
