@@ -136,11 +136,14 @@ Status Coordinator::look_around() {
   next_look_us_ = services_.clock->now_us() + options_.look_ms * 1000;
   int64_t room = executor_.room();
   for (const auto& [run, is_driven] : served) {
-    const auto own = runs_.find(run.run_id);
+    auto own = runs_.find(run.run_id);
+    // Not ours any more. Its attempts go on, as where a step finds out.
+    if (own != runs_.end() && run.epoch != own->second.run.epoch) {
+      runs_.erase(own);
+      own = runs_.end();
+    }
     if (own != runs_.end()) {
       Driven& driven = own->second;
-      // Not ours any more: the next step says so.
-      if (run.epoch != driven.run.epoch) driven.next_us = 0;
       if (run.cancel_requested && !driven.run.cancel_requested) {
         driven.run.cancel_requested = true;
         driven.next_us = 0;

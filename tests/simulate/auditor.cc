@@ -118,6 +118,7 @@ void Auditor::take(const std::vector<Change>& changes, const Who& who, int64_t n
   now_us_ = now_us;
   last_fault_us_ = last_fault_us;
   retried_.clear();
+  left_queue_.clear();
   // One change a row: what it was before the transaction, what it is after.
   std::map<std::pair<std::string, std::string>, Change> whole;
   std::vector<std::pair<std::string, std::string>> order;
@@ -145,6 +146,9 @@ void Auditor::take(const std::vector<Change>& changes, const Who& who, int64_t n
         get(change.after, "state") == "queued" && who_.role == "person" &&
         number(change.after, "epoch") > number(change.before, "epoch"))
       retried_.insert(key);
+    if (table == "flow_run" && get(change.before, "state") == "queued" &&
+        has_ended(get(change.after, "state")))
+      left_queue_.insert(key);
   }
   for (const auto& [table, key] : order) {
     const Change& change = whole.at({table, key});
@@ -154,6 +158,12 @@ void Auditor::take(const std::vector<Change>& changes, const Who& who, int64_t n
     if (table == "reconciliation") judge_effect(change.after);
     if (table == "flow_run" || table == "task_run") last_progress_us_ = now_us;
   }
+  for (const std::string& run_id : left_queue_)
+    for (auto each = tasks_.lower_bound(run_id + "/"); each != tasks_.end(); ++each) {
+      if (!each->first.starts_with(run_id + "/")) break;
+      if (get(each->second, "state") == "waiting")
+        complain("task " + each->first + " waits, and its run ended in the queue");
+    }
   for (const auto& [table, key] : order)
     if (table == "lease") put(leases_, key, whole.at({table, key}).after);
 }
@@ -334,6 +344,13 @@ void Auditor::judge_task_move(const Image& before, const Image& after) {
   const Image& run = runs_[get(after, "run_id")];
   if (!may_follow(kTaskSteps, from, to, who_.role))
     return complain(fmt::format("task {} went from {} to {} by a {}", key, from, to, who_.role));
+  if (left_queue_.contains(get(after, "run_id"))) {
+    const std::string wanted = get(run, "state") == "cancelled" ? "cancelled" : "skipped";
+    if (from != "waiting" || to != wanted)
+      complain(fmt::format("task {} went from {} to {} with a run that ended in the queue", key,
+                           from, to));
+    return;
+  }
   if (to == "waiting") {
     if (!retried_.contains(get(after, "run_id"))) complain("task " + key + " was reset alone");
     if (from == "succeeded") {

@@ -100,6 +100,7 @@ class Auditor {
   std::map<std::string, int64_t> cancelled_at_us_;
   std::map<std::string, std::string> retries_;  ///< Person → from which task.
   std::set<std::string> retried_;               ///< In this transaction.
+  std::set<std::string> left_queue_;            ///< Runs that ended there, in this transaction.
   std::set<std::string> keys_;
   std::set<std::string> never_begun_;  ///< Runs that ended in the queue.
   std::set<std::string> gone_;

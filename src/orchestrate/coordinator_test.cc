@@ -1,0 +1,202 @@
+#include "orchestrate/coordinator.h"
+
+#include <deque>
+
+#include "orchestrate/runner/scripted_runs.h"
+
+namespace weir::orchestrate {
+namespace {
+
+/// Takes every launch, and ends none before it is told to.
+class HoldingExecutor final : public Executor {
+ public:
+  int64_t room() const override { return 4 - count(); }
+  void start(TaskLaunch launch) override { launched.push_back(std::move(launch)); }
+  void cancel(const std::string& run_id, const std::string&) override {
+    cancelled.push_back(run_id);
+  }
+  std::vector<TaskExit> finished() override { return std::exchange(exits, {}); }
+  int64_t count() const override { return std::ssize(launched); }
+  void wait_ms(int64_t) override {}
+  void wake() override {}
+
+  std::vector<TaskLaunch> launched;
+  std::vector<std::string> cancelled;
+  std::vector<TaskExit> exits;
+};
+
+/// Asks for what it is told to, until it was started.
+class WishList final : public RunSource {
+ public:
+  Result<std::vector<RunWish>> due(int64_t) override {
+    ++times_asked;
+    if (failure) return std::unexpected(*failure);
+    return wishes;
+  }
+  Status started(const RunWish& wish, const FlowRun&) override {
+    std::erase_if(wishes, [&](const RunWish& each) { return each.run_key == wish.run_key; });
+    return {};
+  }
+  int64_t next_us() const override { return wishes.empty() && !failure ? INT64_MAX : 0; }
+
+  std::vector<RunWish> wishes;
+  std::optional<Error> failure;
+  int times_asked = 0;
+};
+
+class CoordinatorTest : public ScriptedRuns {
+ protected:
+  CoordinatorTest() {
+    add_task("work");
+    clock_.advance_ms(1);
+  }
+  static RunWish wish(const std::string& flow_id, const std::string& run_key) {
+    return {.flow_id = flow_id, .run_key = run_key, .trigger = "scheduled"};
+  }
+  std::unique_ptr<Coordinator> coordinator(const std::string& server_id = "one") {
+    const Pinning pinning{
+        .head = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); },
+        .version = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); }};
+    return std::make_unique<Coordinator>(services_, pinning, executor_,
+                                         std::vector<RunSource*>{&source_},
+                                         CoordinatorOptions{.server_id = server_id});
+  }
+  std::vector<FlowRun> runs() { return *catalog_->flow_runs("", 100); }
+  std::vector<std::string> keys() {
+    std::vector<std::string> keys;
+    for (const auto& run : runs()) keys.push_back(run.run_key);
+    std::ranges::sort(keys);
+    return keys;
+  }
+  FlowRun run_of(const std::string& key) {
+    for (const auto& run : runs())
+      if (run.run_key == key) return run;
+    ADD_FAILURE() << "no run " << key;
+    return {};
+  }
+
+  /// Another server of that name is at work.
+  void let_live(const std::string& server_id) {
+    const auto lease = catalog_->take_lease(std::string(catalog::kServerLease) + server_id,
+                                            server_id, 3'600'000, 0);
+    ASSERT_TRUE(lease && *lease);
+  }
+
+  HoldingExecutor executor_;
+  WishList source_;
+};
+
+TEST_F(CoordinatorTest, StartsWhatIsDueOnceAndDrivesIt) {
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("monday"));
+  ASSERT_EQ(executor_.launched.size(), 1U);
+  EXPECT_EQ(executor_.launched.front().row.task_id, "work");
+  EXPECT_EQ(run_of("monday").state, RunState::kRunning);
+}
+
+TEST_F(CoordinatorTest, FlowThatCannotStartHoldsUpNoOtherAndIsAskedForAgain) {
+  pinned_.configuration.flows.emplace_back().flow_id = "off";
+  pinned_.configuration.flows.back().is_enabled = false;
+  source_.wishes = {wish("off", "off monday"), wish("off", "off tuesday"), wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("monday"));
+  EXPECT_EQ(source_.wishes.size(), 2U) << "nothing of it was let go";
+  ASSERT_TRUE(mine->step());
+  EXPECT_EQ(source_.times_asked, 1) << "not without a pause";
+  pinned_.configuration.flows.back().is_enabled = true;
+  clock_.advance_ms(1000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("monday", "off monday", "off tuesday"));
+}
+
+TEST_F(CoordinatorTest, WhatIsDueIsNotKnownForNow) {
+  source_.failure = fail(ErrorCode::kUnavailable, "no listing").error();
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  const auto next_us = mine->step();
+  ASSERT_TRUE(next_us) << "a source is not the catalog";
+  EXPECT_GT(*next_us, clock_.now_us());
+  source_.failure.reset();
+  clock_.advance_ms(1000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("monday"));
+}
+
+TEST_F(CoordinatorTest, TwoOfOneNameAreNotTwoServers) {
+  const auto first = coordinator();
+  ASSERT_TRUE(first->step());
+  const auto second = coordinator();
+  const auto refused = second->step();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+}
+
+TEST_F(CoordinatorTest, DrainedItStartsNothingAndLeavesItsRunsToOthers) {
+  source_.wishes = {wish("shop", "monday")};
+  const auto first = coordinator();
+  ASSERT_TRUE(first->step());
+  source_.wishes = {wish("shop", "tuesday")};
+  first->drain();
+  ASSERT_TRUE(first->step());
+  EXPECT_THAT(keys(), ElementsAre("monday"));
+  EXPECT_FALSE(first->is_idle());
+  executor_.launched.clear();
+  ASSERT_TRUE(first->leave());
+  const auto second = coordinator("two");
+  ASSERT_TRUE(second->step());
+  ASSERT_TRUE(second->step());
+  EXPECT_EQ(run_of("monday").server_id, "two");
+  EXPECT_THAT(keys(), ElementsAre("monday", "tuesday"));
+}
+
+TEST_F(CoordinatorTest, RunThatAnotherTookIsLetGo) {
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  ASSERT_EQ(mine->count_runs(), 1);
+  const FlowRun run = run_of("monday");
+  let_live("two");
+  ASSERT_TRUE(catalog_->claim_run({run.run_id, run.state, run.epoch}, "two"));
+  clock_.advance_ms(1000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_EQ(mine->count_runs(), 0);
+  EXPECT_EQ(run_of("monday").state, RunState::kRunning);
+}
+
+TEST_F(CoordinatorTest, CancelledWhileItRunsItAsksItsTasksToStop) {
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  const std::string run_id = run_of("monday").run_id;
+  ASSERT_TRUE(catalog_->request_cancel(run_id));
+  clock_.advance_ms(1000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(executor_.cancelled, ElementsAre(run_id));
+}
+
+TEST_F(CoordinatorTest, OverlapCancelEndsTheRunThatCameBeforeWhateverItsId) {
+  flow().overlap = model::Overlap::kCancel;
+  FlowRun before = catalog::FlowRun{};
+  before.run_id = "zzzz";
+  before.flow_id = "shop";
+  before.run_key = "before";
+  before.trigger = "manual";
+  before.is_served = true;
+  before.created_at_us = clock_.now_us() - 1;
+  ASSERT_TRUE(catalog_->start_run(before, {}));
+  ASSERT_TRUE(*catalog_->admit_run({"zzzz"}, 1));
+  let_live("two");
+  ASSERT_TRUE(catalog_->claim_run({"zzzz", RunState::kRunning, 0}, "two"));
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  EXPECT_TRUE(run_of("before").cancel_requested);
+  EXPECT_EQ(run_of("monday").state, RunState::kQueued);
+}
+
+}  // namespace
+}  // namespace weir::orchestrate
