@@ -9,7 +9,8 @@ TaskExit exit_of(const Result<Finished>& finished) {
   TaskExit exit;
   if (!finished) {
     const bool was_asked = finished.error().code == ErrorCode::kCancelled;
-    const bool has_begun = was_asked || finished.error().code == ErrorCode::kResourceExhausted;
+    const bool has_begun = was_asked || finished.error().code == ErrorCode::kResourceExhausted ||
+                           finished.error().code == ErrorCode::kUnavailable;
     exit.how = has_begun ? TaskExit::How::kLost : TaskExit::How::kRefused;
     exit.error = finished.error();
     return exit;
@@ -41,7 +42,8 @@ std::unique_ptr<Executor> make_process_executor(ProcessOptions options) {
         command.on_error_line = [&](std::string_view line) {
           if (options.on_line) options.on_line(launch, line);
         };
-        return exit_of(run_process(command, cancel));
+        return exit_of(options.forks != nullptr ? options.forks->run(command, cancel)
+                                                : run_process(command, cancel));
       });
 }
 
