@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <optional>
 #include <system_error>
 
@@ -84,6 +85,15 @@ class ErrorLines {
   std::string tail_;
 };
 
+/// What a process has in memory now; 0 where it is gone.
+int64_t resident_bytes(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/statm", pid));
+  int64_t all = 0;
+  int64_t resident = 0;
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 class Conversation {
  public:
   Conversation(const Command& command, const Cancel& cancel, Child& child, Streams& streams)
@@ -100,9 +110,11 @@ class Conversation {
       WEIR_TRY(read_output());
       read_error();
       heed_cancellation();
+      heed_limits();
     }
     child_.signal_group(SIGKILL);  // what is left of the group, before the number is free
     WEIR_TRY(child_.wait_into(finished_));
+    finished_.usage.peak_memory_bytes = std::max(finished_.usage.peak_memory_bytes, peak_bytes_);
     finished_.standard_error_tail = lines_.finish();
     if (stop_reason_) return std::unexpected(*stop_reason_);
     return std::move(finished_);
@@ -168,6 +180,24 @@ class Conversation {
     }
   }
 
+  void heed_limits() {
+    const auto now = SteadyClock::now();
+    if (now < look_at_ || finished_.exceeded || ended_at_) return;
+    look_at_ = now + std::chrono::milliseconds(kTickMs);
+    const int64_t bytes = resident_bytes(child_.pid());
+    peak_bytes_ = std::max(peak_bytes_, bytes);
+    if (command_.memory_limit_bytes > 0 && bytes > command_.memory_limit_bytes)
+      finished_.exceeded =
+          fail(ErrorCode::kResourceExhausted, "it used {} MB of memory, its limit is {} MB",
+               (bytes + 999'999) / 1'000'000, command_.memory_limit_bytes / 1'000'000)
+              .error();
+    const std::chrono::milliseconds limit(command_.time_limit_ms);
+    if (limit.count() > 0 && now > started_at_ + limit)
+      finished_.exceeded =
+          fail(ErrorCode::kUnavailable, "it ran for more than {} ms", limit.count()).error();
+    if (finished_.exceeded) child_.signal_group(SIGKILL);
+  }
+
   const Command& command_;
   const Cancel& cancel_;
   Child& child_;
@@ -178,6 +208,9 @@ class Conversation {
   std::optional<Error> stop_reason_;
   SteadyClock::time_point kill_at_;
   std::optional<SteadyClock::time_point> ended_at_;
+  const SteadyClock::time_point started_at_ = SteadyClock::now();
+  SteadyClock::time_point look_at_ = started_at_;
+  int64_t peak_bytes_ = 0;  ///< As far as it was looked at.
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ Result<Streams> make_streams(const Command& command);
 
 /// kInvalidConfig for words that are no command, kNotFound or kDenied for its folder.
 Status check_command(const Command& command);
+
+int64_t cpu_ms_of(const rusage& used);
 
 /// With the code that tells the caller what to do about the number.
 std::unexpected<Error> system_failure(std::string_view action, int error_number);

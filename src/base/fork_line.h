@@ -49,6 +49,7 @@ bool receive_wish(int line, int& wish);
 struct ForkEnd {
   int exit_status = 0;
   int signal = 0;
+  Usage usage;
 };
 bool send_end(int line, const ForkEnd& end);
 bool receive_end(int line, ForkEnd& end);

@@ -59,6 +59,7 @@ class ForkedChild final : public internal::Child {
                   "how its process ended is not known: the fork server that had started it is gone");
     finished.exit_status = end.exit_status;
     finished.signal = end.signal;
+    finished.usage = end.usage;
     return {};
   }
 

@@ -186,6 +186,16 @@ TEST_F(ForkServerTest, CancellingEndsTheWholeGroup) {
   EXPECT_TRUE(is_fifo_closed());
 }
 
+TEST_F(ForkServerTest, AboveItsMemoryLimitAChildIsKilled) {
+  Command command = words({"shell", "x=x; while :; do x=$x$x; done", ""});
+  command.memory_limit_bytes = 100'000'000;
+  const auto finished = run(command);
+  ASSERT_TRUE(finished);
+  EXPECT_TRUE(finished->exceeded);
+  EXPECT_GT(finished->usage.peak_memory_bytes, command.memory_limit_bytes);
+  EXPECT_GT(finished->usage.cpu_ms, 0);
+}
+
 TEST_F(ForkServerTest, NothingThatItStartedOutlivesIt) {
   ASSERT_TRUE(
       run(words({"shell", "exec 3>\"$0\"; sleep 1000 > /dev/null 2>&1 & exit 0", fifo()})));

@@ -108,10 +108,10 @@ class OwnChild final : public internal::Child {
   explicit OwnChild(pid_t pid)
       : pid_(pid), watch_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
   ~OwnChild() override {
-    if (!is_reaped_) {
-      signal_group(SIGKILL);
-      wait();
-    }
+    if (is_reaped_) return;
+    signal_group(SIGKILL);
+    Finished ignored;
+    static_cast<void>(wait_into(ignored));
   }
 
   pid_t pid() const override { return pid_; }
@@ -124,23 +124,19 @@ class OwnChild final : public internal::Child {
   void signal_group(int number) const override { ::kill(-pid_, number); }
 
   Status wait_into(Finished& finished) override {
-    const siginfo_t info = wait();
-    if (info.si_code == CLD_EXITED)
-      finished.exit_status = info.si_status;
-    else
-      finished.signal = info.si_status;
+    int status = 0;
+    rusage used{};
+    while (wait4(pid_, &status, 0, &used) < 0 && errno == EINTR) {
+    }
+    is_reaped_ = true;
+    if (WIFEXITED(status)) finished.exit_status = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) finished.signal = WTERMSIG(status);
+    // Its ru_maxrss begins with what this process had when it started the child.
+    finished.usage.cpu_ms = internal::cpu_ms_of(used);
     return {};
   }
 
  private:
-  siginfo_t wait() {
-    siginfo_t info{};
-    while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED) != 0 && errno == EINTR) {
-    }
-    is_reaped_ = true;
-    return info;
-  }
-
   pid_t pid_;
   Handle watch_;
   bool is_reaped_ = false;
@@ -218,6 +214,30 @@ Result<Finished> run_process(const Command& command, const Cancel& cancel) {
               internal::spawn_child(command, streams.input.get(), streams.output.writer.get(),
                                     streams.error.writer.get()));
   return internal::accompany(command, cancel, *child, streams);
+}
+
+int64_t internal::cpu_ms_of(const rusage& used) {
+  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+         (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+Usage usage_of_this_process() {
+  rusage own{};
+  rusage children{};
+  getrusage(RUSAGE_SELF, &own);
+  getrusage(RUSAGE_CHILDREN, &children);
+  Usage usage{.cpu_ms = internal::cpu_ms_of(own) + internal::cpu_ms_of(children),
+              .peak_memory_bytes = children.ru_maxrss * 1024};
+  // Not ru_maxrss of its own: that begins with what its parent had.
+  constexpr std::string_view kPeak = "VmHWM:";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(kPeak)) continue;
+    usage.peak_memory_bytes =
+        std::max<int64_t>(usage.peak_memory_bytes, std::atoll(line.c_str() + kPeak.size()) * 1024);
+    break;
+  }
+  return usage;
 }
 
 ProcessId this_process() {

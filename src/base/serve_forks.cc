@@ -121,9 +121,11 @@ class Forks {
       return true;
     }
     int status = 0;
-    while (waitpid(fork.pid, &status, 0) < 0 && errno == EINTR) {
+    rusage used{};
+    while (wait4(fork.pid, &status, 0, &used) < 0 && errno == EINTR) {
     }
     internal::ForkEnd end;
+    end.usage = {.cpu_ms = internal::cpu_ms_of(used), .peak_memory_bytes = used.ru_maxrss * 1024};
     if (WIFEXITED(status)) end.exit_status = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) end.signal = WTERMSIG(status);
     internal::send_end(fork.line.get(), end);

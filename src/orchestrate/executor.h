@@ -37,6 +37,7 @@ struct TaskExit {
     kLost,     ///< Its process is gone; the row may still say running. `error` says what of it.
   } how = How::kDone;
   std::optional<Error> error;
+  Usage usage;  ///< Of a process that was lost: its row has none.
 };
 
 /// For use from one thread, but wake().
