@@ -16,6 +16,7 @@
 #include "app/queues.h"
 #include "app/secrets.h"
 #include "app/stores.h"
+#include "base/fork_server.h"
 #include "base/process.h"
 #include "base/result.h"
 #include "cli/command_line.h"
@@ -90,9 +91,8 @@ engine::SparkOptions spark_options(const Environment& environment) {
   _exit(exit_status(ErrorCode::kInternal));
 }
 
-}  // namespace
-
-int run_program(int argc, char** argv, std::span<const task::Template> own) {
+/// One command, from its words to its exit status.
+int run_words(const std::vector<std::string>& words, std::span<const task::Template> own) {
   std::set_terminate(tell_and_end);
   const auto all_templates = task::join_templates(templates::all(), own);
   if (!all_templates) {
@@ -157,10 +157,19 @@ int run_program(int argc, char** argv, std::span<const task::Template> own) {
   wiring.out = &std::cout;
   wiring.err = &std::cerr;
   wiring.is_terminal = isatty(STDERR_FILENO) == 1;
-  const std::vector<std::string> words(argv + 1, argv + argc);
   const int status = cli::run_command_line(words, wiring);
   std::cout.flush();
   return status;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, std::span<const task::Template> own) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  // Before anything that a child must not share: a thread, a connection, a secret.
+  if (!words.empty() && words.front() == cli::kForkServer)
+    return serve_forks([own](const auto& of_child) { return run_words(of_child, own); });
+  return run_words(words, own);
 }
 
 }  // namespace weir::app

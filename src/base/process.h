@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,24 @@ struct Command {
   std::string standard_input;                      ///< Written to the child, then closed.
   std::string working_directory;                   ///< Empty: the parent's.
   int64_t output_limit_bytes = int64_t{64} << 20;  ///< More standard output is kResourceExhausted.
+  int64_t memory_limit_bytes = 0;  ///< Above it the child is killed; 0: none.
+  int64_t time_limit_ms = 0;       ///< After it the child is killed; 0: none.
   /// Called with each whole line of standard error, without its end, as it comes.
   std::function<void(std::string_view)> on_error_line;
+};
+
+/// What a process has taken.
+struct Usage {
+  int64_t cpu_ms = 0;             ///< With what it waited for.
+  int64_t peak_memory_bytes = 0;  ///< Resident at most; 0: not known.
 };
 
 struct Finished {
   int exit_status = 0;  ///< Meaningful only where signal is 0.
   int signal = 0;       ///< The signal that ended it, or 0.
+  Usage usage;
+  /// Which limit it was killed for: kResourceExhausted for memory, kUnavailable for time.
+  std::optional<Error> exceeded;
   std::string standard_output;
   std::string standard_error_tail;  ///< The last 16 KiB.
 };
@@ -34,6 +46,9 @@ struct Finished {
 /// Runs to the end. On cancellation: SIGTERM to the child's process group, SIGKILL after 5 s, then
 /// kCancelled. kNotFound where the program is not there; kDenied where it may not be started.
 Result<Finished> run_process(const Command& command, const Cancel& cancel);
+
+/// Of this process until now, and of those that it started and waited for.
+Usage usage_of_this_process();
 
 /// A process of this host, named so that a number used again is not taken for it.
 struct ProcessId {

@@ -196,6 +196,45 @@ TEST(RunProcess, SignalsThatTheParentIgnoresAreNotIgnoredByTheChild) {
   EXPECT_EQ(finished->signal, SIGPIPE);
 }
 
+TEST(RunProcess, TellsWhatItTook) {
+  const auto finished = run(shell("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"));
+  ASSERT_TRUE(finished);
+  EXPECT_GT(finished->usage.cpu_ms, 20);
+  EXPECT_GT(finished->usage.peak_memory_bytes, 100'000);
+  EXPECT_LT(finished->usage.peak_memory_bytes, 20'000'000) << "not what this process has";
+}
+
+TEST(RunProcess, AboveItsMemoryLimitItIsKilled) {
+  const Grandchild grandchild;
+  Command command = shell("exec 3>\"$0\"; sleep 1000 & x=x; while :; do x=$x$x; done");
+  command.argv.push_back(grandchild.path());
+  command.memory_limit_bytes = 100'000'000;
+  const auto finished = run(command);
+  ASSERT_TRUE(finished) << to_line(finished.error());
+  EXPECT_EQ(finished->signal, SIGKILL);
+  ASSERT_TRUE(finished->exceeded);
+  EXPECT_EQ(finished->exceeded->code, ErrorCode::kResourceExhausted);
+  EXPECT_THAT(finished->exceeded->message, ::testing::HasSubstr("its limit is 100 MB"));
+  EXPECT_GT(finished->usage.peak_memory_bytes, command.memory_limit_bytes);
+  EXPECT_TRUE(grandchild.has_ended());
+}
+
+TEST(RunProcess, AfterItsTimeLimitItIsKilledThoughItMindsNoSignal) {
+  Command command = shell("trap '' TERM; while :; do sleep 1000; done");
+  command.time_limit_ms = 60;
+  const auto finished = run(command);
+  ASSERT_TRUE(finished);
+  ASSERT_TRUE(finished->exceeded);
+  EXPECT_EQ(finished->exceeded->code, ErrorCode::kUnavailable);
+}
+
+TEST(RunProcess, BelowItsLimitsItIsLeftAlone) {
+  Command command = shell("sleep 0.2");
+  command.memory_limit_bytes = 100'000'000;
+  command.time_limit_ms = 60'000;
+  EXPECT_FALSE(run(command)->exceeded);
+}
+
 TEST(ProcessId, ThisProcessIsAliveAndAnotherStartIsNot) {
   ProcessId process = this_process();
   EXPECT_EQ(process.pid, getpid());

@@ -64,6 +64,9 @@ struct Wiring {
   bool is_terminal = false;  ///< Standard error is a terminal.
 };
 
+/// The word by which a program is a fork server (base/fork_server.h) and nothing else.
+inline constexpr std::string_view kForkServer = "fork-server";
+
 /// Runs one command; the exit status as the table of errors says.
 int run_command_line(const std::vector<std::string>& words, const Wiring& wiring);
 

@@ -15,6 +15,7 @@ Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& re
                             const std::string& lease) {
   WEIR_TRY(session.catalog());
   Shown shown(session);
+  shown.services.is_for_one_task = true;
   if (!lease.empty()) {
     WEIR_ASSIGN(shown.services.lease_ms, while_doing(parse_duration_ms(lease), "reading --lease"));
   }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fork_server.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "orchestrate/services.h"
@@ -36,6 +37,7 @@ struct TaskExit {
     kLost,     ///< Its process is gone; the row may still say running. `error` says what of it.
   } how = How::kDone;
   std::optional<Error> error;
+  Usage usage;  ///< Of a process that was lost: its row has none.
 };
 
 /// For use from one thread, but wake().
@@ -67,6 +69,8 @@ struct ProcessOptions {
   std::function<std::vector<std::string>(const TaskLaunch&)> command;
   std::map<std::string, std::string> environment;  ///< Beside this process's own.
   std::function<void(const TaskLaunch&, std::string_view line)> on_line;
+  /// By which they are started; it outlives the executor. Nothing: each is started by itself.
+  ForkServer* forks = nullptr;
 };
 std::unique_ptr<Executor> make_process_executor(ProcessOptions options);
 

@@ -49,6 +49,8 @@ struct Services {
   std::string temp_folder;              ///< For spilling.
   std::string holder;                   ///< Who we are, for people: `host, process 123`.
   int64_t lease_ms = 30'000;
+  /// This process makes one attempt and nothing else: what it takes is the task's.
+  bool is_for_one_task = false;
   int64_t courier_ms = 5000;  ///< How long a run that has ended waits for channels.
   /// Makes an attempt that has begun, and minds its lease meanwhile; empty: the real thing, with
   /// threads. For simulations.

@@ -222,8 +222,12 @@ class Scene:
             self.faults.append({"kind": kind, "pid": pid, "from": since or now, "to": now})
 
     def tasks(self):
-        """Processes that work on a task of this project, with their parents."""
+        """Processes that work on a task of this project, with their servers."""
         found = []
+
+        def parent_of(pid):
+            return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -231,7 +235,9 @@ class Scene:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 if b"--driver-epoch" not in words or str(self.folder).encode() not in words:
                     continue
-                found.append((int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])))
+                # Between it and its server stands the fork server; where that is gone, init.
+                parent = parent_of(entry.name)
+                found.append((int(entry.name), parent_of(parent) if parent > 1 else parent))
             except OSError:
                 continue
         return found

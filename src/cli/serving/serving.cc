@@ -39,6 +39,7 @@ Serving::Serving(Session& session, ServingOptions options)
       options_(options),
       services_(services_with_lease(session, options.lease_ms)),
       heads_(session),
+      forks_({session.wiring().program, std::string(kForkServer)}),
       executor_(options.uses_threads
                     ? orchestrate::make_thread_executor(services_, options.slots)
                     : orchestrate::make_process_executor(
@@ -49,7 +50,8 @@ Serving::Serving(Session& session, ServingOptions options)
                                [this](const auto& launch, std::string_view line) {
                                  services_.log->info("run {}, task '{}': {}", launch.run.run_id,
                                                      launch.row.task_id, line);
-                               }})),
+                               },
+                           .forks = &forks_})),
       schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
       arrivals_(session, heads_, [this] { executor_->wake(); }),
       coordinator_(services_,

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/cancel.h"
+#include "base/fork_server.h"
 #include "cli/serving/arrival_source.h"
 #include "cli/serving/heads.h"
 #include "cli/session.h"
@@ -55,6 +56,7 @@ class Serving {
   orchestrate::Services services_;
   Heads heads_;
   schedule::Zones zones_;
+  ForkServer forks_;
   std::unique_ptr<orchestrate::Executor> executor_;
   orchestrate::ScheduleSource schedules_;
   ArrivalSource arrivals_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/process.h"
 #include "orchestrate/machine/run_machine.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
@@ -27,6 +28,8 @@ Result<catalog::Catalog::Begun> begin(const Services& services, const TaskToRun&
   next.not_before_us = 0;
   next.counts = {};
   next.operations = Json::array();
+  next.cpu_ms = 0;
+  next.peak_memory_bytes = 0;
   clear_error(next);
   begin.holder = services.holder;
   begin.lease_ms = services.lease_ms;
@@ -81,6 +84,11 @@ Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Ca
   const Result<TaskState> made = settings
                                      ? make(services, what, *settings, *begun.lease, row, cancel)
                                      : std::unexpected(settings.error());
+  if (services.is_for_one_task) {
+    const Usage usage = usage_of_this_process();
+    row.cpu_ms = usage.cpu_ms;
+    row.peak_memory_bytes = usage.peak_memory_bytes;
+  }
   const catalog::TaskKey running = key_of(row);
   const TaskSettings none;
   WEIR_TRY(end_attempt(row, made,

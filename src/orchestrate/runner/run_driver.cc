@@ -104,22 +104,27 @@ Status RunDriver::look_after_strangers() {
     if (!is_stranger(row)) continue;
     WEIR_ASSIGN(const bool is_alive,
                 services_.catalog->is_lease_alive(catalog::task_lease(row.run_id, row.task_id)));
-    if (!is_alive) WEIR_TRY(end_lost(row, "the process that ran it is gone"));
+    if (!is_alive) WEIR_TRY(end_lost(row, lost_[row.task_id]));
   }
   return {};
 }
 
-Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
+Status RunDriver::end_lost(const TaskRun& row, const TaskExit& exit) {
   const model::Task* task = machine_.task_of(row.task_id);
   if (task == nullptr)
     return fail(ErrorCode::kInternal, "task '{}' is not in its flow", row.task_id);
   auto settings = task_settings(pinned_->configuration, *flow_, *task);
   const TaskSettings none;
   TaskRun next = row;
-  const auto gone = has_asked_to_stop_
-                        ? fail(ErrorCode::kCancelled, "cancelled by request; {}", why)
-                        : fail(ErrorCode::kUnavailable, "{}", why);
-  WEIR_TRY(end_attempt(next, gone,
+  Error gone = exit.error.value_or(Error());
+  if (!exit.error || exit.error->code == ErrorCode::kCancelled)
+    gone = fail(ErrorCode::kUnavailable, "the process that ran it is gone").error();
+  const std::string why = to_line(gone);
+  if (has_asked_to_stop_)
+    gone = fail(ErrorCode::kCancelled, "cancelled by request; {}", gone.message).error();
+  next.cpu_ms = exit.usage.cpu_ms;
+  next.peak_memory_bytes = exit.usage.peak_memory_bytes;
+  WEIR_TRY(end_attempt(next, std::unexpected(gone),
                        {.settings = settings ? &*settings : &none,
                         .is_stopping = has_asked_to_stop_,
                         .is_last = false,
@@ -130,6 +135,7 @@ Status RunDriver::end_lost(const TaskRun& row, const std::string& why) {
       services_.catalog->add_log(row.run_id, row.task_id, row.attempt,
                                  next.state == TaskState::kReady ? "warning" : "error", why));
   machine_.put(next);
+  lost_.erase(row.task_id);
   return {};
 }
 
@@ -159,6 +165,7 @@ Status RunDriver::take(const TaskExit& exit) {
   // Nothing began: it is launched again. Else the lease says when its process is gone.
   if (row.state == TaskState::kReady)
     not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
+  if (row.state == TaskState::kRunning) lost_[exit.task_id] = exit;
   next_look_us_ = 0;
   return {};
 }

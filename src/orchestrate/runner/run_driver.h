@@ -52,7 +52,8 @@ class RunDriver {
   Status launch(Executor& executor);
   /// Rows that say running and are not ours: those whose process is gone end.
   Status look_after_strangers();
-  Status end_lost(const catalog::TaskRun& row, const std::string& why);
+  /// Its process is gone: `exit` says more of it, where it was one of ours.
+  Status end_lost(const catalog::TaskRun& row, const TaskExit& exit);
   Status refuse(const catalog::TaskRun& row, const Error& error);
   Result<Now> end(bool is_stopping);
   /// What is stored, after a change was refused. kLost where the run is another's.
@@ -65,6 +66,7 @@ class RunDriver {
   RunMachine machine_;
   std::map<std::string, int64_t> launched_;       ///< Task → the attempt before.
   std::map<std::string, int64_t> not_before_us_;  ///< Tasks that did not begin.
+  std::map<std::string, TaskExit> lost_;          ///< Tasks whose process is gone, as it ended.
   int64_t next_look_us_ = 0;
   int64_t next_us_ = 0;
   bool has_asked_to_stop_ = false;
