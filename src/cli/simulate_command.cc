@@ -226,7 +226,7 @@ void show(Session& session, const std::vector<orchestrate::RehearsedRun>& runs,
 }
 
 Result<int> simulate(Session& session, const SimulateFlags& flags) {
-  WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
+  WEIR_ASSIGN(const auto configuration, resolved_configuration(session, Unseen::kAsWritten));
   WEIR_ASSIGN(auto stage, set_up(session, configuration, flags));
   orchestrate::RehearsalLimits limits;
   limits.slots = flags.slots;

@@ -53,7 +53,10 @@ Serving::Serving(Session& session, ServingOptions options)
       schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
       arrivals_(session, heads_, [this] { executor_->wake(); }),
       coordinator_(services_,
-                   {.head = [this](const std::string& flow) { return heads_.of_flow(flow); },
+                   {.head =
+                        [this](const orchestrate::RunWish& wish) {
+                          return heads_.of_run({.flow_id = wish.flow_id, .params = wish.params});
+                        },
                     .version = [this](const std::string& hash) { return heads_.of_version(hash); }},
                    *executor_, {&schedules_, &arrivals_},
                    {.server_id = make_uuid7(*services_.clock, *services_.random),
@@ -178,7 +181,8 @@ std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& laun
 }
 
 Result<catalog::FlowRun> Serving::start_run(const server::RunRequest& request) {
-  WEIR_ASSIGN(const Heads::Kept pinned, heads_.of_flow(request.flow_id));
+  WEIR_ASSIGN(const Heads::Kept pinned,
+              heads_.of_run({.flow_id = request.flow_id, .params = request.params}));
   orchestrate::RunWish wish;
   wish.flow_id = request.flow_id;
   wish.run_key = request.run_key;
@@ -199,7 +203,7 @@ Result<catalog::FlowRun> Serving::retry_run(const server::RetryRequest& request)
   retry.may_change_configuration = request.config != "same";
   WEIR_ASSIGN(const Heads::Kept pinned,
               request.config == "latest"
-                  ? heads_.of_flow(run.flow_id)
+                  ? heads_.of_run({.flow_id = run.flow_id, .params = run.params})
                   : heads_.of_version(request.config == "same" ? run.config_hash : request.config));
   WEIR_ASSIGN(const auto queued, orchestrate::enqueue_retry(services_, *pinned, retry));
   has_queued_ = true;
