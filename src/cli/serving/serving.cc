@@ -218,6 +218,21 @@ Result<catalog::FlowRun> Serving::cancel_run(const std::string& run_id) {
   return run;
 }
 
+Result<int64_t> Serving::take_arrivals(const server::ArrivalsRequest& request) {
+  WEIR_ASSIGN(const Heads::Kept head, heads_.current());
+  const auto triggers =
+      arrivals::triggers_of(head->configuration, session_.folder(), request.flow_id);
+  if (triggers.usable.empty() && !request.flow_id.empty())
+    return fail_with_hint(ErrorCode::kInvalidData,
+                          fmt::format("no file starts flow '{}'", request.flow_id),
+                          "give it a file_trigger, and apply");
+  WEIR_ASSIGN(const int64_t new_events,
+              arrivals::take_body_for(triggers.usable, dump_json(request.body), *services_.catalog,
+                                      *services_.clock));
+  if (new_events > 0) arrivals_.look_soon();
+  return new_events;
+}
+
 server::SchedulerState Serving::state() const {
   server::SchedulerState state;
   const int64_t silent_us = services_.clock->monotonic_us() - stepped_at_us_;
