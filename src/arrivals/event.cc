@@ -58,6 +58,11 @@ class BodyReader {
   Status read(const Json& json, int wraps) {
     if (!json.is_object()) return refuse("it is no JSON object");
     if (text_in(json, "Event") == "s3:TestEvent") return {};
+    if (const std::string type = text_in(json, "Type"); type.ends_with("Confirmation"))
+      return fail_with_hint(
+          ErrorCode::kInvalidData, fmt::format("it is a {} of SNS", printable(type)),
+          "weir fetches no address that a message names: open its SubscribeURL yourself, once you "
+          "see that its host is sns.<region>.amazonaws.com");
     if (text_in(json, "Type") == "Notification" && json.contains("Message")) {
       if (wraps >= kMostWraps) return refuse("too many envelopes are around it");
       return read_text(text_in(json, "Message"), wraps + 1);

@@ -1,7 +1,10 @@
 #include "arrivals/queue.h"
 
+#include <algorithm>
+
 #include "arrivals/event.h"
 #include "base/option_reader.h"
+#include "base/printable.h"
 #include "net/url.h"
 
 namespace weir::arrivals {
@@ -13,6 +16,12 @@ std::string region_of(const std::string& host) {
   const auto end = host.find(".amazonaws.com");
   if (!host.starts_with(kStart) || end == std::string::npos || end <= kStart.size()) return "";
   return host.substr(kStart.size(), end - kStart.size());
+}
+
+Result<int64_t> store(const std::vector<FileEvent>& read, catalog::Catalog& catalog) {
+  std::vector<catalog::InboxEvent> events;
+  for (const auto& event : read) events.push_back(inbox_event(event));
+  return catalog.add_events(events);
 }
 
 }  // namespace
@@ -64,9 +73,22 @@ Result<TakenIn> take_in(Queue& queue, catalog::Catalog& catalog, Clock& clock, i
 
 Result<int64_t> take_body(std::string_view body, catalog::Catalog& catalog, Clock& clock) {
   WEIR_ASSIGN(const auto read, read_events(body, clock.now_us()));
-  std::vector<catalog::InboxEvent> events;
-  for (const auto& event : read) events.push_back(inbox_event(event));
-  return catalog.add_events(events);
+  return store(read, catalog);
+}
+
+Result<int64_t> take_body_for(const std::vector<Trigger>& triggers, std::string_view body,
+                              catalog::Catalog& catalog, Clock& clock) {
+  WEIR_ASSIGN(const auto read, read_events(body, clock.now_us()));
+  for (const auto& event : read) {
+    const bool is_own = std::ranges::any_of(
+        triggers, [&](const Trigger& trigger) { return trigger.has_root_of(event.file); });
+    if (!is_own)
+      return fail_with_hint(
+          ErrorCode::kInvalidData,
+          fmt::format("'{}' lies in no layer that is watched here", printable(event.file)),
+          "send the events of the buckets that the file_trigger names, no others");
+  }
+  return store(read, catalog);
 }
 
 }  // namespace weir::arrivals

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "arrivals/trigger.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -60,5 +61,9 @@ Result<TakenIn> take_in(Queue& queue, catalog::Catalog& catalog, Clock& clock, i
 /// What a webhook does with a body: its events into the inbox. How many were new. kInvalidData, and
 /// nothing is written, where it is not understood.
 Result<int64_t> take_body(std::string_view body, catalog::Catalog& catalog, Clock& clock);
+/// The same of a sender that may tell of these triggers' files alone: kInvalidData, and nothing is
+/// written, where one lies below none of their roots.
+Result<int64_t> take_body_for(const std::vector<Trigger>& triggers, std::string_view body,
+                              catalog::Catalog& catalog, Clock& clock);
 
 }  // namespace weir::arrivals

@@ -58,6 +58,18 @@ std::optional<std::string> local_folder(const std::string& uri) {
   return path;
 }
 
+std::string Trigger::name_below(const Source& source, const std::string& file) {
+  const std::string folder = local_folder(source.uri).value_or(source.uri);
+  for (const std::string& root : {source.uri + "/", folder + "/", source.layer + "/"})
+    if (file.starts_with(root) && file.size() > root.size()) return file.substr(root.size());
+  return {};
+}
+
+bool Trigger::has_root_of(const std::string& file) const {
+  return std::ranges::any_of(
+      sources, [&](const Source& source) { return !name_below(source, file).empty(); });
+}
+
 int64_t Trigger::settle_ms() const {
   if (settings.settle_ms) return *settings.settle_ms;
   const bool is_slow = std::ranges::any_of(

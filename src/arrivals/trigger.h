@@ -38,6 +38,12 @@ struct Trigger {
   std::vector<Source> sources;  ///< Manifests and control files first: a name is of the first.
   std::optional<Pattern> key;
 
+  /// The name below the source's root of a file that is told as `layer/name`, as a URI or as a
+  /// path; empty where it lies elsewhere.
+  static std::string name_below(const Source& source, const std::string& file);
+  /// Whether the file lies below a root of it; what the patterns say of it is not asked.
+  bool has_root_of(const std::string& file) const;
+
   int64_t settle_ms() const;  ///< Of all sources the longest.
   int64_t poll_ms() const;
 };

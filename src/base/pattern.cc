@@ -146,6 +146,15 @@ Result<bool> glob_matches(std::string_view glob, std::string_view name) {
   return compiled.matches(name);
 }
 
+std::string glob_of_name(std::string_view name) {
+  std::string glob;
+  for (const char c : name) {
+    const bool is_special = std::string_view("*?[]{}\\").contains(c);
+    glob += is_special ? fmt::format("[{}]", c) : std::string(1, c);
+  }
+  return glob;
+}
+
 std::string glob_prefix(std::string_view glob) {
   return std::string(glob.substr(0, glob.find_first_of("*?[{")));
 }

@@ -36,6 +36,9 @@ class Pattern {
 /// `[a-z]` and `{a,b}` as in a shell. kInvalidConfig for a broken glob.
 Result<bool> glob_matches(std::string_view glob, std::string_view name);
 
+/// The glob that fits the name alone.
+std::string glob_of_name(std::string_view name);
+
 /// The longest start of the glob without a wildcard: where a listing may begin.
 std::string glob_prefix(std::string_view glob);
 

@@ -328,7 +328,8 @@ class Poller {
 
   Status start(const arrivals::DueRun& due) {
     WEIR_TRY(show(due));
-    WEIR_ASSIGN(const auto pinned, pin_head(session_, due.flow_id, false));
+    WEIR_ASSIGN(const auto pinned,
+                pin_head(session_, {.flow_id = due.flow_id, .params = due.params}, false));
     RunView view(session_);
     auto services = session_.services();
     services.on_event = [&](const orchestrate::Event& event) { view.show(event); };

@@ -174,7 +174,7 @@ Result<orchestrate::BackfillRequest> request_of(Session& session, const Backfill
 }
 
 Result<int> backfill(Session& session, const BackfillFlags& flags) {
-  WEIR_ASSIGN(const auto pinned, pin_head(session, flags.flow, false));
+  WEIR_ASSIGN(const auto pinned, pin_head(session, {.flow_id = flags.flow}, false));
   WEIR_ASSIGN(const model::Flow* flow, find_flow(pinned.configuration, flags.flow));
   WEIR_ASSIGN(const auto request, request_of(session, flags));
   const Wiring& wiring = session.wiring();

@@ -7,7 +7,7 @@
 #include "cli/init_from_database.h"
 #include "cli/project.h"
 #include "config/first_project.h"
-#include "config/for_each.h"
+#include "config/for_each_patterns.h"
 #include "config/json_schema.h"
 #include "config/project.h"
 #include "lake/first_look.h"
@@ -20,11 +20,15 @@ Status say_patterns(Session& session) {
   WEIR_ASSIGN(const auto open, open_configuration(session));
   for (const auto& flow : open.configuration.flows)
     for (const auto& task : flow.tasks) {
-      const auto pattern = config::table_pattern(task);
-      if (!pattern || !*pattern) continue;
-      session.say(fmt::format(
-          "flow {}, task {}: tables of '{}' like {} are looked up when a run starts", flow.flow_id,
-          task.task_id, (*pattern)->connection, fmt::join((*pattern)->like, ", ")));
+      const auto tables = config::table_pattern(task);
+      if (tables && *tables)
+        session.say(fmt::format(
+            "flow {}, task {}: tables of '{}' like {} are looked up when a run starts",
+            flow.flow_id, task.task_id, (*tables)->connection, fmt::join((*tables)->like, ", ")));
+      const auto files = config::file_pattern(task);
+      if (files && *files)
+        session.say(fmt::format("flow {}, task {}: files {} are looked up when a run starts",
+                                flow.flow_id, task.task_id, config::words_of(**files)));
     }
   return {};
 }

@@ -144,7 +144,7 @@ Result<int> graph(Session& session, const GraphFlags& flags) {
   std::vector<catalog::TaskRun> rows;
   std::string run_id;
   if (flags.run.empty()) {
-    WEIR_ASSIGN(configuration, resolved_configuration(session));
+    WEIR_ASSIGN(configuration, resolved_configuration(session, Unseen::kAsWritten));
   } else {
     WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
     WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run == "newest" ? flags.flow : flags.run));

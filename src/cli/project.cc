@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "cli/found_tables.h"
+#include "cli/found_values.h"
 #include "config/lint.h"
 #include "config/plan.h"
 #include "config/project.h"
@@ -76,7 +76,7 @@ orchestrate::Pinned pinned_of(config::Version version) {
 
 /// The rows of the catalog as a version that is kept.
 Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
-                                     const std::string& flow_id, const std::string& reason);
+                                     const RunToBe& run, const std::string& reason);
 
 }  // namespace
 
@@ -125,10 +125,10 @@ Result<OpenProject> open_configuration(Session& session) {
   return open;
 }
 
-Result<model::Configuration> resolved_configuration(Session& session) {
+Result<model::Configuration> resolved_configuration(Session& session, Unseen unseen) {
   WEIR_ASSIGN(auto open, open_configuration(session));
   WEIR_ASSIGN(auto variables, variables_of(session));
-  WEIR_ASSIGN(variables.tables, tables_as_seen(session, open.configuration));
+  WEIR_ASSIGN(variables.found, found_as_seen(session, open.configuration, unseen));
   WEIR_ASSIGN(auto resolved, one(config::resolve(std::move(open.configuration), variables,
                                                  open.places, session.wiring().templates)));
   // What composites write belongs to the lake too; a template at fault is told by who runs it.
@@ -184,14 +184,14 @@ Status apply_plan(Session& session, const config::Plan& plan) {
 namespace {
 
 Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
-                                     const std::string& flow_id, const std::string& reason) {
+                                     const RunToBe& run, const std::string& reason) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   WEIR_ASSIGN(auto head, catalog->load_configuration());
   WEIR_ASSIGN(storage::Storage * folder, session.files());
   WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
   WEIR_ASSIGN(auto variables, variables_of(session));
-  WEIR_ASSIGN(auto looked_up, look_up_tables(session, head, places, flow_id));
-  variables.tables = std::move(looked_up.tables);
+  WEIR_ASSIGN(auto looked_up, look_up_patterns(session, head, places, run));
+  variables.found = std::move(looked_up.found);
   WEIR_ASSIGN(auto version, one(config::make_version(
                                 head, {folder, variables, session.wiring().templates, &places})));
   const auto faults = check_settings(session, version.configuration, places);
@@ -205,8 +205,7 @@ Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& pla
 
 }  // namespace
 
-Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
-                                     bool applies_first) {
+Result<orchestrate::Pinned> pin_head(Session& session, const RunToBe& run, bool applies_first) {
   WEIR_TRY(session.catalog());
   config::Places places;
   std::string reason = "sql";
@@ -223,11 +222,11 @@ Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_i
     places = std::move(open.places);
     reason = "apply";
   }
-  return pin_rows(session, places, flow_id, reason);
+  return pin_rows(session, places, run, reason);
 }
 
-Result<orchestrate::Pinned> pin_catalog(Session& session, const std::string& flow_id) {
-  return pin_rows(session, {}, flow_id, "sql");
+Result<orchestrate::Pinned> pin_catalog(Session& session, const RunToBe& run) {
+  return pin_rows(session, {}, run, "sql");
 }
 
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash) {

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "cli/found_values.h"
 #include "cli/session.h"
 #include "config/places.h"
 #include "config/plan.h"
@@ -23,7 +24,8 @@ struct OpenProject {
 Result<OpenProject> open_configuration(Session& session);
 
 /// The configuration of a project with its variables resolved, for commands that read the lake.
-Result<model::Configuration> resolved_configuration(Session& session);
+Result<model::Configuration> resolved_configuration(Session& session,
+                                                    Unseen unseen = Unseen::kNothing);
 
 /// The connections of a project with their variables resolved; all else as written.
 Result<model::Configuration> resolved_connections(Session& session);
@@ -43,12 +45,10 @@ Result<config::Variables> variables_of(Session& session);
 
 /// What a new run of a flow pins: the head of the catalog (for a YAML project nothing must be
 /// unapplied: kInvalidConfig shows the plan), checked, recorded as a config version, resolved and
-/// expanded; tables by pattern as the databases of the flow have them now.
-Result<orchestrate::Pinned> pin_head(Session& session, const std::string& flow_id,
-                                     bool applies_first);
-/// The same without a look at YAML files: what a server runs is what was applied. With an empty
-/// `flow_id` no database is asked for tables.
-Result<orchestrate::Pinned> pin_catalog(Session& session, const std::string& flow_id);
+/// expanded; tables and files by pattern as they are now.
+Result<orchestrate::Pinned> pin_head(Session& session, const RunToBe& run, bool applies_first);
+/// The same without a look at YAML files: what a server runs is what was applied.
+Result<orchestrate::Pinned> pin_catalog(Session& session, const RunToBe& run);
 /// The same of a version that an earlier run pinned.
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash);
 

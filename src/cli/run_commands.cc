@@ -30,25 +30,26 @@ struct RetryFlags {
   std::string config = "same";
   int64_t parallel = 4;
   bool is_detached = false;
+  bool looks_again = false;
 };
 
 /// A run that was started with the key keeps the configuration with which it started.
-Result<orchestrate::Pinned> pin_for(Session& session, const RunFlags& flags) {
+Result<orchestrate::Pinned> pin_for(Session& session, const RunFlags& flags, const Json& params) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   if (!flags.run_key.empty()) {
     WEIR_ASSIGN(const auto known, catalog->find_run(flags.flow, flags.run_key));
     if (known) return pin_version(session, known->config_hash);
   }
-  return pin_head(session, flags.flow, flags.applies);
+  return pin_head(session, {.flow_id = flags.flow, .params = params}, flags.applies);
 }
 
 Result<int> run(Session& session, const RunFlags& flags) {
-  WEIR_ASSIGN(const auto pinned, pin_for(session, flags));
-  Shown shown(session);
   orchestrate::RunRequest request;
   request.flow_id = flags.flow;
   request.run_key = flags.run_key;
   WEIR_ASSIGN(request.params, read_parameters(flags.params));
+  WEIR_ASSIGN(const auto pinned, pin_for(session, flags, request.params));
+  Shown shown(session);
   request.max_parallel_tasks = flags.parallel;
   if (flags.is_detached) {
     orchestrate::RunWish wish;
@@ -68,7 +69,8 @@ Result<int> run(Session& session, const RunFlags& flags) {
 Result<orchestrate::Pinned> pin_of(Session& session, const catalog::FlowRun& run,
                                    const std::string& config) {
   if (config == "same") return pin_version(session, run.config_hash);
-  if (config == "latest") return pin_head(session, run.flow_id, false);
+  if (config == "latest")
+    return pin_head(session, {.flow_id = run.flow_id, .params = run.params}, false);
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto versions, catalog->config_versions());
   std::vector<std::string> found;
@@ -105,7 +107,12 @@ Result<int> retry(Session& session, const RetryFlags& flags) {
 Result<int> rerun(Session& session, const RetryFlags& flags) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const auto run, find_run(*catalog, flags.run));
-  WEIR_ASSIGN(const auto pinned, pin_head(session, run.flow_id, false));
+  WEIR_ASSIGN(const auto pinned,
+              pin_head(session,
+                       {.flow_id = run.flow_id,
+                        .params = run.params,
+                        .lists_of_hash = flags.looks_again ? "" : run.config_hash},
+                       false));
   Shown shown(session);
   if (flags.is_detached) {
     orchestrate::RunWish wish;
@@ -203,7 +210,11 @@ void add_retry_and_rerun(CLI::App& app, Chosen& chosen) {
   command->add_option("--config", flags->config,
                       "Its configuration: same (where it is not said), latest (what is applied "
                       "now) or the hash of a version; with another one inputs are looked up anew");
-  add("rerun", "Start a new run with the same parameters, as the configuration is now", rerun);
+  const auto [again, again_flags] =
+      add("rerun", "Start a new run with the same parameters, as the configuration is now", rerun);
+  again->add_flag("--look-again", again_flags->looks_again,
+                  "Look up the tables and files of for_each now, in place of taking those that "
+                  "that run found");
 }
 
 }  // namespace

@@ -54,6 +54,9 @@ server::Actions actions_of(Session& session, Serving* serving, std::mutex& plann
   if (serving != nullptr) {
     actions.start_run = [serving](const auto& request) { return serving->start_run(request); };
     actions.retry_run = [serving](const auto& request) { return serving->retry_run(request); };
+    actions.take_arrivals = [serving](const auto& request) {
+      return serving->take_arrivals(request);
+    };
     actions.state = [serving] { return serving->state(); };
   }
   const auto decide = [&session](const std::string& state) {

@@ -2,6 +2,7 @@
 #include <ostream>
 #include <set>
 
+#include "arrivals/pace.h"
 #include "arrivals/trigger.h"
 #include "base/instant.h"
 #include "base/printable.h"
@@ -34,6 +35,8 @@ struct Stage {
   std::vector<orchestrate::RehearsedFlow> flows;
   std::vector<orchestrate::RehearsedWish> wishes;
   std::vector<std::string> remarks;
+  /// Files of triggers with `at_most_every`, by flow: when they are whole, and which.
+  std::map<std::string, std::vector<std::pair<int64_t, std::string>>> paced;
 };
 
 /// A run takes `total_ms`: each task its share of the longest chain of tasks.
@@ -93,9 +96,9 @@ Status take_times(const model::Flow& flow, schedule::Zones& zones, int64_t from_
 }
 
 bool waits_for_more(const model::FileTrigger& settings) {
-  return !settings.set.empty() || settings.has_groups() || settings.is_batch ||
-         settings.expect > 0 || settings.quiet_ms > 0 || !settings.marker.empty() ||
-         !settings.control.empty();
+  const bool is_batch = settings.is_batch && settings.at_most_every_ms == 0;
+  return !settings.set.empty() || settings.has_groups() || is_batch || settings.expect > 0 ||
+         settings.quiet_ms > 0 || !settings.marker.empty() || !settings.control.empty();
 }
 
 Status take_file(const std::string& word, const arrivals::Triggers& triggers,
@@ -119,6 +122,9 @@ Status take_file(const std::string& word, const arrivals::Triggers& triggers,
         stage.remarks.push_back(
             fmt::format("{}: flow {} waits for more than one file; that is not rehearsed",
                         word.substr(0, sign), trigger.flow_id));
+      else if (trigger.settings.at_most_every_ms > 0)
+        stage.paced[trigger.flow_id].emplace_back(at_us + trigger.settle_ms() * 1000,
+                                                  word.substr(0, sign));
       else
         stage.wishes.push_back(
             {trigger.flow_id, at_us + trigger.settle_ms() * 1000, word.substr(0, sign)});
@@ -127,6 +133,24 @@ Status take_file(const std::string& word, const arrivals::Triggers& triggers,
   }
   if (!is_known) stage.remarks.push_back(fmt::format("{}: starts no flow", word.substr(0, sign)));
   return {};
+}
+
+/// One run for all that came since the one before; how large files are is not known.
+void take_batches(const arrivals::Triggers& triggers, Stage& stage) {
+  for (const auto& trigger : triggers.usable) {
+    auto& files = stage.paced[trigger.flow_id];
+    std::ranges::sort(files);
+    std::vector<int64_t> times;
+    for (const auto& [at_us, name] : files) times.push_back(at_us);
+    size_t first = 0;
+    for (const auto& batch : arrivals::rehearse_batches(trigger.settings, times)) {
+      const std::string cause =
+          batch.files == 1 ? files[first].second
+                           : fmt::format("{} files from {}", batch.files, files[first].second);
+      stage.wishes.push_back({trigger.flow_id, batch.at_us, cause});
+      first += batch.files;
+    }
+  }
 }
 
 /// The flows that start by themselves in the stretch, with how long their tasks take.
@@ -164,6 +188,7 @@ Result<Stage> set_up(Session& session, const model::Configuration& configuration
   }
   const auto triggers = arrivals::triggers_of(configuration, session.folder(), flags.flow);
   for (const auto& word : flags.files) WEIR_TRY(take_file(word, triggers, staged, stage));
+  take_batches(triggers, stage);
   std::optional<int64_t> said_ms;
   if (!flags.duration.empty()) {
     WEIR_ASSIGN(said_ms, while_doing(parse_duration_ms(flags.duration), "reading --duration"));
@@ -226,7 +251,7 @@ void show(Session& session, const std::vector<orchestrate::RehearsedRun>& runs,
 }
 
 Result<int> simulate(Session& session, const SimulateFlags& flags) {
-  WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
+  WEIR_ASSIGN(const auto configuration, resolved_configuration(session, Unseen::kAsWritten));
   WEIR_ASSIGN(auto stage, set_up(session, configuration, flags));
   orchestrate::RehearsalLimits limits;
   limits.slots = flags.slots;

@@ -20,7 +20,8 @@ Result<int> run_single_task(Session& session, const orchestrate::TaskRequest& re
     WEIR_ASSIGN(shown.services.lease_ms, while_doing(parse_duration_ms(lease), "reading --lease"));
   }
   const auto pin = [&](const std::string& hash) {
-    return hash.empty() ? pin_head(session, request.flow_id, false) : pin_version(session, hash);
+    return hash.empty() ? pin_head(session, {.flow_id = request.flow_id}, false)
+                        : pin_version(session, hash);
   };
   WEIR_ASSIGN(const auto row,
               orchestrate::run_task(shown.services, pin, request, *session.wiring().cancel));

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "config/file_trigger_keys.h"
+#include "config/for_each_patterns.h"
 #include "model/schema.h"
 #include "task/template.h"
 
@@ -392,10 +393,20 @@ Codec<Json> for_each_value() {
                            {"views", {{"type", "boolean"}}}}},
                          {"required", Json::array({"connection", "like"})},
                          {"additionalProperties", false}};
+    const Json files = {
+        {"type", Json::array({"string", "object"})},
+        {"properties",
+         {{"pattern", text},
+          {"key", text},
+          {"max_files", {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostEachValues}}},
+          {"if_none", {{"enum", Json::array({"succeed", "skip", "fail"})}}}}},
+        {"required", Json::array({"pattern"})},
+        {"additionalProperties", false}};
     const Json map = {{"type", "object"},
                       {"properties",
                        {{"values", list},
                         {"tables", tables},
+                        {"files", files},
                         {"same_as", text},
                         {"wait_for", {{"enum", Json::array({"same", "all"})}}}}},
                       {"additionalProperties", false}};

@@ -18,6 +18,11 @@ const Keys<FileTriggerWords>& file_trigger_keys() {
                     "One run per file, or one for all that wait.")
           .optional("max_files", &Words::max_files, optional_integer(1, kMostFiles),
                     "With batch: all, of one run; 1000 where it is not said.")
+          .optional("max_bytes", &Words::max_bytes, text(),
+                    "With batch: all, of one run of several files: 512MB, 2GiB.")
+          .optional("at_most_every", &Words::at_most_every_ms, optional_duration(),
+                    "With batch: all: a run starts at once, or so long after the one before, with "
+                    "all that came meanwhile.")
           .optional("settle", &Words::settle_ms, optional_duration(),
                     "How long a file must not have changed; in buckets 0s, elsewhere 10s where it "
                     "is not said.")

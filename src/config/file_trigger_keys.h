@@ -13,6 +13,8 @@ struct FileTriggerWords {
   std::string key;
   std::string batch;
   std::optional<int64_t> max_files;
+  std::string max_bytes;
+  std::optional<int64_t> at_most_every_ms;
   std::optional<int64_t> settle_ms;
   std::string marker;
   std::string manifest;
@@ -25,6 +27,7 @@ struct FileTriggerWords {
   std::string events;
   std::string existing;
   std::string identity;
+  Json expected = Json();
   Json params = Json::object();
 };
 

@@ -9,17 +9,16 @@
 
 #include "base/digest.h"
 #include "base/nearest.h"
-#include "base/pattern.h"
 
 namespace weir::config {
 namespace {
 
-constexpr size_t kMostValues = 2000;
+constexpr size_t kMostValues = kMostEachValues;
 constexpr size_t kMostLabelBytes = 100;
 constexpr size_t kDigestLetters = 8;
 /// Fields that name a value, the first that is there.
 constexpr std::array kNaming = {"id", "name", "table"};
-const std::vector<std::string> kKinds = {"values", "tables", "same_as"};
+const std::vector<std::string> kKinds = {"values", "tables", "files", "same_as"};
 
 bool is_label_letter(char c) {
   return c == '_' || c == '-' || c == '.' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -66,56 +65,12 @@ Result<std::string> label_of_value(const Json& value) {
   return refuse("nothing tells what it is called", "give it an id: {id: orders, …}");
 }
 
-Result<std::vector<std::string>> texts_of(const Json& value, const std::string& what) {
-  if (value.is_string()) return std::vector{value.get<std::string>()};
-  std::vector<std::string> texts;
-  if (value.is_array())
-    for (const auto& item : value)
-      if (item.is_string()) texts.push_back(item.get<std::string>());
-  if (!value.is_array() || texts.size() != value.size())
-    return refuse(fmt::format("'{}' is {}", what, dump_json(value)), "write patterns");
-  return texts;
-}
-
-Status check_fields(const Json& map, const std::vector<std::string>& known) {
-  for (const auto& [name, value] : map.items())
-    if (std::ranges::find(known, name) == known.end()) {
-      const std::string guess = did_you_mean(name, known);
-      return refuse(fmt::format("for_each has no '{}'", name),
-                    guess.empty() ? fmt::format("it takes: {}", fmt::join(known, ", ")) : guess);
-    }
-  return {};
-}
-
-Result<TablePattern> read_pattern(const Json& tables) {
-  const std::string hint = R"(write tables: {connection: shop, like: "public.*"})";
-  if (!tables.is_object()) return refuse(fmt::format("'tables' is {}", dump_json(tables)), hint);
-  WEIR_TRY(check_fields(tables, {"connection", "like", "except", "views"}));
-  TablePattern pattern;
-  const Json connection = tables.value("connection", Json());
-  if (!connection.is_string() || connection == "")
-    return refuse("'tables' names no connection", hint);
-  pattern.connection = connection.get<std::string>();
-  WEIR_ASSIGN(pattern.like, texts_of(tables.value("like", Json::array()), "like"));
-  if (pattern.like.empty()) return refuse("'tables' has no 'like'", hint);
-  WEIR_ASSIGN(pattern.except, texts_of(tables.value("except", Json::array()), "except"));
-  for (const auto* globs : {&pattern.like, &pattern.except})
-    for (const auto& glob : *globs) {
-      WEIR_TRY(glob_matches(glob, ""));
-    }
-  const Json views = tables.value("views", Json(false));
-  if (!views.is_boolean())
-    return refuse(fmt::format("'views' is {}", dump_json(views)), "write true or false");
-  pattern.takes_views = views.get<bool>();
-  return pattern;
-}
-
 /// Reads the lists of one flow; a list that is that of another task is followed.
 class RepeatReader {
  public:
-  RepeatReader(const model::Flow& flow, const FoundTables& tables, const Places& places,
+  RepeatReader(const model::Flow& flow, const FoundValues& found, const Places& places,
                Faults& faults)
-      : flow_(flow), tables_(tables), places_(places), faults_(faults) {}
+      : flow_(flow), found_(found), places_(places), faults_(faults) {}
 
   Repeats read() {
     for (const auto& task : flow_.tasks)
@@ -151,7 +106,7 @@ class RepeatReader {
                    refuse("for_each is no list", "write for_each: [orders, customers]").error());
     auto known = kKinds;
     known.emplace_back("wait_for");
-    if (const Status status = check_fields(map, known); !status)
+    if (const Status status = check_for_each_keys(map, known); !status)
       return fault(subject, status.error());
     std::vector<std::string> said;
     for (const auto& kind : kKinds)
@@ -160,7 +115,7 @@ class RepeatReader {
       return fault(subject,
                    refuse(said.empty() ? "for_each says no values"
                                        : fmt::format("for_each says {}", fmt::join(said, " and ")),
-                          "it takes one of values, tables and same_as")
+                          "it takes one of values, tables, files and same_as")
                        .error());
     take_wait(subject, map, repeat);
     if (said.front() == "values") {
@@ -168,6 +123,8 @@ class RepeatReader {
       take_values(subject.in("values"), map["values"], repeat);
     } else if (said.front() == "tables") {
       take_tables(subject.in("tables"), task, repeat);
+    } else if (said.front() == "files") {
+      take_files(subject.in("files"), task, repeat);
     } else {
       take_same(subject.in("same_as"), map["same_as"], path, repeat);
     }
@@ -176,8 +133,25 @@ class RepeatReader {
   /// What was found is taken as it is; nothing at all is a list without tasks.
   void take_tables(const Subject& subject, const model::Task& task, Repeat& repeat) {
     if (const auto pattern = table_pattern(task); !pattern) return fault(subject, pattern.error());
-    const auto found = tables_.find({flow_.flow_id, task.task_id});
-    if (found == tables_.end()) return;
+    take_found(subject, task, repeat);
+  }
+
+  void take_files(const Subject& subject, const model::Task& task, Repeat& repeat) {
+    const auto pattern = file_pattern(task);
+    if (!pattern) return fault(subject, pattern.error());
+    repeat.has_file_names = true;
+    const auto found = found_.find({flow_.flow_id, task.task_id});
+    if (found == found_.end()) return;
+    const size_t count = found->second.size();
+    std::string refusal = refusal_of(**pattern, count);
+    if (refusal.empty() && count > 0) return take_found(subject, task, repeat);
+    repeat.is_open = false;
+    repeat.stand_in = {(*pattern)->if_none == IfNone::kSkip && count == 0, std::move(refusal)};
+  }
+
+  void take_found(const Subject& subject, const model::Task& task, Repeat& repeat) {
+    const auto found = found_.find({flow_.flow_id, task.task_id});
+    if (found == found_.end()) return;
     repeat.is_open = false;
     std::map<std::string, size_t> seen;
     const Json values(found->second);
@@ -216,6 +190,8 @@ class RepeatReader {
     const Repeat& same = find(*other, path);
     repeat.values = same.values;
     repeat.is_open = same.is_open;
+    repeat.has_file_names = same.has_file_names;
+    repeat.stand_in = same.stand_in;
   }
 
   void take_values(const Subject& subject, const Json& values, Repeat& repeat) {
@@ -260,23 +236,17 @@ class RepeatReader {
   }
 
   const model::Flow& flow_;
-  const FoundTables& tables_;
+  const FoundValues& found_;
   const Places& places_;
   Faults& faults_;
   Repeats repeats_;
 };
 
-/// A glob's `*` stops at '/', which a table's name may have.
-std::string without_slash(std::string text) {
-  std::ranges::replace(text, '/', '\x1f');
-  return text;
-}
-
 }  // namespace
 
-Repeats read_repeats(const model::Flow& flow, const FoundTables& tables, const Places& places,
+Repeats read_repeats(const model::Flow& flow, const FoundValues& found, const Places& places,
                      Faults& faults) {
-  return RepeatReader(flow, tables, places, faults).read();
+  return RepeatReader(flow, found, places, faults).read();
 }
 
 std::string label_of_text(std::string_view text) {
@@ -336,7 +306,8 @@ void Needs::take(model::Task& task, const std::string& written_id, const EachVal
   std::vector<std::string> needs;
   for (const auto& need : task.needs) {
     const auto other = repeats_.find(need);
-    if (other == repeats_.end() || other->second.is_open || need == written_id) {
+    const bool is_one = other == repeats_.end() || other->second.is_open || other->second.stand_in;
+    if (is_one || need == written_id) {
       needs.push_back(need);
       continue;
     }
@@ -357,21 +328,6 @@ void Needs::take(model::Task& task, const std::string& written_id, const EachVal
   }
   std::ranges::sort(needs);
   task.needs = std::move(needs);
-}
-
-Result<std::optional<TablePattern>> table_pattern(const model::Task& task) {
-  if (!task.for_each.is_object()) return std::nullopt;
-  const auto tables = task.for_each.find("tables");
-  if (tables == task.for_each.end()) return std::nullopt;
-  WEIR_ASSIGN(auto pattern, read_pattern(*tables));
-  return pattern;
-}
-
-bool is_meant(const TablePattern& pattern, const std::string& table) {
-  const auto fits = [&](const std::string& glob) {
-    return glob == table || glob_matches(without_slash(glob), without_slash(table)).value_or(false);
-  };
-  return std::ranges::any_of(pattern.like, fits) && !std::ranges::any_of(pattern.except, fits);
 }
 
 }  // namespace weir::config

@@ -7,9 +7,10 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
+#include "config/for_each_patterns.h"
 #include "config/places.h"
 #include "model/configuration.h"
 
@@ -21,27 +22,25 @@ struct EachValue {
   Json value;         ///< A text, a number, a boolean or a map.
 };
 
-/// Tables of a database by pattern: `{connection: shop, like: "public.*", except: [public.tmp_*]}`.
-struct TablePattern {
-  std::string connection;
-  std::vector<std::string> like;    ///< Globs over `schema.table`.
-  std::vector<std::string> except;  ///< Globs.
-  bool takes_views = false;         ///< Views of any kind and foreign tables, too.
+/// What becomes of a task for whose list no file was found, or too many.
+struct StandIn {
+  bool is_skipped = false;
+  std::string refusal;  ///< Why it fails; empty where it does not.
 };
-
-/// The tables that patterns were found to mean, as maps with `id`, by flow and task as written.
-using FoundTables = std::map<std::pair<std::string, std::string>, std::vector<Json>>;
 
 struct Repeat {
   std::vector<EachValue> values;
-  bool is_open = false;        ///< Tables that nobody has looked up: the task stays as written.
-  bool waits_for_all = false;  ///< Of another list it needs all tasks, not that of its own value.
+  bool is_open = false;         ///< A pattern that nobody has looked up: the task stays as written.
+  bool waits_for_all = false;   ///< Of another list it needs all tasks, not that of its own value.
+  bool has_file_names = false;  ///< Of files that were found: within a glob they mean themselves.
+  /// There is no task a value, but one of the id as written, which does nothing.
+  std::optional<StandIn> stand_in = {};
 };
 /// By the id of the task as written.
 using Repeats = std::map<std::string, Repeat>;
 
 /// The lists of a flow, their variables resolved. All faults, with the place of the value.
-Repeats read_repeats(const model::Flow& flow, const FoundTables& tables, const Places& places,
+Repeats read_repeats(const model::Flow& flow, const FoundValues& found, const Places& places,
                      Faults& faults);
 
 /// What the text may be called in an id: itself where it is of letters, digits, `_`, `-` and `.`
@@ -74,12 +73,5 @@ class Needs {
   const Places& places_;
   Faults& faults_;
 };
-
-/// The pattern of a task whose list is `tables`, directly; nothing where it has another or none.
-/// kInvalidConfig where it does not read.
-Result<std::optional<TablePattern>> table_pattern(const model::Task& task);
-
-/// Whether the pattern means the table of that name (`schema.table`).
-bool is_meant(const TablePattern& pattern, const std::string& table);
 
 }  // namespace weir::config

@@ -171,9 +171,10 @@ TEST(ForEach, BadListsAreToldWithTheirPlace) {
             at + "for_each is no list | write for_each: [orders, customers]");
   EXPECT_EQ(fault_of_list("{value: [a]}"), at + "for_each has no 'value' | did you mean 'values'?");
   EXPECT_EQ(fault_of_list("{wait_for: all}"),
-            at + "for_each says no values | it takes one of values, tables and same_as");
-  EXPECT_EQ(fault_of_list("{values: [a], same_as: b}"),
-            at + "for_each says values and same_as | it takes one of values, tables and same_as");
+            at + "for_each says no values | it takes one of values, tables, files and same_as");
+  EXPECT_EQ(
+      fault_of_list("{values: [a], same_as: b}"),
+      at + "for_each says values and same_as | it takes one of values, tables, files and same_as");
   EXPECT_EQ(fault_of_list("{values: [a], wait_for: some}"),
             at + "'wait_for' is \"some\" | write same or all");
   EXPECT_EQ(fault_of_list("{same_as: history}"),
@@ -299,8 +300,8 @@ TEST(ForEach, TablesStayAsWrittenUntilTheyAreLookedUp) {
   ASSERT_TRUE(pattern && *pattern);
   EXPECT_EQ((*pattern)->connection, "warehouse");
   Variables variables;
-  variables.tables[{"f", "load"}] = {Json{{"id", "public.a"}, {"table", "a"}},
-                                     Json{{"id", "x"}, {"table", "${each} $${BEST}"}}};
+  variables.found[{"f", "load"}] = {Json{{"id", "public.a"}, {"table", "a"}},
+                                    Json{{"id", "x"}, {"table", "${each} $${BEST}"}}};
   const auto resolved =
       resolve(project->configuration, variables, project->places, sample::builtin());
   ASSERT_TRUE(resolved) << to_line(resolved.error().front());
@@ -325,18 +326,18 @@ tasks:
   const auto folder = sample::folder(files);
   const auto version_with = [&](const std::vector<Json>& tables) {
     VersionInputs inputs{folder.get(), {}, sample::builtin(), &project->places};
-    inputs.variables.tables[{"f", "load"}] = tables;
+    inputs.variables.found[{"f", "load"}] = tables;
     return *make_version(project->configuration, inputs);
   };
   const Json a = {{"id", "public.a"}, {"table", "a"}};
   const Version one = version_with({a});
-  EXPECT_EQ(tables_of(one.content), (FoundTables{{{"f", "load"}, {a}}}));
+  EXPECT_EQ(found_in(one.content), (FoundValues{{{"f", "load"}, {a}}}));
   EXPECT_EQ(one.configuration.flows[0].tasks[0].task_id, "load[public.a]");
   EXPECT_NE(one.hash, version_with({a, Json{{"id", "b"}, {"table", "b"}}}).hash);
   const Version none = version_with({});
   ASSERT_EQ(none.configuration.flows[0].tasks.size(), 1U) << "nothing is there, so nothing is done";
   EXPECT_TRUE(none.configuration.flows[0].tasks[0].needs.empty());
-  EXPECT_FALSE(none.content.contains("tables"));
+  EXPECT_EQ(found_in(none.content), (FoundValues{{{"f", "load"}, {}}}));
 }
 
 TEST(TablePattern, IsOfGlobsOverSchemaAndTable) {

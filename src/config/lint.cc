@@ -99,6 +99,7 @@ class Linter {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});
       lint_needs(flow, task);
       lint_pattern(task);
+      lint_files(flow, task);
     }
     lint_cycles(flow);
   }
@@ -338,6 +339,20 @@ class Linter {
     const Param* param = reads == inputs_.builtin.end() ? nullptr : reads->find_param("connection");
     lint_connection(tables.in("connection"), (*pattern)->connection,
                     param == nullptr ? Param() : *param);
+  }
+
+  /// Files of a list lie in a layer that is there, and those of an event come with one.
+  void lint_files(const Flow& flow, const Task& task) {
+    const Subject files{"task", {task.flow_id, task.task_id}, {"for_each", "files"}};
+    const auto pattern = file_pattern(task);
+    if (!pattern) return fault(files, pattern.error().message, pattern.error().hint);
+    if (!*pattern) return;
+    const Subject at = task.for_each.at("files").is_string() ? files : files.in("pattern");
+    if (!(*pattern)->pattern.empty()) lint_glob(at, (*pattern)->pattern);
+    if (!(*pattern)->of_trigger) return;
+    const Param any;
+    for (const auto& wrong : check_run_references(flow, &any, Json(words_of(**pattern))))
+      fault(at, wrong.message, wrong.hint);
   }
 
   /// One fault per cycle, with its tasks in order.

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/pattern.h"
 #include "config/flow_params.h"
 #include "config/run_reference.h"
+#include "model/file_trigger.h"
 
 namespace weir::config {
 namespace {
@@ -41,6 +43,32 @@ bool is_known_before(const Param& param) {
          param.type == ParamType::kSqlFile;
 }
 
+/// `${trigger.key.day}` is a group of the trigger's key, `${trigger.set.orders}` a member of its
+/// set. A fallback is for runs without a file, not for a word that no trigger gives.
+std::optional<Error> check_part(const model::Flow& flow, const RunReference& reference) {
+  const bool is_key = reference.name.starts_with("trigger.key.");
+  if (!is_key && !reference.name.starts_with("trigger.set.")) return std::nullopt;
+  const auto trigger = model::file_trigger_from_json(flow.file_trigger);
+  if (!trigger || trigger->key.contains("${")) return std::nullopt;  // told elsewhere, or later
+  std::vector<std::string> parts;
+  if (is_key && !trigger->key.empty()) {
+    if (const auto key = Pattern::compile(trigger->key)) parts = key->group_names();
+  } else if (!is_key) {
+    for (const auto& [member, glob] : trigger->set) parts.push_back(member);
+  }
+  const std::string part = reference.key().substr(std::string_view("key.").size());
+  if (std::ranges::find(parts, part) != parts.end() || (parts.empty() && reference.otherwise))
+    return std::nullopt;
+  const std::string whose = is_key ? "the key of the file_trigger" : "the set of the file_trigger";
+  if (parts.empty())
+    return error(fmt::format("'${{{}}}': {} is not there", reference.words, whose),
+                 is_key ? R"(give the trigger one: key: '(?<day>\d{8})')"
+                        : "give the trigger a set, or write ${trigger.file}");
+  const std::string guess = did_you_mean(part, parts);
+  return error(fmt::format("'${{{}}}': {} has no '{}'", reference.words, whose, part),
+               guess.empty() ? fmt::format("it has: {}", fmt::join(parts, ", ")) : guess);
+}
+
 std::optional<Error> check_one(const model::Flow& flow, const RunReference& reference) {
   if (reference.group() == "params") {
     const std::string key = reference.key();
@@ -55,6 +83,7 @@ std::optional<Error> check_one(const model::Flow& flow, const RunReference& refe
                  : names.empty() ? fmt::format("declare it: params: {{{}: {{type: text}}}}", key)
                                  : fmt::format("parameters: {}", fmt::join(names, ", ")));
   }
+  if (auto unknown = check_part(flow, reference)) return unknown;
   if (reference.otherwise) return std::nullopt;
   if (reference.group() == "trigger" && flow.file_trigger.is_null())
     return error(fmt::format("'${{{}}}': no file starts flow '{}'", reference.words, flow.flow_id),

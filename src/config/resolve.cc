@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/pattern.h"
 #include "config/run_reference.h"
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
@@ -23,6 +24,8 @@ bool is_name(std::string_view text) {
 struct Each {
   const Json* value = nullptr;  ///< nullptr: outside of for_each, or it is not known yet:
   bool is_open = false;         ///< then the words stay as they are.
+  bool has_file_names = false;  ///< Of files that were found.
+  bool is_in_glob = false;      ///< There a file's name means that file alone.
 };
 
 /// Whether what a run puts in (run_reference.h) may stand in the texts at hand; it stays as it is.
@@ -39,7 +42,11 @@ Result<std::string> words_of(std::string_view words, const Json& value) {
 }
 
 Result<Json> resolve_each(std::string_view words, const Each& each) {
-  if (each.value != nullptr) return value_of_each(words, *each.value);
+  if (each.value != nullptr) {
+    WEIR_ASSIGN(Json value, value_of_each(words, *each.value));
+    const bool is_name = each.has_file_names && each.is_in_glob && value.is_string();
+    return is_name ? Json(glob_of_name(value.get<std::string>())) : value;
+  }
   if (each.is_open) return Json(fmt::format("${{{}}}", words));
   return fail_with_hint(ErrorCode::kInvalidConfig,
                         fmt::format("'${{{}}}' stands outside of a task with for_each", words),
@@ -202,7 +209,12 @@ void resolve_task(Resolver& resolver, model::Task& task, const std::vector<task:
   const Subject subject{"task", {task.flow_id, task.task_id}, {}};
   const Json before = task.params;
   resolver.of_run = OfRun::kKept;
-  resolver.json(subject.in("with"), task.params);
+  for (auto& [name, value] : task.params.items()) {
+    const auto param = std::ranges::find(params, name, &task::Param::name);
+    resolver.each.is_in_glob = param != params.end() && param->type == task::ParamType::kGlob;
+    resolver.json(subject.in("with").in(name), value);
+  }
+  resolver.each.is_in_glob = false;
   resolver.of_run = OfRun::kRefused;
   for (const auto& param : params)
     if (task.params.contains(param.name))
@@ -225,16 +237,20 @@ bool says_each(const Json& value) {
 /// The tasks of a flow as they run: of one with for_each, one a value.
 class TaskResolver {
  public:
-  TaskResolver(Resolver& resolver, const FoundTables& tables,
+  TaskResolver(Resolver& resolver, const FoundValues& found,
                const model::Configuration& configuration, std::span<const task::Template> builtin)
-      : resolver_(resolver), tables_(tables), configuration_(configuration), builtin_(builtin) {}
+      : resolver_(resolver), found_(found), configuration_(configuration), builtin_(builtin) {}
 
   void run(model::Flow& flow) {
     for (auto& task : flow.tasks) {
       const Subject subject{"task", {flow.flow_id, task.task_id}, {}};
+      // `${trigger.files}` was looked up, or stays.
+      const bool is_of_files = task.for_each.is_object() && task.for_each.contains("files");
+      resolver_.of_run = is_of_files ? OfRun::kKept : OfRun::kRefused;
       resolver_.json(subject.in("for_each"), task.for_each);
+      resolver_.of_run = OfRun::kRefused;
     }
-    const Repeats repeats = read_repeats(flow, tables_, resolver_.places(), resolver_.faults);
+    const Repeats repeats = read_repeats(flow, found_, resolver_.places(), resolver_.faults);
     for (const auto& task : flow.tasks) check_id(task, repeats);
     Needs needs(repeats, resolver_.places(), resolver_.faults);
     std::vector<model::Task> tasks;
@@ -249,6 +265,8 @@ class TaskResolver {
         resolver_.each.is_open = false;
         needs.take(plain, task.task_id, nullptr);
         tasks.push_back(std::move(plain));
+      } else if (repeat->second.stand_in) {
+        tasks.push_back(stand_in(task, *repeat->second.stand_in, needs));
       } else {
         take_each(task, repeat->second, known, needs, tasks);
       }
@@ -267,6 +285,21 @@ class TaskResolver {
         fmt::format("the for_each of '{}' makes ids like this one", list), "write another id"));
   }
 
+  /// It has the needs of the task, and those who need the task wait for it; it does nothing.
+  static model::Task stand_in(const model::Task& task, const StandIn& how, Needs& needs) {
+    model::Task plain;
+    plain.flow_id = task.flow_id;
+    plain.task_id = task.task_id;
+    plain.template_id = "noop";
+    plain.params = {{"note", "for_each found no file"}};
+    plain.needs = task.needs;
+    plain.run_if = how.is_skipped ? model::RunIf::kNever : task.run_if;
+    plain.retries = 0;
+    plain.refusal = how.refusal;
+    needs.take(plain, task.task_id, nullptr);
+    return plain;
+  }
+
   void take_each(const model::Task& task, const Repeat& repeat,
                  const std::vector<task::Param>& params, Needs& needs,
                  std::vector<model::Task>& tasks) {
@@ -279,16 +312,16 @@ class TaskResolver {
       model::Task one = task;
       one.task_id = each_task_id(task.task_id, value.label);
       one.for_each = Json();
-      resolver_.each.value = &value.value;
+      resolver_.each = {.value = &value.value, .has_file_names = repeat.has_file_names};
       resolve_task(resolver_, one, params);
-      resolver_.each.value = nullptr;
+      resolver_.each = {};
       needs.take(one, task.task_id, &value);
       tasks.push_back(std::move(one));
     }
   }
 
   Resolver& resolver_;
-  const FoundTables& tables_;
+  const FoundValues& found_;
   const model::Configuration& configuration_;
   std::span<const task::Template> builtin_;
 };
@@ -326,8 +359,8 @@ void resolve_rule(Resolver& resolver, model::NotificationRule& rule) {
 }  // namespace
 
 std::optional<std::string> Variables::get(const std::string& name) const {
-  const auto found = given.find(name);
-  if (found != given.end()) return found->second;
+  const auto said = given.find(name);
+  if (said != given.end()) return said->second;
   return environment == nullptr ? std::nullopt : environment->get(name);
 }
 
@@ -352,7 +385,7 @@ Checked<model::Configuration> resolve(model::Configuration configuration,
                   configuration.defaults);
     for (auto& flow : configuration.flows) {
       resolve_flow(resolver, flow);
-      TaskResolver(resolver, variables.tables, configuration, builtin).run(flow);
+      TaskResolver(resolver, variables.found, configuration, builtin).run(flow);
     }
   }
   if (!resolver.faults.empty()) return std::unexpected(std::move(resolver.faults));

@@ -19,7 +19,7 @@ namespace weir::config {
 struct Variables {
   const Environment* environment = nullptr;  ///< May be nullptr: none.
   std::map<std::string, std::string> given;  ///< --var name=value
-  FoundTables tables = {};                   ///< What patterns of for_each mean at this moment.
+  FoundValues found = {};                    ///< What patterns of for_each mean at this moment.
 
   std::optional<std::string> get(const std::string& name) const;
 };
@@ -36,7 +36,8 @@ enum class Scope {
 
 /// Every text of the configuration but names and locations. A parameter that is a number or a
 /// boolean to its template becomes one. A task with `for_each` becomes one a value (for_each.h),
-/// but for tables that nobody has looked up: that one stays as written. What a run puts in
+/// but for a pattern that nobody has looked up: that one stays as written; where no file was
+/// found, one that stands in for it. What a run puts in
 /// (`${params.day}`, run_reference.h) stays in the `with` of tasks and is refused elsewhere. All
 /// faults: variables that are not set, with the place in the file or the table, key and column of
 /// the row.

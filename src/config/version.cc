@@ -90,11 +90,10 @@ Json files_json(const std::map<std::string, std::string>& files) {
   return json;
 }
 
-/// What a later run compares with: which tables there were.
-Json tables_json(const FoundTables& tables) {
+/// What a later run compares with, and what a rerun takes: which tables and files there were.
+Json found_json(const FoundValues& found) {
   Json json = Json::object();
-  for (const auto& [task, values] : tables)
-    if (!values.empty()) json[task.first][task.second] = values;
+  for (const auto& [task, values] : found) json[task.first][task.second] = values;
   return json;
 }
 
@@ -148,8 +147,8 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   version.content = {{"format", kFormat},
                      {"configuration", model::to_json(configuration)},
                      {"files", files_json(files)}};
-  const Json tables = tables_json(inputs.variables.tables);
-  if (!tables.empty()) version.content["tables"] = tables;
+  const Json found = found_json(inputs.variables.found);
+  if (!found.empty()) version.content["found"] = found;
   version.hash = hash_of(version.content);
   version.configuration = configuration;
   version.configuration.connections = usable->connections;
@@ -157,14 +156,14 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   return version;
 }
 
-FoundTables tables_of(const Json& content) {
-  FoundTables tables;
+FoundValues found_in(const Json& content) {
+  FoundValues found;
   const Json none = Json::object();
-  const Json flows = content.value("tables", none);
+  const Json flows = content.value("found", none);
   for (const auto& [flow, tasks] : flows.items())
     for (const auto& [task, values] : tasks.items())
-      tables[{flow, task}] = std::vector<Json>(values.begin(), values.end());
-  return tables;
+      found[{flow, task}] = std::vector<Json>(values.begin(), values.end());
+  return found;
 }
 
 Status pin(catalog::Catalog& catalog, const Version& version, const std::string& author,

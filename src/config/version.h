@@ -32,8 +32,8 @@ struct VersionInputs {
 /// that are not there, are no UTF-8 or larger than 4 MiB.
 Checked<Version> make_version(const model::Configuration& head, const VersionInputs& inputs);
 
-/// The tables that the patterns of a version meant.
-FoundTables tables_of(const Json& content);
+/// What the patterns of a version meant.
+FoundValues found_in(const Json& content);
 
 /// Keeps the version in the catalog unless it is there. `reason`: `apply` or `sql`.
 Status pin(catalog::Catalog& catalog, const Version& version, const std::string& author,

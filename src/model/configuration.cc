@@ -48,6 +48,7 @@ Result<Task> task_from_json(const Json& json, const std::string& flow_id) {
   WEIR_ASSIGN(const std::string run_if,
               json_field_or<std::string>(json, "run_if", std::string(to_text(task.run_if))));
   WEIR_ASSIGN(task.run_if, run_if_from_text(run_if));
+  WEIR_ASSIGN(task.refusal, json_field_or<std::string>(json, "refusal", ""));
   return task;
 }
 
@@ -149,14 +150,15 @@ std::string_view to_text(RunIf run_if) {
     case RunIf::kAllDone: return "all_done";
     case RunIf::kNoneFailed: return "none_failed";
     case RunIf::kAnySucceeded: return "any_succeeded";
-    case RunIf::kAnyFailed: break;
+    case RunIf::kAnyFailed: return "any_failed";
+    case RunIf::kNever: break;
   }
-  return "any_failed";
+  return "never";
 }
 
 Result<RunIf> run_if_from_text(std::string_view text) {
   for (const auto run_if : {RunIf::kAllSucceeded, RunIf::kAllDone, RunIf::kNoneFailed,
-                            RunIf::kAnySucceeded, RunIf::kAnyFailed}) {
+                            RunIf::kAnySucceeded, RunIf::kAnyFailed, RunIf::kNever}) {
     if (to_text(run_if) == text) return run_if;
   }
   return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("run_if '{}' is not known", text),
@@ -253,6 +255,7 @@ Json to_json(const Task& task) {
   add(json, "needs", sorted(task.needs, std::identity{}), Json::array());
   add(json, "run_if", std::string(to_text(task.run_if)),
       std::string(to_text(RunIf::kAllSucceeded)));
+  add(json, "refusal", task.refusal, "");
   return json;
 }
 

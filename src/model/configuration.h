@@ -73,6 +73,7 @@ enum class RunIf {
   kNoneFailed,    ///< All ended, each succeeded or skipped.
   kAnySucceeded,  ///< At once, the others may go on.
   kAnyFailed,     ///< At once, the others may go on.
+  kNever,         ///< It is skipped once all ended. Of versions alone: for_each found nothing.
 };
 
 struct Task {
@@ -89,6 +90,8 @@ struct Task {
   Json for_each;
   std::vector<std::string> needs;  ///< Rows of task_dependency, in order of their names.
   RunIf run_if = RunIf::kAllSucceeded;
+  /// Why every attempt fails; empty: none need fail. Of versions alone: for_each cannot be.
+  std::string refusal = {};
 };
 
 enum class Overlap { kQueue, kCancel, kFail, kSkip };

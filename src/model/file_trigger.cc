@@ -4,6 +4,7 @@
 
 #include <fmt/ranges.h>
 
+#include "base/byte_size.h"
 #include "base/instant.h"
 #include "base/nearest.h"
 #include "base/option_reader.h"
@@ -39,12 +40,15 @@ class TriggerReader {
     choice("identity", {"content", "version"},
            [&](const std::string& word) { trigger.compares_content = word == "content"; });
     number("max_files", trigger.max_files);
+    size("max_bytes", trigger.max_bytes);
     number("expect", trigger.expect);
     if (const auto settle = duration("settle", 0)) trigger.settle_ms = *settle;
     if (const auto poll = duration("poll", 1000)) trigger.poll_ms = *poll;
     trigger.quiet_ms = duration("quiet", 0).value_or(0);
+    trigger.at_most_every_ms = duration("at_most_every", 1000).value_or(0);
     trigger.deadline_ms = duration("deadline", 1000).value_or(0);
     trigger.silence_ms = duration("silence", 1000).value_or(0);
+    if (has("expected")) trigger.expected = json_.at("expected");
     if (has("params") && !json_.at("params").is_object())
       fault("params", fmt::format("{} is no map", dump_json(json_.at("params"))), "");
     else if (has("params"))
@@ -71,9 +75,9 @@ class TriggerReader {
 
   void check_names() {
     static const std::vector<std::string> kNames = {
-        "pattern", "set",      "key",     "batch",    "max_files", "settle",
-        "marker",  "manifest", "control", "expect",   "quiet",     "deadline",
-        "silence", "poll",     "events",  "existing", "identity",  "params"};
+        "pattern",       "set",      "key",     "batch",  "max_files", "max_bytes", "settle",
+        "marker",        "manifest", "control", "expect", "quiet",     "poll",      "deadline",
+        "at_most_every", "expected", "silence", "events", "params",    "existing",  "identity"};
     for (const auto& [name, value] : json_.items()) {
       if (std::ranges::find(kNames, name) != kNames.end()) continue;
       const std::string guess = did_you_mean(name, kNames);
@@ -121,6 +125,15 @@ class TriggerReader {
           key,
           fmt::format("{} is no whole number from 1 to {}", dump_json(json_.at(key)), kMostFiles),
           "");
+    to = *read;
+  }
+
+  void size(const std::string& key, int64_t& to) {
+    if (!has(key) || is_open(json_.at(key))) return;
+    const Json& value = json_.at(key);
+    const auto read = parse_bytes(value.is_string() ? value.get<std::string>() : dump_json(value));
+    if (!read) return fault(key, read.error().message, read.error().hint);
+    if (*read < 1) return fault(key, "no file has less than a byte", "write 512MB, for example");
     to = *read;
   }
 
@@ -204,7 +217,10 @@ class TriggerReader {
     against("batch", trigger.has_groups(),
             fmt::format("'batch' does not go with '{}'", has_key ? "key" : "manifest"),
             has_key ? "with a key there is one run a key" : "a manifest says the files of a run");
-    against("max_files", !trigger.is_batch, "'max_files' needs batch: all", "");
+    for (const char* key : {"max_files", "max_bytes", "at_most_every"})
+      against(key, !trigger.is_batch, fmt::format("'{}' needs batch: all", key), "");
+    against("at_most_every", trigger.quiet_ms > 0, "'at_most_every' does not go with 'quiet'",
+            "one starts a run while files come, the other once none comes");
     against("control", !has_key, "'control' needs a key",
             R"(the part of its name that says which files it is about: key: '(?<day>\d{8})')");
     against("expect", !has_key && !trigger.is_batch, "'expect' needs a key, or batch: all", "");

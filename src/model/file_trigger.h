@@ -22,6 +22,8 @@ struct FileTrigger {
   std::string key;        ///< Regular expression over the name below the layer, with named groups.
   bool is_batch = false;  ///< One run for all files that wait; else one a file, or a key.
   int64_t max_files = 1000;          ///< Of one run, for batches.
+  int64_t max_bytes = 0;             ///< Of one run of several files, for batches; 0: any number.
+  int64_t at_most_every_ms = 0;      ///< Between two runs, for batches; 0: no run waits.
   std::optional<int64_t> settle_ms;  ///< Unsaid: 10 s where a store shows half files, else none.
   std::string marker;                ///< Name beside each file, with `{name}` or `{stem}`.
   std::string manifest;              ///< `layer/glob` of files that list the files of a run.
@@ -34,6 +36,7 @@ struct FileTrigger {
   std::string events;                ///< Connection of kind `sqs` that tells of files.
   bool starts_existing = false;      ///< Files that were there before the trigger count, too.
   bool compares_content = true;      ///< The same bytes under the same name are no new file.
+  Json expected = Json();            ///< By when files are due, as written (arrivals reads it).
   Json params = Json::object();      ///< Of the runs.
 
   bool has_groups() const { return !key.empty() || !manifest.empty(); }

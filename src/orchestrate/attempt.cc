@@ -108,6 +108,9 @@ class AttemptRun {
         cancel_(cancel) {}
 
   Result<TaskState> go() {
+    if (!attempt_.task->refusal.empty())
+      return fail_with_hint(ErrorCode::kInvalidConfig, attempt_.task->refusal,
+                            "a new run looks again, and so does `weir rerun --look-again`");
     WEIR_ASSIGN(made_, find_template(services_.templates, attempt_.task->template_id));
     WEIR_ASSIGN(const Json given, values_.params_of(*attempt_.task, *made_));
     WEIR_TRY(made_->lint(given));

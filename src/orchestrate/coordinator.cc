@@ -112,7 +112,7 @@ Status Coordinator::start_due() {
     std::set<std::string> waiting;
     for (const RunWish& wish : *wishes) {
       if (waiting.contains(wish.flow_id)) continue;
-      const auto pinned = pinning_.head(wish.flow_id);
+      const auto pinned = pinning_.head(wish);
       const auto started =
           pinned ? enqueue_run(services_, **pinned, wish) : std::unexpected(pinned.error());
       if (pinned && !started && is_retried(started.error().code))
@@ -195,7 +195,10 @@ Status Coordinator::refuse_run(const FlowRun& run, const Error& error) {
   ended.error_text = to_line(error);
   // Its own configuration may be what cannot be read: the rules of today are told.
   catalog::Notices notices;
-  if (const auto head = pinning_.head(run.flow_id))
+  RunWish again;
+  again.flow_id = run.flow_id;
+  again.params = run.params;
+  if (const auto head = pinning_.head(again))
     notices = notices_of_end(services_, (*head)->configuration, ended, to, {});
   const Status moved =
       services_.catalog->move_run(key_of(run), to, ended.error_code, ended.error_text, notices);

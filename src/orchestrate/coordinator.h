@@ -47,8 +47,8 @@ class RunSource {
 
 /// The configuration of runs. What it gives is kept by whoever asks.
 struct Pinning {
-  /// Of a new run of the flow.
-  std::function<Result<std::shared_ptr<const Pinned>>(const std::string& flow_id)> head;
+  /// Of a new run.
+  std::function<Result<std::shared_ptr<const Pinned>>(const RunWish& wish)> head;
   /// Of a run that has begun.
   std::function<Result<std::shared_ptr<const Pinned>>(const std::string& hash)> version;
 };

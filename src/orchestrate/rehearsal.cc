@@ -31,7 +31,7 @@ struct Active {
 
 /// What becomes of a task, given those it needs; nothing fails here. Nothing: it waits.
 std::optional<TaskNow> fate_of(const model::Task& task, const std::vector<TaskNow>& needs) {
-  if (needs.empty()) return TaskNow::kReady;
+  if (needs.empty() && task.run_if != model::RunIf::kNever) return TaskNow::kReady;
   const bool are_all_done = std::ranges::all_of(needs, has_ended);
   const bool has_success = std::ranges::find(needs, TaskNow::kSucceeded) != needs.end();
   const bool has_skip = std::ranges::find(needs, TaskNow::kSkipped) != needs.end();
@@ -44,6 +44,7 @@ std::optional<TaskNow> fate_of(const model::Task& task, const std::vector<TaskNo
       if (are_all_done) return TaskNow::kSkipped;
       return std::nullopt;
     case model::RunIf::kAnyFailed:
+    case model::RunIf::kNever:
       if (are_all_done) return TaskNow::kSkipped;
       return std::nullopt;
     case model::RunIf::kAllDone:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/instant.h"
+#include "base/pattern.h"
 #include "config/flow_params.h"
 #include "config/time_format.h"
 #include "config/yaml_scalar.h"
@@ -14,18 +15,8 @@ namespace {
 using config::RunReference;
 using task::ParamType;
 
-/// A name that is no pattern.
-std::string as_glob(std::string_view name) {
-  std::string glob;
-  for (const char c : name) {
-    const bool is_special = std::string_view("*?[]{}\\").contains(c);
-    glob += is_special ? fmt::format("[{}]", c) : std::string(1, c);
-  }
-  return glob;
-}
-
 Json as_globs(const Json& value) {
-  if (value.is_string()) return as_glob(value.get<std::string>());
+  if (value.is_string()) return glob_of_name(value.get<std::string>());
   if (!value.is_array()) return value;
   Json globs = Json::array();
   for (const auto& item : value) globs.push_back(as_globs(item));

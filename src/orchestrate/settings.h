@@ -22,7 +22,4 @@ struct TaskSettings {
 Result<TaskSettings> task_settings(const model::Configuration& configuration,
                                    const model::Flow& flow, const model::Task& task);
 
-/// `512MB`, `2GiB`, `1500000`: bytes. kInvalidConfig.
-Result<int64_t> parse_bytes(std::string_view text);
-
 }  // namespace weir::orchestrate

@@ -38,6 +38,12 @@ struct PauseRequest {
   std::string author;
 };
 
+/// Events that say that files came, as a sender writes them (arrivals/event.h).
+struct ArrivalsRequest {
+  std::string flow_id;  ///< They are about files of this one; empty: of any.
+  Json body;
+};
+
 /// A change of the configuration, as config::to_json(Plan) writes it.
 struct ConfigurationPlan {
   Json plan;
@@ -61,6 +67,8 @@ struct Actions {
   std::function<Result<catalog::FlowRun>(const RetryRequest&)> retry_run = {};
   std::function<Result<catalog::FlowRun>(const std::string& run_id, const std::string& author)>
       cancel_run = {};
+  /// How many are new. They are stored once it returns: the sender may forget them.
+  std::function<Result<int64_t>(const ArrivalsRequest&)> take_arrivals = {};
   /// By the token of an open hold.
   std::function<Status(const std::string& token, const std::string& author)> approve = {};
   std::function<Status(const std::string& token, const std::string& author)> reject = {};

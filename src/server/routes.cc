@@ -108,6 +108,26 @@ void add_flows(std::vector<Route>& all) {
                  .summary = "Let schedules and files start the flow again.",
                  .status = 204,
                  .handler = resume_flow});
+  all.push_back(
+      {.name = "take_arrivals_of_flow",
+       .method = "POST",
+       .path = "/v1/flows/{flow_id}/arrivals",
+       .role = Role::kOperator,
+       .object = Object::kFlow,
+       .summary = "Tell of files that came for the flow: events of S3, MinIO or EventBridge.",
+       .body = "FileEvents",
+       .answer = "TakenEvents",
+       .status = 202,
+       .handler = take_arrivals_of_flow});
+  all.push_back({.name = "take_arrivals",
+                 .method = "POST",
+                 .path = "/v1/arrivals",
+                 .role = Role::kOperator,
+                 .summary = "Tell of files that came for any flow.",
+                 .body = "FileEvents",
+                 .answer = "TakenEvents",
+                 .status = 202,
+                 .handler = take_arrivals});
 }
 
 void add_runs(std::vector<Route>& all) {

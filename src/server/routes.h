@@ -13,6 +13,8 @@ Result<Answer> get_flow(const Call& call);
 Result<Answer> start_run(const Call& call);
 Result<Answer> pause_flow(const Call& call);
 Result<Answer> resume_flow(const Call& call);
+Result<Answer> take_arrivals(const Call& call);
+Result<Answer> take_arrivals_of_flow(const Call& call);
 // routes/runs.cc
 Result<Answer> list_runs(const Call& call);
 Result<Answer> get_run(const Call& call);

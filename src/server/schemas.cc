@@ -98,6 +98,7 @@ void add_runs(Json& all) {
                        {"cancel_requested", flag()},
                        {"error_code", text()},
                        {"error_text", text()}});
+  all["TakenEvents"] = object({{"new_events", number("Those that were not known.")}});
   all["RunPage"] = page_of("runs", "Run");
   all["Task"] = object({{"task_id", text()},
                         {"template_id", text()},
@@ -265,6 +266,8 @@ void add_bodies(Json& all) {
               {"params", open_object("Over the defaults of the flow.")},
               {"logical_time", limited(text("RFC 3339; now where it is left out."), 40)}},
              {"run_key", "params", "logical_time"});
+  all["FileEvents"] =
+      open_object("As S3, MinIO, SNS or EventBridge send it, or `{\"file\": \"landing/a.csv\"}`.");
   all["PauseFlow"] =
       object({{"reason", limited(text("For those who find it paused."), 500)}}, {"reason"});
   all["RetryRun"] =

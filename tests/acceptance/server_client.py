@@ -26,13 +26,13 @@ class Reply:
 class Server:
     """`weir serve` on a free port; ends with it. Without `runs` it answers alone and starts nothing."""
 
-    def __init__(self, project, *words, runs=False, **environment):
+    def __init__(self, project, *words, runs=False, port=0, **environment):
         self.project = project
         self.ready = project.folder / "ready.json"
         self.ready.unlink(missing_ok=True)
         self.log = open(project.folder / "server.log", "ab+")
         self.process = subprocess.Popen(
-            [WEIR, "--project", str(project.folder), "serve", "--port", "0", "--ready-file", str(self.ready),
+            [WEIR, "--project", str(project.folder), "serve", "--port", str(port), "--ready-file", str(self.ready),
              *([] if runs else ["--api-only"]), *words],
             stdout=self.log, stderr=self.log, env={**project.environment, **environment})
         deadline = time.monotonic() + 60

@@ -14,12 +14,13 @@ ROLES = ["viewer", "operator", "developer", "admin"]
 PASSWORD = "four horses under a lamp"
 # What changes something, and from which role on: written down a second time, so that a slip in the table is seen.
 CHANGES = {
+    "take_arrivals": "operator", "take_arrivals_of_flow": "operator",
     "start_run": "operator", "pause_flow": "operator", "resume_flow": "operator", "retry_run": "operator",
     "cancel_run": "operator", "approve_hold": "operator", "reject_hold": "operator", "plan_configuration": "developer",
     "apply_configuration": "developer", "sign_in": None, "sign_out": None,
 }
 OPEN = {"get_health", "get_readiness", "sign_in"}
-BODIES = {"start_run": {}, "retry_run": {}, "plan_configuration": {}, "apply_configuration": {"hash": "0" * 64},
+BODIES = {"take_arrivals": {"file": "landing/none.csv"}, "take_arrivals_of_flow": {"file": "landing/none.csv"}, "start_run": {}, "retry_run": {}, "plan_configuration": {}, "apply_configuration": {"hash": "0" * 64},
           "sign_in": {"user": "nobody", "password": "x"}}
 HOLD_SALES, HOLD_SHOP, NO_TOKEN = "a" * 64, "b" * 64, "c" * 64
 

@@ -485,6 +485,7 @@ std::string Auditor::needs_of(const Image& task) const {
     case RunIf::kAllDone: return open > 0 ? "open" : "met";
     case RunIf::kNoneFailed: return others > skipped ? "unmet" : open > 0 ? "open" : "met";
     case RunIf::kAnySucceeded: return succeeded > 0 ? "met" : open > 0 ? "open" : "unmet";
+    case RunIf::kNever: return open > 0 ? "open" : "unmet";
     case RunIf::kAnyFailed: return failed > 0 ? "met" : open > 0 ? "open" : "unmet";
   }
   return "?";

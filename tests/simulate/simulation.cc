@@ -201,7 +201,7 @@ class Play {
   void serve(Server& server) {
     orchestrate::Pinning pinning;
     pinning.head =
-        [this](const std::string&) -> Result<std::shared_ptr<const orchestrate::Pinned>> {
+        [this](const orchestrate::RunWish&) -> Result<std::shared_ptr<const orchestrate::Pinned>> {
       return stage_.pinned;
     };
     pinning.version =

@@ -13,6 +13,7 @@ using catalog::ArrivalState;
 
 /// Longer than one tick of any file system's clock: what is younger may change unseen.
 constexpr int64_t kRestsAfterUs = 2'000'000;
+constexpr int64_t kLookAgainUs = 1'000'000;
 constexpr int64_t kReadAtOnceBytes = int64_t{1} << 20;
 
 /// Of one that is small in one request: the look after the reading says whether it is the same.
@@ -30,6 +31,8 @@ Status Watched::decide(std::vector<Group>& groups, int64_t now_us, const Cancel&
                        Budget& budget) {
   for (auto& group : groups) {
     if (!group.is_ready) continue;
+    WEIR_ASSIGN(const bool has_turn, take_turn(group, now_us));
+    if (!has_turn) continue;
     if (trigger_->settings.compares_content) {
       WEIR_ASSIGN(const bool is_read, read_contents(group, now_us, cancel, budget));
       if (!is_read || !is_as_listed(group)) {
@@ -40,6 +43,35 @@ Status Watched::decide(std::vector<Group>& groups, int64_t now_us, const Cancel&
     if (drop_known(group)) claim(group, now_us);
   }
   return {};
+}
+
+Pace Watched::pace() const {
+  return {trigger_->settings.at_most_every_ms * 1000, known_->last_taken_at_us()};
+}
+
+/// Whether a run may be decided now: its time has come, and the one before waits for nothing. So
+/// who falls behind gets larger batches, not more of them.
+Result<bool> Watched::take_turn(Group& group, int64_t now_us) {
+  if (trigger_->settings.at_most_every_ms == 0) return true;
+  const int64_t turn_us = pace().next_us(now_us);
+  if (turn_us > now_us) {
+    group.why = fmt::format("the next run may be at {}", time_text(turn_us));
+    group.wakes_at_us = turn_us;
+  } else {
+    WEIR_ASSIGN(const bool is_waiting, last_run_waits());
+    if (!is_waiting) return true;
+    group.why = "the run before has not begun";
+    group.wakes_at_us = now_us + kLookAgainUs;
+  }
+  group.is_ready = false;
+  return false;
+}
+
+Result<bool> Watched::last_run_waits() {
+  if (known_->last_run_key().empty()) return false;
+  if (known_->due().contains(known_->last_run_key())) return true;
+  WEIR_ASSIGN(const auto run, ground_.catalog->find_run(trigger_->flow_id, known_->last_run_key()));
+  return run && run->state == catalog::RunState::kQueued;
 }
 
 /// False where a file changed meanwhile, or the next poll must go on.
@@ -149,16 +181,13 @@ bool Watched::drop_known(Group& group) {
 
 void Watched::claim(Group& group, int64_t now_us) {
   const std::string run_key = run_key_of(group);
+  const int64_t at_us = pace().decided_at_us(now_us);
   for (auto* list : {&group.files, &group.said_by}) {
     for (auto* file : *list) {
       if (trigger_->settings.compares_content && list == &group.files)
         file->row.sha256 = content_of(*file);
       hashed_.erase(file->row.name);
-      // Its old key leaves the lists before it gets the new one.
-      known_->set_state(*file, ArrivalState::kStarted);
-      file->row.run_key = run_key;
-      file->row.taken_at_us = now_us;
-      known_->set_state(*file, ArrivalState::kDue);
+      known_->take(*file, run_key, at_us);
     }
   }
 }

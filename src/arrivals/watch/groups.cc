@@ -12,10 +12,6 @@ namespace {
 
 constexpr size_t kMostNamed = 5;
 
-std::string time_text(int64_t at_us) {
-  return format_instant((at_us + 999'999) / 1'000'000 * 1'000'000);
-}
-
 std::string base_name(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
 std::string folder_of(const std::string& name) { return name.substr(0, name.rfind('/') + 1); }
@@ -25,6 +21,13 @@ std::string some_of(std::vector<std::string> names) {
   if (all > kMostNamed) names.resize(kMostNamed);
   return fmt::format("{}{}", fmt::join(names, ", "),
                      all > kMostNamed ? fmt::format(" and {} more", all - kMostNamed) : "");
+}
+
+std::vector<KnownFile*> oldest_first(KnownFiles& known) {
+  std::vector<KnownFile*> files;
+  for (const auto& name : known.waiting()) files.push_back(known.find(name));
+  std::ranges::stable_sort(files, {}, [](const KnownFile* file) { return file->row.seen_at_us; });
+  return files;
 }
 
 class Grouper {
@@ -117,22 +120,31 @@ class Grouper {
   /// Files that do not rest yet, or have no marker, keep nobody waiting: they come with a later
   /// batch. Only a number that is expected, or quiet, is about all of them.
   Status batches() {
+    const auto& settings = trigger_.settings;
     Group ready;
+    int64_t bytes = 0;
     std::vector<Group> others;
-    for (const auto& name : known_.waiting()) {
+    const auto finish_full = [&] {
+      finish(std::exchange(ready, Group()));
+      bytes = 0;
+    };
+    for (KnownFile* file : oldest_first(known_)) {
       Group alone;
-      alone.key = name;
-      alone.files = {known_.find(name)};
-      start(alone, *alone.files.front());
-      WEIR_TRY(check_file(alone, *alone.files.front()));
+      alone.key = file->row.name;
+      alone.files = {file};
+      start(alone, *file);
+      WEIR_TRY(check_file(alone, *file));
       if (!alone.why.empty()) {
         others.push_back(std::move(alone));
         continue;
       }
-      start(ready, *alone.files.front());
-      ready.files.push_back(alone.files.front());
-      if (static_cast<int64_t>(ready.files.size()) == trigger_.settings.max_files)
-        finish(std::exchange(ready, Group()));
+      const int64_t size_bytes = file->row.size_bytes;
+      const bool is_too_much = settings.max_bytes > 0 && size_bytes > settings.max_bytes - bytes;
+      if (is_too_much && !ready.files.empty()) finish_full();
+      start(ready, *file);
+      ready.files.push_back(file);
+      bytes += size_bytes;
+      if (std::ssize(ready.files) == settings.max_files) finish_full();
     }
     if (!ready.files.empty()) {
       const auto count = static_cast<int64_t>(ready.files.size());
@@ -301,6 +313,10 @@ class Grouper {
 };
 
 }  // namespace
+
+std::string time_text(int64_t at_us) {
+  return format_instant((at_us + 999'999) / 1'000'000 * 1'000'000);
+}
 
 Result<std::vector<Group>> make_groups(const GroupGround& ground) { return Grouper(ground).make(); }
 

@@ -25,6 +25,9 @@ struct Group {
   int64_t wakes_at_us = 0;  ///< It may be ready then though nothing comes; 0: not by time.
 };
 
+/// An instant as a reason names it: to the second, and not before it.
+std::string time_text(int64_t at_us);
+
 /// What groups are made with. Calls may look at the store.
 struct GroupGround {
   const Trigger* trigger = nullptr;

@@ -31,6 +31,8 @@ Status KnownFiles::load(catalog::Catalog& catalog) {
   revision_ = known.revision;
   since_us_ = known.since_us;
   newest_at_us_ = 0;
+  last_taken_at_us_ = 0;
+  last_run_key_.clear();
   patterns_ = {known.patterns.begin(), known.patterns.end()};
   for (auto& row : known.files) {
     KnownFile file;
@@ -65,6 +67,10 @@ Status KnownFiles::place(KnownFile& file) {
 
 void KnownFiles::index(const KnownFile& file) {
   newest_at_us_ = std::max(newest_at_us_, file.row.seen_at_us);
+  if (file.row.taken_at_us > last_taken_at_us_) {
+    last_taken_at_us_ = file.row.taken_at_us;
+    last_run_key_ = file.row.run_key;
+  }
   if (file.row.state == ArrivalState::kDue) due_[file.row.run_key].insert(file.row.name);
   if (file.source == trigger_.sources.size()) return;
   if (file.is_waiting()) waiting_.insert(file.row.name);
@@ -93,6 +99,15 @@ void KnownFiles::touch(KnownFile& file) { changed_.insert(file.row.name); }
 void KnownFiles::set_state(KnownFile& file, ArrivalState state) {
   drop(file);
   file.row.state = state;
+  index(file);
+  touch(file);
+}
+
+void KnownFiles::take(KnownFile& file, const std::string& run_key, int64_t at_us) {
+  drop(file);  // of its old key
+  file.row.run_key = run_key;
+  file.row.taken_at_us = at_us;
+  file.row.state = ArrivalState::kDue;
   index(file);
   touch(file);
 }

@@ -45,6 +45,8 @@ class KnownFiles {
   void finish_listing(int64_t now_us);
 
   void set_state(KnownFile& file, catalog::ArrivalState state);
+  /// It belongs to the run of that key, decided then.
+  void take(KnownFile& file, const std::string& run_key, int64_t at_us);
   void touch(KnownFile& file);
 
   bool has_changes() const { return !changed_.empty() || !removed_.empty() || is_baseline_new_; }
@@ -60,6 +62,9 @@ class KnownFiles {
   /// Names by their key, where the trigger has one.
   const std::map<std::string, std::set<std::string>>& by_key() const { return by_key_; }
   int64_t newest_at_us() const { return newest_at_us_; }
+  /// The run that was decided last, and when; 0: none was.
+  const std::string& last_run_key() const { return last_run_key_; }
+  int64_t last_taken_at_us() const { return last_taken_at_us_; }
 
  private:
   Status place(KnownFile& file);
@@ -71,6 +76,8 @@ class KnownFiles {
   int64_t revision_ = 0;
   int64_t since_us_ = 0;
   int64_t newest_at_us_ = 0;
+  int64_t last_taken_at_us_ = 0;
+  std::string last_run_key_;
   std::set<std::string> patterns_;
   bool is_baseline_new_ = false;
   std::map<std::string, KnownFile, std::less<>> files_;

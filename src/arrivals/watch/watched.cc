@@ -45,10 +45,7 @@ void Watched::put_off(int64_t now_us) {
 
 Result<bool> Watched::wake(const std::string& file) {
   for (const auto& source : trigger_->sources) {
-    std::string below;
-    const std::string folder = local_folder(source.uri).value_or(source.uri);
-    for (const std::string& root : {source.uri + "/", folder + "/", source.layer + "/"})
-      if (below.empty() && file.starts_with(root)) below = file.substr(root.size());
+    const std::string below = Trigger::name_below(source, file);
     if (below.empty()) continue;
     WEIR_ASSIGN(const bool fits, source.glob.matches(below));
     if (fits) {

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "arrivals/pace.h"
 #include "arrivals/watch.h"
 #include "arrivals/watch/groups.h"
 #include "arrivals/watch/known_files.h"
@@ -64,6 +65,9 @@ class Watched {
   Status decide(std::vector<Group>& groups, int64_t now_us, const Cancel& cancel, Budget& budget);
   Result<bool> read_contents(Group& group, int64_t now_us, const Cancel& cancel, Budget& budget);
   Result<bool> read_content(KnownFile& file, int64_t now_us, Budget& budget);
+  Pace pace() const;
+  Result<bool> take_turn(Group& group, int64_t now_us);
+  Result<bool> last_run_waits();
   bool is_as_listed(Group& group);
   bool drop_known(Group& group);
   void claim(Group& group, int64_t now_us);

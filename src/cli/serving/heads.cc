@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cli/found_tables.h"
 #include "cli/project.h"
 
 namespace weir::cli {
@@ -24,7 +23,7 @@ Result<Heads::Kept> Heads::current_locked() {
   if (head_ != nullptr && revision == revision_ && files_ == state_of_files(*head_)) return head_;
   WEIR_ASSIGN(const auto rows, catalog->load_configuration());
   with_patterns_ = flows_with_patterns(rows);
-  WEIR_ASSIGN(auto pinned, pin_catalog(session_, ""));
+  WEIR_ASSIGN(auto pinned, pin_catalog(session_, {}));
   head_ = std::make_shared<const orchestrate::Pinned>(std::move(pinned));
   revision_ = revision;
   files_ = state_of_files(*head_);
@@ -47,11 +46,11 @@ std::string Heads::state_of_files(const orchestrate::Pinned& pinned) const {
   return state;
 }
 
-Result<Heads::Kept> Heads::of_flow(const std::string& flow_id) {
+Result<Heads::Kept> Heads::of_run(const RunToBe& run) {
   const std::lock_guard lock(mutex_);
   WEIR_ASSIGN(Kept head, current_locked());
-  if (!with_patterns_.contains(flow_id)) return head;
-  WEIR_ASSIGN(auto pinned, pin_catalog(session_, flow_id));
+  if (!with_patterns_.contains(run.flow_id)) return head;
+  WEIR_ASSIGN(auto pinned, pin_catalog(session_, run));
   Kept kept = std::make_shared<const orchestrate::Pinned>(std::move(pinned));
   keep(kept);
   return kept;

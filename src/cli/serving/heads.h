@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "cli/found_values.h"
 #include "cli/session.h"
 #include "orchestrate/services.h"
 
@@ -26,8 +27,8 @@ class Heads {
   /// The head of the catalog as it is now: the same object while neither its rows nor the files
   /// that they name have changed.
   Result<Kept> current();
-  /// What a new run of the flow pins. A flow with tables by pattern asks its databases each time.
-  Result<Kept> of_flow(const std::string& flow_id);
+  /// What a new run pins. A flow with tables or files by pattern looks them up each time.
+  Result<Kept> of_run(const RunToBe& run);
   /// What an earlier run pinned.
   Result<Kept> of_version(const std::string& hash);
 

@@ -55,7 +55,10 @@ Serving::Serving(Session& session, ServingOptions options)
       schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
       arrivals_(session, heads_, [this] { executor_->wake(); }),
       coordinator_(services_,
-                   {.head = [this](const std::string& flow) { return heads_.of_flow(flow); },
+                   {.head =
+                        [this](const orchestrate::RunWish& wish) {
+                          return heads_.of_run({.flow_id = wish.flow_id, .params = wish.params});
+                        },
                     .version = [this](const std::string& hash) { return heads_.of_version(hash); }},
                    *executor_, {&schedules_, &arrivals_},
                    {.server_id = make_uuid7(*services_.clock, *services_.random),
@@ -180,7 +183,8 @@ std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& laun
 }
 
 Result<catalog::FlowRun> Serving::start_run(const server::RunRequest& request) {
-  WEIR_ASSIGN(const Heads::Kept pinned, heads_.of_flow(request.flow_id));
+  WEIR_ASSIGN(const Heads::Kept pinned,
+              heads_.of_run({.flow_id = request.flow_id, .params = request.params}));
   orchestrate::RunWish wish;
   wish.flow_id = request.flow_id;
   wish.run_key = request.run_key;
@@ -201,7 +205,7 @@ Result<catalog::FlowRun> Serving::retry_run(const server::RetryRequest& request)
   retry.may_change_configuration = request.config != "same";
   WEIR_ASSIGN(const Heads::Kept pinned,
               request.config == "latest"
-                  ? heads_.of_flow(run.flow_id)
+                  ? heads_.of_run({.flow_id = run.flow_id, .params = run.params})
                   : heads_.of_version(request.config == "same" ? run.config_hash : request.config));
   WEIR_ASSIGN(const auto queued, orchestrate::enqueue_retry(services_, *pinned, retry));
   has_queued_ = true;
@@ -214,6 +218,21 @@ Result<catalog::FlowRun> Serving::cancel_run(const std::string& run_id) {
   has_queued_ = true;
   executor_->wake();
   return run;
+}
+
+Result<int64_t> Serving::take_arrivals(const server::ArrivalsRequest& request) {
+  WEIR_ASSIGN(const Heads::Kept head, heads_.current());
+  const auto triggers =
+      arrivals::triggers_of(head->configuration, session_.folder(), request.flow_id);
+  if (triggers.usable.empty() && !request.flow_id.empty())
+    return fail_with_hint(ErrorCode::kInvalidData,
+                          fmt::format("no file starts flow '{}'", request.flow_id),
+                          "give it a file_trigger, and apply");
+  WEIR_ASSIGN(const int64_t new_events,
+              arrivals::take_body_for(triggers.usable, dump_json(request.body), *services_.catalog,
+                                      *services_.clock));
+  if (new_events > 0) arrivals_.look_soon();
+  return new_events;
 }
 
 server::SchedulerState Serving::state() const {

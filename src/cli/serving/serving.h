@@ -43,6 +43,9 @@ class Serving {
   Result<catalog::FlowRun> start_run(const server::RunRequest& request);
   Result<catalog::FlowRun> retry_run(const server::RetryRequest& request);
   Result<catalog::FlowRun> cancel_run(const std::string& run_id);
+  /// The events are stored, and files are looked for at once. kInvalidData where they are not
+  /// understood or about files of others, and where no file starts the flow.
+  Result<int64_t> take_arrivals(const server::ArrivalsRequest& request);
   server::SchedulerState state() const;
 
  private:

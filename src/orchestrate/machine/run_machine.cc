@@ -51,7 +51,7 @@ Status end_attempt(TaskRun& row, const Result<TaskState>& end, const AttemptEnd&
 
 NeedsNow look_at_needs(model::RunIf run_if, const std::vector<Need>& needs) {
   using model::RunIf;
-  if (needs.empty()) return {Needs::kMet, ""};
+  if (needs.empty() && run_if != RunIf::kNever) return {Needs::kMet, ""};
   const auto first = [&](auto&& is_so) -> const Need* {
     const auto found = std::ranges::find_if(needs, is_so);
     return found == needs.end() ? nullptr : &*found;
@@ -89,6 +89,7 @@ NeedsNow look_at_needs(model::RunIf run_if, const std::vector<Need>& needs) {
     case RunIf::kAnyFailed:
       if (failed != nullptr) return {Needs::kMet, ""};
       return unless_open("none of the tasks it needs failed");
+    case RunIf::kNever: return unless_open("there is nothing to do for it");
   }
   return {open == nullptr ? Needs::kMet : Needs::kOpen, ""};
 }

@@ -26,6 +26,13 @@ Result<Answer> switch_flow(const Call& call, bool is_paused) {
   return answer;
 }
 
+/// The answer is given once the events are in the catalog, so the sender need not keep them.
+Result<Answer> take_events(const Call& call, const std::string& flow_id) {
+  if (!call.ground->actions->take_arrivals) return not_served("take events of files");
+  WEIR_ASSIGN(const int64_t new_events, call.ground->actions->take_arrivals({flow_id, call.body}));
+  return json_answer({{"new_events", new_events}}, 202);
+}
+
 }  // namespace
 
 Json row_json(const catalog::ConfigRow& row) {
@@ -84,6 +91,14 @@ Result<Answer> start_run(const Call& call) {
   Answer answer = json_answer(catalog::to_json(run), 202);
   answer.headers.emplace_back("Location", "/v1/runs/" + run.run_id);
   return answer;
+}
+
+Result<Answer> take_arrivals(const Call& call) { return take_events(call, ""); }
+
+Result<Answer> take_arrivals_of_flow(const Call& call) {
+  const std::string& flow_id = call.path.at("flow_id");
+  WEIR_TRY(check_there(call, flow_id));
+  return take_events(call, flow_id);
 }
 
 Result<Answer> pause_flow(const Call& call) { return switch_flow(call, true); }
