@@ -55,7 +55,7 @@ class CoordinatorTest : public ScriptedRuns {
   }
   std::unique_ptr<Coordinator> coordinator(const std::string& server_id = "one") {
     const Pinning pinning{
-        .head = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); },
+        .head = [this](const RunWish&) { return std::make_shared<const Pinned>(pinned_); },
         .version = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); }};
     return std::make_unique<Coordinator>(services_, pinning, executor_,
                                          std::vector<RunSource*>{&source_},
