@@ -15,8 +15,8 @@
 
 namespace weir::internal {
 
-/// Two ends of a socket that keeps messages apart. Whoever waits for an answer on the first end waits
-/// no longer than a few seconds: the other may be stopped.
+/// Two ends of a socket that keeps messages apart. Whoever waits for an answer on the first end
+/// waits no longer than a few seconds: the other may be stopped.
 Result<std::pair<Handle, Handle>> make_line();
 
 /// Over the control socket.

@@ -15,7 +15,8 @@
 // Three ends of sockets. Over the control socket comes a request for each command, with the child's
 // three streams and a line of its own. On that line the fork server says what the child's pid is,
 // with a pidfd; from then on it takes signals for the child's group, and at last the wish to know
-// how the child ended. It reaps a child then and no earlier, so that a number never means another's.
+// how the child ended. It reaps a child then and no earlier, so that a number never means
+// another's.
 
 namespace weir {
 namespace {
@@ -54,9 +55,11 @@ class ForkedChild final : public internal::Child {
   Status wait_into(Finished& finished) override {
     is_reaped_ = true;
     internal::ForkEnd end;
-    if (!internal::send_wish(line_.get(), internal::kReap) || !internal::receive_end(line_.get(), end))
-      return fail(ErrorCode::kUnavailable,
-                  "how its process ended is not known: the fork server that had started it is gone");
+    if (!internal::send_wish(line_.get(), internal::kReap) ||
+        !internal::receive_end(line_.get(), end))
+      return fail(
+          ErrorCode::kUnavailable,
+          "how its process ended is not known: the fork server that had started it is gone");
     finished.exit_status = end.exit_status;
     finished.signal = end.signal;
     finished.usage = end.usage;
@@ -99,8 +102,7 @@ std::shared_ptr<ForkServer::Live> ForkServer::live() {
   auto line = make_line();
   const Handle nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!line || !nowhere.is_open()) return nullptr;
-  auto process =
-      internal::spawn_child(program_, line->second.get(), nowhere.get(), STDERR_FILENO);
+  auto process = internal::spawn_child(program_, line->second.get(), nowhere.get(), STDERR_FILENO);
   if (!process) return nullptr;
   state_->live = std::make_shared<Live>(*std::move(process), std::move(line->first));
   return state_->live;
@@ -122,12 +124,11 @@ Result<Finished> ForkServer::run(const Command& command, const Cancel& cancel) {
   auto line = make_line();
   if (!line) return std::unexpected(line.error());
   const internal::ForkRequest request{.words = {command.argv.begin() + 1, command.argv.end()},
-                            .environment = command.environment,
-                            .folder = command.working_directory};
-  const auto forked =
-      internal::send_request(through->control.get(), request,
-                   {streams.input.get(), streams.output.writer.get(), streams.error.writer.get(),
-                    line->second.get()});
+                                      .environment = command.environment,
+                                      .folder = command.working_directory};
+  const auto forked = internal::send_request(through->control.get(), request,
+                                             {streams.input.get(), streams.output.writer.get(),
+                                              streams.error.writer.get(), line->second.get()});
   line->second.close();
   internal::Forked child;
   if (!forked || !internal::receive_forked(line->first.get(), child)) {

@@ -42,10 +42,10 @@ class ForkServer {
   const std::unique_ptr<State> state_;
 };
 
-/// What the process of a fork server does, from its first line on, while it has no other thread: its
-/// standard input is the line to the one that started it, and it ends with that. In each child it
-/// calls `run` with the words of the command; what comes back is the child's exit status, and what
-/// the child has not flushed by then is lost. Static objects of a child are not destroyed.
+/// What the process of a fork server does, from its first line on, while it has no other thread:
+/// its standard input is the line to the one that started it, and it ends with that. In each child
+/// it calls `run` with the words of the command; what comes back is the child's exit status, and
+/// what the child has not flushed by then is lost. Static objects of a child are not destroyed.
 int serve_forks(const std::function<int(const std::vector<std::string>& words)>& run);
 
 }  // namespace weir

@@ -177,8 +177,7 @@ TEST_F(ForkServerTest, ASignalThatEndsItIsTold) {
 
 TEST_F(ForkServerTest, CancellingEndsTheWholeGroup) {
   Cancel cancel;
-  Command command =
-      words({"shell", "exec 3>\"$0\"; sleep 1000 & echo started >&2; wait", fifo()});
+  Command command = words({"shell", "exec 3>\"$0\"; sleep 1000 & echo started >&2; wait", fifo()});
   command.on_error_line = [&](std::string_view) { cancel.cancel("by ann"); };
   const auto finished = server_.run(command, cancel);
   ASSERT_FALSE(finished);
@@ -197,8 +196,7 @@ TEST_F(ForkServerTest, AboveItsMemoryLimitAChildIsKilled) {
 }
 
 TEST_F(ForkServerTest, NothingThatItStartedOutlivesIt) {
-  ASSERT_TRUE(
-      run(words({"shell", "exec 3>\"$0\"; sleep 1000 > /dev/null 2>&1 & exit 0", fifo()})));
+  ASSERT_TRUE(run(words({"shell", "exec 3>\"$0\"; sleep 1000 > /dev/null 2>&1 & exit 0", fifo()})));
   EXPECT_TRUE(is_fifo_closed());
 }
 

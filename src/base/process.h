@@ -21,8 +21,8 @@ struct Command {
   std::string standard_input;                      ///< Written to the child, then closed.
   std::string working_directory;                   ///< Empty: the parent's.
   int64_t output_limit_bytes = int64_t{64} << 20;  ///< More standard output is kResourceExhausted.
-  int64_t memory_limit_bytes = 0;  ///< Above it the child is killed; 0: none.
-  int64_t time_limit_ms = 0;       ///< After it the child is killed; 0: none.
+  int64_t memory_limit_bytes = 0;                  ///< Above it the child is killed; 0: none.
+  int64_t time_limit_ms = 0;                       ///< After it the child is killed; 0: none.
   /// Called with each whole line of standard error, without its end, as it comes.
   std::function<void(std::string_view)> on_error_line;
 };
