@@ -1,7 +1,7 @@
 """./dev bench orchestration: what a task costs that does nothing.
 
-In one process (`weir run`), one after the other and side by side; as a process each under `weir serve`; with 10,000 flows of 100,000
-tasks: `validate`, the start of a server, what it takes while nothing is due. The limit beside each: what the same machine takes for one
+In one process (`weir run`), one after the other and side by side; as a process each under `weir serve`; once a second, in a server that is
+warm; with 10,000 flows of 100,000 tasks: `validate`, the start of a server, what it takes while nothing is due. The limit beside each: what the same machine takes for one
 commit of SQLite with its fsync, for a change of a task's row is one."""
 import os
 import pathlib
@@ -81,8 +81,16 @@ class Serve:
         self.ready_s = time.perf_counter() - began
 
     def cpu_s(self):
-        words = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        """Of the server, and of the one that forks its tasks with all that have ended."""
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                words = stat.read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue  # it has just ended
+            if self.process.pid in (int(stat.parent.name), int(words[1])):
+                ticks += sum(map(int, words[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def peak_mb(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -134,6 +142,29 @@ def small(bench, rounds, scale):
     print(f"orchestration: a task as a process {span_of_run(wide, 'wide') / 200 * 1000:.1f} ms of two at once (goal 15)")
 
 
+def each_second(bench, scale, *words):
+    """A flow that begins once a second: how late its task begins, and what that costs."""
+    seconds = max(int(60 * scale), 10)
+    folder = project(bench, "warm", {"warm": side_by_side("warm", 1, "schedule: {every: 1s, catchup: all}\n")})
+    runs = "SELECT count(*) FROM flow_run WHERE state = 'succeeded'"
+    server = Serve(bench, folder, *words)
+    try:
+        until(lambda: count_of(folder, runs) >= 2, 60)
+        first, before, began = count_of(folder, runs), server.cpu_s(), time.perf_counter()
+        time.sleep(seconds)
+        cpu, took, made = server.cpu_s() - before, time.perf_counter() - began, count_of(folder, runs) - first
+    finally:
+        server.stop()
+    with sqlite3.connect(folder / "weir.db") as database:
+        # The first two pay for the start of the server.
+        late = sorted(row[0] / 1000 for row in database.execute(
+            "SELECT t.started_at_us - r.interval_end_us FROM flow_run r JOIN task_run t USING (run_id) WHERE t.started_at_us > 0 ORDER BY r.logical_time_us").fetchall()[2:])
+    assert abs(made - took) <= 2, f"{made} runs in {took:.0f} s"
+    kind = "in process" if words else "as a process"
+    print(f"orchestration: each second, {kind}: {made} runs in {took:.0f} s, late {late[len(late) // 2]:.1f} ms, p99 {late[int(len(late) * 0.99)]:.1f} ms, "
+          f"CPU {cpu / took * 100:.1f} % of a core")
+
+
 def large(bench, scale):
     flows = int(10_000 * scale)
     began = time.perf_counter()
@@ -160,4 +191,6 @@ def large(bench, scale):
 
 def suite(bench, rounds, scale):
     small(bench, min(rounds, 3), scale)
+    each_second(bench, scale)
+    each_second(bench, scale, "--threads")
     large(bench, scale)

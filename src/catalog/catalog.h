@@ -387,8 +387,9 @@ class Catalog {
   /// kConflict where it is so already.
   virtual Status pause_flow(const std::string& flow_id, bool is_paused, const std::string& author,
                             const std::string& reason) = 0;
-  /// The schedule of the flow has come to that logical time; it never goes back.
-  virtual Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) = 0;
+  /// The schedules of these flows have come to these logical times, in one transaction; none goes
+  /// back.
+  virtual Status note_scheduled(const std::map<std::string, int64_t>& until_us) = 0;
 
   // -- messages to people
   /// Those that no change of state brings along. One whose key is known changes nothing.

@@ -152,8 +152,9 @@ TEST_P(Conformance, ScheduleOfAFlowComesFurtherWithItsRunsAndNeverBack) {
   run.interval_end_us = run.logical_time_us;
   ASSERT_OK(catalog_->start_run(run, {}));
   EXPECT_EQ(catalog_->flow_states()->front().scheduled_until_us, kMonday);
-  ASSERT_OK(catalog_->note_scheduled(run.flow_id, kMonday - 1));
+  ASSERT_OK(catalog_->note_scheduled({{run.flow_id, kMonday - 1}, {"other", kMonday}}));
   EXPECT_EQ(catalog_->flow_states()->front().scheduled_until_us, kMonday);
+  EXPECT_EQ(catalog_->flow_states()->back().scheduled_until_us, kMonday) << "of another flow";
   FlowRun made_up = monday_run("made up");
   made_up.run_id = "made-up";
   made_up.logical_time_us = made_up.interval_end_us = kTuesday;

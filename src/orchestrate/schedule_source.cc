@@ -21,6 +21,8 @@ Status ScheduleSource::take(const model::Configuration& configuration) {
     until_us = std::max(until_us, state.scheduled_until_us);
   }
   std::map<std::string, Json> written;
+  std::map<std::string, schedule::Schedule> read;
+  std::map<std::string, int64_t> first_us;
   for (const auto& flow : configuration.flows) {
     if (!flow.is_enabled || flow.schedule.is_null() || paused.contains(flow.flow_id)) continue;
     const auto known = written_.find(flow.flow_id);
@@ -32,16 +34,17 @@ Status ScheduleSource::take(const model::Configuration& configuration) {
                      to_line(schedule.error()));
         continue;
       }
-      int64_t& until_us = until_us_[flow.flow_id];
-      if (until_us == 0) {
-        // It is known from now on; kept, so that a server that is down later misses nothing.
-        until_us = schedule->before_first(clock_.now_us());
-        WEIR_TRY(catalog_.note_scheduled(flow.flow_id, until_us));
-      }
-      calendar_.put(flow.flow_id, *std::move(schedule), until_us);
+      if (!until_us_.contains(flow.flow_id) || until_us_[flow.flow_id] == 0)
+        first_us[flow.flow_id] = schedule->before_first(clock_.now_us());
+      read.emplace(flow.flow_id, *std::move(schedule));
     }
     written[flow.flow_id] = flow.schedule;
   }
+  // Those are known from now on; kept, so that a server that is down later misses nothing.
+  if (!first_us.empty()) WEIR_TRY(catalog_.note_scheduled(first_us));
+  for (const auto& [flow_id, until_us] : first_us) until_us_[flow_id] = until_us;
+  for (auto& [flow_id, schedule] : read)
+    calendar_.put(flow_id, std::move(schedule), until_us_[flow_id]);
   for (const auto& [flow_id, schedule] : written_)
     if (!written.contains(flow_id)) calendar_.remove(flow_id);
   written_ = std::move(written);
@@ -50,6 +53,8 @@ Status ScheduleSource::take(const model::Configuration& configuration) {
 
 Result<std::vector<RunWish>> ScheduleSource::due(int64_t now_us) {
   std::vector<RunWish> wishes;
+  std::map<std::string, int64_t> left_out_us;
+  std::vector<std::string> further;
   for (const auto& entry : calendar_.due(now_us, kMostFlows)) {
     const schedule::Schedule* schedule = calendar_.find(entry.flow_id);
     const schedule::Due due = schedule->due(until_us_[entry.flow_id], now_us, kMostOfFlow);
@@ -67,12 +72,12 @@ Result<std::vector<RunWish>> ScheduleSource::due(int64_t now_us) {
     }
     if (!due.logical_times_us.empty()) continue;
     // Times that are left out; or another server has come further than this calendar.
-    if (due.until_us) {
-      WEIR_TRY(catalog_.note_scheduled(entry.flow_id, *due.until_us));
-      until_us_[entry.flow_id] = *due.until_us;
-    }
-    calendar_.advance(entry.flow_id, until_us_[entry.flow_id]);
+    if (due.until_us) left_out_us[entry.flow_id] = *due.until_us;
+    further.push_back(entry.flow_id);
   }
+  if (!left_out_us.empty()) WEIR_TRY(catalog_.note_scheduled(left_out_us));
+  for (const auto& [flow_id, until_us] : left_out_us) until_us_[flow_id] = until_us;
+  for (const auto& flow_id : further) calendar_.advance(flow_id, until_us_[flow_id]);
   return wishes;
 }
 

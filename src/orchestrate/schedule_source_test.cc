@@ -91,7 +91,7 @@ TEST_F(Schedules, ThatAnotherServerHasComeFurtherWithHaveNothingToSay) {
   auto mine = source();
   ASSERT_TRUE(mine.take(each_minute()));
   clock_.advance_ms(60'000);
-  ASSERT_TRUE(catalog_->note_scheduled("shop", clock_.now_us()));
+  ASSERT_TRUE(catalog_->note_scheduled({{"shop", clock_.now_us()}}));
   ASSERT_TRUE(mine.take(each_minute()));
   EXPECT_THAT(due(mine), IsEmpty());
   EXPECT_GT(mine.next_us(), clock_.now_us()) << "or it would be asked without a pause";

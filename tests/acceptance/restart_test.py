@@ -436,6 +436,44 @@ class Servers(Case):
         self.wait("the end", lambda: self.state() == "succeeded", server)
         self.assertEqual(self.tasks()["ingest"], ("succeeded", 3))
 
+    def used(self):
+        return self.project.sqlite("SELECT task_id, error_code, error_text, cpu_ms, peak_memory_bytes FROM task_run ORDER BY task_id")
+
+    def fork_server_of(self, child):
+        parent = int(pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
+        self.assertIn(b"fork-server", pathlib.Path(f"/proc/{parent}/cmdline").read_bytes())
+        return parent
+
+    def test_a_task_above_its_memory_limit_is_killed_and_says_so(self):
+        self.configure(flow=FLOW.replace("id: ingest,", "id: ingest, resources: {memory_limit: 5MB},"))
+        self.hold_back("raw.sales")
+        server = self.serve()
+        self.project.weir("run", "sales", "--detach")
+        self.wait("the end", lambda: self.state() == "failed", server)
+        rows = {row[0]: row[1:] for row in self.used()}
+        code, text, cpu_ms, peak = rows["ingest"]
+        self.assertEqual(code, "resource_exhausted")
+        self.assertRegex(text, r"its process was killed: it used \d+ MB of memory, its limit is 5 MB")
+        self.assertGreater(peak, 5_000_000)
+        # What it took stands in the row of one that did well, too.
+        code, _, cpu_ms, peak = rows["other"]
+        self.assertEqual(code, "")
+        self.assertGreater(cpu_ms, 0)
+        self.assertGreater(peak, 10_000_000)
+
+    def test_a_fork_server_that_is_killed_costs_nothing(self):
+        self.configure()
+        self.hold_back("raw.sales")
+        server = self.serve()
+        self.project.weir("run", "sales", "--detach")
+        self.wait("the task", lambda: self.tasks().get("ingest", ("",))[0] == "running" and self.tasks()["other"][0] == "succeeded", server)
+        child = self.wait("its process", lambda: self.pid_of(server.process, "ingest"))
+        os.kill(self.fork_server_of(child), signal.SIGKILL)
+        os.kill(child, 0)  # It goes on.
+        self.let_go("raw.sales")
+        self.wait("the end", lambda: self.state() == "succeeded", server)
+        self.assertEqual(self.tasks(), {task: ("succeeded", 1) for task in ("ingest", "total", "rules", "other")})
+
 
 if __name__ == "__main__":
     unittest.main()

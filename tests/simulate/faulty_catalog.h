@@ -142,9 +142,9 @@ class FaultyCatalog final : public catalog::Catalog {
     return call<Status>("pause_flow", Kind::kWrite,
                         [&] { return real_.pause_flow(flow_id, is_paused, author, reason); });
   }
-  Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) override {
+  Status note_scheduled(const std::map<std::string, int64_t>& until_us) override {
     return call<Status>("note_scheduled", Kind::kWrite,
-                        [&] { return real_.note_scheduled(flow_id, logical_time_us); });
+                        [&] { return real_.note_scheduled(until_us); });
   }
   Status add_notices(const catalog::Notices& notices) override {
     return call<Status>("add_notices", Kind::kWrite, [&] { return real_.add_notices(notices); });

@@ -52,9 +52,12 @@ Status SqlCatalog::pause_flow(const std::string& flow_id, bool is_paused, const 
   });
 }
 
-Status SqlCatalog::note_scheduled(const std::string& flow_id, int64_t logical_time_us) {
-  return database_->write(
-      [&](Session& session) { return note_scheduled_in(session, flow_id, logical_time_us); });
+Status SqlCatalog::note_scheduled(const std::map<std::string, int64_t>& until_us) {
+  return database_->write([&](Session& session) -> Status {
+    for (const auto& [flow_id, logical_time_us] : until_us)
+      WEIR_TRY(note_scheduled_in(session, flow_id, logical_time_us));
+    return {};
+  });
 }
 
 }  // namespace weir::catalog

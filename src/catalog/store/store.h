@@ -89,7 +89,7 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
   Result<std::vector<FlowState>> flow_states() override;
   Status pause_flow(const std::string& flow_id, bool is_paused, const std::string& author,
                     const std::string& reason) override;
-  Status note_scheduled(const std::string& flow_id, int64_t logical_time_us) override;
+  Status note_scheduled(const std::map<std::string, int64_t>& until_us) override;
 
   // arrivals.cc
   Result<Arrivals> arrivals(const std::string& flow_id) override;
