@@ -79,10 +79,8 @@ TEST_F(Batches, OneRunIsBoundedAndTheRestIsOfTheNextOldestFirst) {
 }
 
 TEST_F(Batches, BytesBoundARunAndALargeFileIsARunOfItsOwn) {
-  Watch watching = fresh({{"pattern", "landing/in/*.csv"},
-                          {"settle", "0s"},
-                          {"batch", "all"},
-                          {"max_bytes", 10}});
+  Watch watching = fresh(
+      {{"pattern", "landing/in/*.csv"}, {"settle", "0s"}, {"batch", "all"}, {"max_bytes", 10}});
   land("in/a.csv", "1234");
   land("in/b.csv", "123456");
   land("in/c.csv", "1");
@@ -141,7 +139,8 @@ TEST(Pace, ARehearsalGathersAndBoundsAsTheWatchDoes) {
   settings.at_most_every_ms = 10'000;
   settings.max_files = 3;
   std::vector<int64_t> times;
-  for (const int64_t second : {100, 101, 102, 103, 104, 150, 151}) times.push_back(second * kSecond);
+  for (const int64_t second : {100, 101, 102, 103, 104, 150, 151})
+    times.push_back(second * kSecond);
   std::vector<std::string> lines;
   for (const auto& batch : rehearse_batches(settings, times))
     lines.push_back(fmt::format("{}: {}", batch.at_us / kSecond, batch.files));

@@ -35,7 +35,7 @@ enum class IfNone { kSucceed, kSkip, kFail };
 /// Files by pattern, `{pattern: landing/dump/*.csv}`, or those that started the run,
 /// `{pattern: "${trigger.files}"}`; a text alone is the pattern.
 struct FilePattern {
-  std::string pattern;                    ///< `layer/glob`; with a reference what stands in for it.
+  std::string pattern;  ///< `layer/glob`; with a reference what stands in for it.
   std::optional<RunReference> of_trigger;  ///< Which files of the event are meant.
   std::optional<Pattern> key;  ///< Over the name below the layer; its groups are fields.
   int64_t max_files = kMostEachValues;
