@@ -43,6 +43,10 @@ struct Made {
     if (!made.settings.key.empty()) {
       WEIR_ASSIGN(made.key, Pattern::compile(made.settings.key));
     }
+    if (!made.settings.expected.is_null()) {
+      schedule::Zones zones;
+      WEIR_ASSIGN(made.expectation, Expectation::read(made.settings.expected, zones));
+    }
     return made;
   }
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "arrivals/expectation.h"
 #include "base/glob.h"
 #include "base/pattern.h"
 #include "base/result.h"
@@ -37,6 +38,7 @@ struct Trigger {
   model::FileTrigger settings;
   std::vector<Source> sources;  ///< Manifests and control files first: a name is of the first.
   std::optional<Pattern> key;
+  std::optional<Expectation> expectation;
 
   /// The name below the source's root of a file that is told as `layer/name`, as a URI or as a
   /// path; empty where it lies elsewhere.

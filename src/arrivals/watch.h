@@ -47,8 +47,8 @@ struct DueRun {
 struct LateFact {
   std::string flow_id;
   std::string fact_key;
-  std::string kind;  ///< `waiting` (deadline) or `silent` (silence)
-  std::string key;   ///< Of the files: their key, or the name of one; empty for `silent`.
+  std::string kind;  ///< `waiting` (deadline), `silent` (silence) or `missing` (expected)
+  std::string key;   ///< Of the files: their key, or the name of one; empty where any would do.
   int64_t since_us = 0;
   std::string text;  ///< For people: what is missing.
 };

@@ -40,6 +40,9 @@ const Keys<FileTriggerWords>& file_trigger_keys() {
                     "What waits longer for the rest of it is late.")
           .optional("silence", &Words::silence_ms, optional_duration(),
                     "So long without any file is late, too.")
+          .optional("expected", &Words::expected, json_map(),
+                    "By when a run's files are due: {cron, timezone, except, key, of}; "
+                    "what has not come by then is late.")
           .optional("poll", &Words::poll_ms, optional_duration(),
                     "Between two listings; 30s where it is not said, with events 15m.")
           .optional("events", &Words::events, text(), "Connection of kind sqs that tells of files.")

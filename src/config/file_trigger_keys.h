@@ -27,7 +27,7 @@ struct FileTriggerWords {
   std::string events;
   std::string existing;
   std::string identity;
-  Json expected = Json();
+  Json expected = Json::object();
   Json params = Json::object();
 };
 

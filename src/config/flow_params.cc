@@ -5,7 +5,7 @@
 
 #include "base/instant.h"
 #include "base/nearest.h"
-#include "config/time_format.h"
+#include "base/time_format.h"
 #include "config/user_templates.h"
 #include "config/yaml_scalar.h"
 

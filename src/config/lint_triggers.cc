@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "arrivals/expectation.h"
 #include "arrivals/queue.h"
 #include "base/nearest.h"
 #include "model/file_trigger.h"
@@ -28,6 +29,7 @@ class TriggerLinter {
         set != flow.file_trigger.end() && set->is_object())
       for (const auto& [member, glob] : set->items()) layer(subject.in("set").in(member), glob);
     events(subject.in("events"), flow.file_trigger.value("events", Json()));
+    expected(subject.in("expected"), flow.file_trigger.value("expected", Json()));
   }
 
   void queue(const model::Connection& connection) {
@@ -53,6 +55,12 @@ class TriggerLinter {
           guess.empty() ? fmt::format("layers: {}", fmt::join(names, ", ")) : guess);
   }
 
+  void expected(const Subject& subject, const Json& said) {
+    if (said.is_null() || is_open(dump_json(said))) return;
+    const auto read = arrivals::Expectation::read(said, zones_);
+    if (!read) fault(subject, read.error().message, read.error().hint);
+  }
+
   void events(const Subject& subject, const Json& said) {
     if (!said.is_string() || is_open(said.get<std::string>())) return;
     const std::string id = said.get<std::string>();
@@ -74,6 +82,7 @@ class TriggerLinter {
   const model::Configuration& configuration_;
   const Places& places_;
   Faults& faults_;
+  schedule::Zones zones_;
 };
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <array>
 
 #include "base/nearest.h"
+#include "base/time_format.h"
 #include "config/sql_walker.h"
-#include "config/time_format.h"
 #include "model/names.h"
 #include "model/schema.h"
 

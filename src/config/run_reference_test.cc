@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/time_format.h"
 #include "config/resolve.h"
-#include "config/time_format.h"
 
 namespace weir::config {
 namespace {

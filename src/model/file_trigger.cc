@@ -219,6 +219,9 @@ class TriggerReader {
             has_key ? "with a key there is one run a key" : "a manifest says the files of a run");
     for (const char* key : {"max_files", "max_bytes", "at_most_every"})
       against(key, !trigger.is_batch, fmt::format("'{}' needs batch: all", key), "");
+    const bool expects_key = trigger.expected.is_object() && trigger.expected.contains("key");
+    against("expected", expects_key && !has_key, "'expected' names a key, and the trigger has none",
+            R"(the part of the names that says the day: key: '(?<day>\d{8})')");
     against("at_most_every", trigger.quiet_ms > 0, "'at_most_every' does not go with 'quiet'",
             "one starts a run while files come, the other once none comes");
     against("control", !has_key, "'control' needs a key",

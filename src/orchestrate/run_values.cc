@@ -4,8 +4,8 @@
 
 #include "base/instant.h"
 #include "base/pattern.h"
+#include "base/time_format.h"
 #include "config/flow_params.h"
-#include "config/time_format.h"
 #include "config/yaml_scalar.h"
 #include "schedule/schedule.h"
 
@@ -155,7 +155,7 @@ Result<Json> RunValues::formatted(const RunReference& reference, const Json& val
   if (!is_date(text)) {
     WEIR_ASSIGN(offset, offset_s(flow_, *at_us));
   }
-  return Json(config::format_time(reference.format, *at_us, offset));
+  return Json(format_time(reference.format, *at_us, offset));
 }
 
 std::unexpected<Error> RunValues::missing(const RunReference& reference) const {

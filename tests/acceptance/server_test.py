@@ -493,9 +493,9 @@ class Judged(ServerCase):
         operations = {operation["operationId"]: operation for _, _, operation in self.routes()}
         self.check(self.ask("POST", f"/v1/holds/{'e' * 64}/reject", self.admin), operations["reject_hold"], "reject")
         served = {name for name, each in operations.items() if each["x-weir-access"] != "sign_in"}
-        # Without a scheduler two are not served, no run can be cancelled; what is applied is tested by itself.
+        # Without a scheduler four are not served, no run can be cancelled; what is applied is tested by itself.
         self.assertEqual(served - seen, {"start_run", "retry_run", "cancel_run", "apply_configuration", "approve_hold",
-                                         "reject_hold"})
+                                         "reject_hold", "take_arrivals", "take_arrivals_of_flow"})
 
     def test_the_checks_can_fail(self):
         good = self.ask("GET", f"/v1/runs/{Shared.sales}", self.admin)

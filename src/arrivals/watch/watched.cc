@@ -226,6 +226,7 @@ void Watched::tell_late(const std::vector<Group>& groups, int64_t now_us, Polled
             .since_us = group.since_us,
             .text = group.why});
   }
+  if (auto fact = missing(groups, now_us)) tell(*std::move(fact));
   const int64_t newest_us = std::max(known_->newest_at_us(), known_->since_us());
   if (settings.silence_ms > 0 && newest_us > 0 && now_us - newest_us >= settings.silence_ms * 1000)
     tell({.flow_id = {},
@@ -234,6 +235,34 @@ void Watched::tell_late(const std::vector<Group>& groups, int64_t now_us, Polled
           .key = {},
           .since_us = newest_us,
           .text = "no file has come"});
+}
+
+/// A run was decided for it. By the key, where it has one: a file that is late does not stand for
+/// the next one.
+bool Watched::has_come(const schedule::Interval& interval) const {
+  if (!trigger_->expectation->has_key()) return known_->last_taken_at_us() > interval.start_us;
+  const std::string key = trigger_->expectation->key_of(interval);
+  return std::ranges::any_of(known_->all(), [&](const auto& each) {
+    return each.second.key == key && !each.second.row.run_key.empty();
+  });
+}
+
+std::optional<LateFact> Watched::missing(const std::vector<Group>& groups, int64_t now_us) const {
+  if (!trigger_->expectation) return std::nullopt;
+  const auto interval = trigger_->expectation->newest(now_us);
+  // Of what came before somebody looked nothing is known.
+  if (!interval || interval->start_us < known_->since_us() || has_come(*interval))
+    return std::nullopt;
+  LateFact fact;
+  fact.kind = "missing";
+  fact.key = trigger_->expectation->key_of(*interval);
+  fact.since_us = interval->end_us;
+  const auto waits = std::ranges::find_if(groups, [&](const Group& group) {
+    return !group.is_ready && (fact.key.empty() || group.key == fact.key);
+  });
+  fact.text = fmt::format("due by {}: {}", trigger_->expectation->local_text(interval->end_us),
+                          waits == groups.end() ? "no file has come" : waits->why);
+  return fact;
 }
 
 void Watched::tell_waiting(const std::vector<Group>& groups, Polled& polled) const {
@@ -264,6 +293,8 @@ void Watched::plan_next(const std::vector<Group>& groups, int64_t now_us) {
     const int64_t late_at_us = group.since_us + settings.deadline_ms * 1000;
     if (settings.deadline_ms > 0 && late_at_us > now_us) wake_at(late_at_us);
   }
+  if (trigger_->expectation)
+    if (const auto due_at_us = trigger_->expectation->next_after(now_us)) wake_at(*due_at_us);
   const int64_t silent_at_us =
       std::max(known_->newest_at_us(), known_->since_us()) + settings.silence_ms * 1000;
   if (settings.silence_ms > 0 && silent_at_us > now_us) wake_at(silent_at_us);

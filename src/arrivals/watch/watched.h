@@ -83,6 +83,9 @@ class Watched {
   Status hand_out(Budget& budget, Polled& polled);
   Result<DueRun> due_run(const std::string& run_key, const std::set<std::string>& names);
   void tell_late(const std::vector<Group>& groups, int64_t now_us, Polled& polled);
+  /// What was due by now and has not come.
+  std::optional<LateFact> missing(const std::vector<Group>& groups, int64_t now_us) const;
+  bool has_come(const schedule::Interval& interval) const;
   void tell_waiting(const std::vector<Group>& groups, Polled& polled) const;
   void plan_next(const std::vector<Group>& groups, int64_t now_us);
 

@@ -1,9 +1,9 @@
-#include "config/time_format.h"
+#include "base/time_format.h"
 
 #include <chrono>
 #include <cstdlib>
 
-namespace weir::config {
+namespace weir {
 
 Status check_time_format(std::string_view format) {
   for (size_t i = 0; i < format.size(); ++i) {
@@ -56,4 +56,4 @@ std::string format_time(std::string_view format, int64_t at_us, int64_t offset_s
   return out;
 }
 
-}  // namespace weir::config
+}  // namespace weir

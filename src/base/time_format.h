@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 
-namespace weir::config {
+namespace weir {
 
 /// kInvalidConfig for what format_time does not know.
 Status check_time_format(std::string_view format);
@@ -17,4 +17,4 @@ Status check_time_format(std::string_view format);
 /// that are `offset_s` from there. The format must have been checked.
 std::string format_time(std::string_view format, int64_t at_us, int64_t offset_s);
 
-}  // namespace weir::config
+}  // namespace weir
