@@ -91,6 +91,9 @@ void add_runs(Json& all) {
                        {"logical_time", instant()},
                        {"interval_start", instant()},
                        {"interval_end", instant()},
+                       {"time_zone_release",
+                        text("Of the time zone database that its schedule was read by; empty: "
+                             "none.")},
                        {"created_at", instant()},
                        {"started_at", instant()},
                        {"finished_at", instant()},
