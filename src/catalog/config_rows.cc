@@ -211,10 +211,9 @@ void read_project(ValueReader& row, model::Configuration& into) {
   if (row.key(0) == "name") into.project = row.text("value");
   if (row.key(0) == "defaults") into.defaults = row.take("value", parse_json(row.text("value")));
   if (row.key(0) == "lineage")
-    into.lineage = row.take(
-        "value", parse_json(row.text("value")).and_then([](const Json& value) {
-          return model::lineage_from_json(value);
-        }));
+    into.lineage = row.take("value", parse_json(row.text("value")).and_then([](const Json& value) {
+      return model::lineage_from_json(value);
+    }));
 }
 
 void read_layer(ValueReader& row, model::Configuration& into) {

@@ -150,6 +150,7 @@ orchestrate::Services Session::services() {
   services.secrets_file = wiring_.secrets_file(folder_);
   services.resolve_secrets = resolve_secrets();
   services.temp_folder = wiring_.environment->get("TMPDIR").value_or("/tmp");
+  services.version = wiring_.version;
   services.holder = fmt::format("{}, process {}", host_name(), this_process().pid);
   return services;
 }

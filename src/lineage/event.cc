@@ -30,27 +30,23 @@ class Writer {
   }
 
   Json run(const Event& event) const {
-    Json facets = {{"processing_engine",
-                    facet("1-1-1", "ProcessingEngineRunFacet",
-                          {{"name", "weir"}, {"version", version_}})}};
+    Json facets = {{"processing_engine", facet("1-1-1", "ProcessingEngineRunFacet",
+                                               {{"name", "weir"}, {"version", version_}})}};
     if (event.parent) {
-      const Json parent = {{"run", {{"runId", event.parent->run_id}}},
-                           {"job",
-                            {{"namespace", event.job.name_space},
-                             {"name", event.parent->job_name}}}};
+      const Json parent = {
+          {"run", {{"runId", event.parent->run_id}}},
+          {"job", {{"namespace", event.job.name_space}, {"name", event.parent->job_name}}}};
       Json with_root = parent;
       with_root["root"] = parent;
       facets["parent"] = facet("1-2-0", "ParentRunFacet", std::move(with_root));
     }
     if (event.interval_end_us != 0)
-      facets["nominalTime"] =
-          facet("1-0-1", "NominalTimeRunFacet",
-                {{"nominalStartTime", format_instant(event.interval_start_us)},
-                 {"nominalEndTime", format_instant(event.interval_end_us)}});
+      facets["nominalTime"] = facet("1-0-1", "NominalTimeRunFacet",
+                                    {{"nominalStartTime", format_instant(event.interval_start_us)},
+                                     {"nominalEndTime", format_instant(event.interval_end_us)}});
     if (!event.error.empty())
-      facets["errorMessage"] =
-          facet("1-0-1", "ErrorMessageRunFacet",
-                {{"message", event.error}, {"programmingLanguage", "weir"}});
+      facets["errorMessage"] = facet("1-0-1", "ErrorMessageRunFacet",
+                                     {{"message", event.error}, {"programmingLanguage", "weir"}});
     if (!event.own.empty()) {
       facets["weir"] = event.own;
       facets["weir"]["_producer"] = producer_;
@@ -60,10 +56,10 @@ class Writer {
   }
 
   Json job(const Job& job) const {
-    Json facets = {{"jobType", facet("2-0-4", "JobTypeJobFacet",
-                                     {{"processingType", "BATCH"},
-                                      {"integration", "WEIR"},
-                                      {"jobType", job.type}})}};
+    Json facets = {
+        {"jobType",
+         facet("2-0-4", "JobTypeJobFacet",
+               {{"processingType", "BATCH"}, {"integration", "WEIR"}, {"jobType", job.type}})}};
     if (!job.description.empty())
       facets["documentation"] =
           facet("1-1-0", "DocumentationJobFacet", {{"description", job.description}});
@@ -71,8 +67,7 @@ class Writer {
       facets["ownership"] =
           facet("1-0-1", "OwnershipJobFacet", {{"owners", Json::array({{{"name", job.owner}}})}});
     if (!job.sql.empty())
-      facets["sql"] =
-          facet("1-1-0", "SQLJobFacet", {{"query", job.sql}, {"dialect", "duckdb"}});
+      facets["sql"] = facet("1-1-0", "SQLJobFacet", {{"query", job.sql}, {"dialect", "duckdb"}});
     return {{"namespace", job.name_space}, {"name", job.name}, {"facets", std::move(facets)}};
   }
 
@@ -84,10 +79,11 @@ class Writer {
       facets["schema"] =
           facet("1-2-0", "SchemaDatasetFacet", {{"fields", fields_of(dataset.schema)}});
     if (!dataset.own_name.empty())
-      facets["symlinks"] = facet("1-0-1", "SymlinksDatasetFacet",
-                                 {{"identifiers", Json::array({{{"namespace", job_space},
-                                                                {"name", dataset.own_name},
-                                                                {"type", "TABLE"}}})}});
+      facets["symlinks"] = facet(
+          "1-0-1", "SymlinksDatasetFacet",
+          {{"identifiers",
+            Json::array(
+                {{{"namespace", job_space}, {"name", dataset.own_name}, {"type", "TABLE"}}})}});
     if (!dataset.columns.empty())
       facets["columnLineage"] =
           facet("1-2-0", "ColumnLineageDatasetFacet", {{"fields", columns_of(dataset.columns)}});
@@ -185,10 +181,11 @@ Json to_json(const Event& event, const std::string& version) {
 
 std::string derived_uuid7(int64_t at_us, std::string_view what) {
   const std::string hash = sha256_hex(what);
-  const std::string time = fmt::format("{:012x}", static_cast<uint64_t>(at_us / 1000) &
-                                                      0xFFFF'FFFF'FFFFU);
+  const std::string time =
+      fmt::format("{:012x}", static_cast<uint64_t>(at_us / 1000) & 0xFFFF'FFFF'FFFFU);
   constexpr std::string_view kVariants = "89ab";  // RFC 9562: the bits 10
-  const auto variant = kVariants[static_cast<size_t>(hash[3] <= '9' ? hash[3] - '0' : hash[3] - 'a' + 10) % 4];
+  const auto variant =
+      kVariants[static_cast<size_t>(hash[3] <= '9' ? hash[3] - '0' : hash[3] - 'a' + 10) % 4];
   return fmt::format("{}-{}-7{}-{}{}-{}", time.substr(0, 8), time.substr(8), hash.substr(0, 3),
                      variant, hash.substr(4, 3), hash.substr(7, 12));
 }

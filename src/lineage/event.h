@@ -29,7 +29,7 @@ struct Amount {
 struct InputField {
   DatasetId dataset;
   std::string column;
-  bool is_identity = true;     ///< The value itself; else something was computed from it.
+  bool is_identity = true;      ///< The value itself; else something was computed from it.
   bool is_aggregation = false;  ///< Of many rows.
   auto operator<=>(const InputField&) const = default;
 };
@@ -67,7 +67,7 @@ struct Event {
   int64_t interval_start_us = 0;  ///< Of the data; 0: not said.
   int64_t interval_end_us = 0;
   std::string error = {};     ///< Empty: none.
-  Json own = Json::object();     ///< Fields of the facet `weir`.
+  Json own = Json::object();  ///< Fields of the facet `weir`.
   std::vector<Dataset> inputs = {};
   std::vector<Dataset> outputs = {};
 };

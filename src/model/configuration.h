@@ -118,7 +118,7 @@ struct Pool {
 
 /// Where events of OpenLineage go.
 struct Lineage {
-  std::string to;         ///< A connection of kind `webhook` or `log`; empty: nowhere.
+  std::string to;                 ///< A connection of kind `webhook` or `log`; empty: nowhere.
   std::string namespace_of_jobs;  ///< Empty: the project.
   bool operator==(const Lineage&) const = default;
 };

@@ -127,8 +127,7 @@ Status SqlCatalog::add_notices(const Notices& notices) {
       [&](Session& session) { return write_notices(session, notices, clock_.now_us()); });
 }
 
-Result<std::vector<KeptNotice>> SqlCatalog::due_notices(int64_t limit,
-                                                        const std::string& channel) {
+Result<std::vector<KeptNotice>> SqlCatalog::due_notices(int64_t limit, const std::string& channel) {
   Binds binds = {{"now_us", clock_.now_us()}, {"how_many", limit}};
   if (!channel.empty()) binds.push_back({"channel", channel});
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
@@ -192,10 +191,10 @@ Status SqlCatalog::note_try(int64_t outbox_id, const std::string& error_text,
          {"not_before_us", null_if_zero(not_before_us)},
          {"sent_at_us", is_sent ? Value(clock_.now_us()) : Value(nullptr)},
          {"outbox_id", outbox_id}}));
-    WEIR_TRY(session.execute(
-        "DELETE FROM outbox WHERE outbox_id = :outbox_id AND event = :event AND "
-        "state IN ('sent', 'failed')",
-        {{"outbox_id", outbox_id}, {"event", std::string(kLineageEvent)}}));
+    WEIR_TRY(
+        session.execute("DELETE FROM outbox WHERE outbox_id = :outbox_id AND event = :event AND "
+                        "state IN ('sent', 'failed')",
+                        {{"outbox_id", outbox_id}, {"event", std::string(kLineageEvent)}}));
     return {};
   });
 }
@@ -203,23 +202,22 @@ Status SqlCatalog::note_try(int64_t outbox_id, const std::string& error_text,
 Status SqlCatalog::defer_events(const std::string& channel, const std::string& error_text,
                                 int64_t not_before_us) {
   return database_->write([&](Session& session) -> Status {
-    WEIR_TRY(session.execute(
-        "UPDATE outbox SET attempts = attempts + 1, error_text = :error_text, "
-        "not_before_us = :not_before_us "
-        "WHERE channel = :channel AND state = 'waiting' AND event = :event",
-        {{"error_text", storable(error_text)},
-         {"not_before_us", not_before_us},
-         {"channel", channel},
-         {"event", std::string(kLineageEvent)}}));
+    WEIR_TRY(
+        session.execute("UPDATE outbox SET attempts = attempts + 1, error_text = :error_text, "
+                        "not_before_us = :not_before_us "
+                        "WHERE channel = :channel AND state = 'waiting' AND event = :event",
+                        {{"error_text", storable(error_text)},
+                         {"not_before_us", not_before_us},
+                         {"channel", channel},
+                         {"event", std::string(kLineageEvent)}}));
     return {};
   });
 }
 
 Result<int64_t> SqlCatalog::forget_events(int64_t before_us) {
   return database_->write([&](Session& session) {
-    return session.execute(
-        "DELETE FROM outbox WHERE event = :event AND created_at_us < :before_us",
-        {{"event", std::string(kLineageEvent)}, {"before_us", before_us}});
+    return session.execute("DELETE FROM outbox WHERE event = :event AND created_at_us < :before_us",
+                           {{"event", std::string(kLineageEvent)}, {"before_us", before_us}});
   });
 }
 

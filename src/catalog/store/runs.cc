@@ -227,8 +227,7 @@ Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active, int64_
 }
 
 Status SqlCatalog::move_run(const RunKey& expected, RunState to, const std::string& error_code,
-                            const std::string& error_text, const Notices& notices,
-                            int64_t at_us) {
+                            const std::string& error_text, const Notices& notices, int64_t at_us) {
   if (at_us == 0) at_us = clock_.now_us();
   Binds values = {{"state", std::string(to_text(to))},
                   {"error_code", error_code},

@@ -40,8 +40,7 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
   Result<bool> admit_run(const RunKey& run, int64_t max_active, int64_t started_at_us,
                          const Notices& notices) override;
   Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
-                  const std::string& error_text, const Notices& notices,
-                  int64_t at_us) override;
+                  const std::string& error_text, const Notices& notices, int64_t at_us) override;
   Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) override;
   Result<std::vector<Served>> served_runs() override;
   Result<FlowRun> reopen_run(const RunKey& expected, const FlowRun& next,

@@ -151,7 +151,7 @@ void Serving::tell(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto pass = [&]() -> Status {
       WEIR_ASSIGN(const auto head, heads_.current());
-      if (head->configuration.notifications.empty()) return {};
+      if (!orchestrate::tells(head->configuration)) return {};
       WEIR_TRY(orchestrate::look_for_silent_runs(services_, head->configuration));
       WEIR_ASSIGN(const auto sent, orchestrate::send_due(services_, head->configuration, sending_));
       if (!sent.first_error.empty())
