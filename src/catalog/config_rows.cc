@@ -210,10 +210,10 @@ class ValueReader {
 void read_project(ValueReader& row, model::Configuration& into) {
   if (row.key(0) == "name") into.project = row.text("value");
   if (row.key(0) == "defaults") into.defaults = row.take("value", parse_json(row.text("value")));
-  if (row.key(0) == "lineage")
-    into.lineage = row.take("value", parse_json(row.text("value")).and_then([](const Json& value) {
-      return model::lineage_from_json(value);
-    }));
+  if (row.key(0) == "lineage") {
+    const Json written = row.take("value", parse_json(row.text("value")));
+    into.lineage = row.take("value", model::lineage_from_json(written));
+  }
 }
 
 void read_layer(ValueReader& row, model::Configuration& into) {

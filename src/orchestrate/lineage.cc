@@ -114,8 +114,8 @@ class Datasets {
   /// Landing files are a dataset a folder: there are too many of them, and each is read once.
   Status take_folder(const std::string& from) {
     const auto slash = from.find('/');
-    WEIR_ASSIGN(std::string uri, inputs::layer_uri(configuration_, services_.base_folder,
-                                                   from.substr(0, slash)));
+    WEIR_ASSIGN(std::string uri,
+                inputs::layer_uri(configuration_, services_.base_folder, from.substr(0, slash)));
     const std::string start = slash == std::string::npos ? "" : glob_prefix(from.substr(slash + 1));
     const auto end = start.rfind('/');
     if (end != std::string::npos) uri += "/" + start.substr(0, end);
@@ -125,15 +125,14 @@ class Datasets {
 
   /// The system outside is read where a dataset of the lake is written, else written.
   Status take_connection(const task::Template& made, const std::string& connection_id) {
-    WEIR_ASSIGN(const Json options, inputs::connection_options(configuration_,
-                                                               services_.base_folder,
-                                                               connection_id));
+    WEIR_ASSIGN(const Json options,
+                inputs::connection_options(configuration_, services_.base_folder, connection_id));
     const auto id = made.is_effect() ? lineage::answer_of(options, text("path"))
                                      : lineage::table_of(options, text("table"));
     if (!id) return {};
-    const bool is_read = made.is_effect() || std::ranges::find(made.params, task::Use::kProduces,
-                                                               &task::Param::use) !=
-                                                 made.params.end();
+    const bool is_read = made.is_effect() ||
+                         std::ranges::find(made.params, task::Use::kProduces, &task::Param::use) !=
+                             made.params.end();
     is_outside_ = !is_read;
     entry(is_read ? inputs : outputs, *id, "");
     return {};
@@ -205,9 +204,12 @@ lineage::Event event_of(EventType type, const model::Configuration& configuratio
   event.job.name_space = space_of(configuration);
   event.interval_start_us = run.interval_start_us;
   event.interval_end_us = run.interval_end_us;
-  event.own = {{"project", configuration.project},   {"flow_id", run.flow_id},
-               {"run_id", run.run_id},               {"run_key", run.run_key},
-               {"trigger", run.trigger},             {"config_hash", run.config_hash},
+  event.own = {{"project", configuration.project},
+               {"flow_id", run.flow_id},
+               {"run_id", run.run_id},
+               {"run_key", run.run_key},
+               {"trigger", run.trigger},
+               {"config_hash", run.config_hash},
                {"logical_time", format_instant(run.logical_time_us)}};
   if (!run.time_zone_release.empty()) event.own["time_zone_release"] = run.time_zone_release;
   return event;
@@ -216,8 +218,8 @@ lineage::Event event_of(EventType type, const model::Configuration& configuratio
 Notices noticed(const Services& services, const model::Configuration& configuration,
                 const lineage::Event& event) {
   catalog::Notice notice;
-  notice.key = sha256_hex(fmt::format("lineage\n{}\n{}", event.run_id, to_text(event.type)))
-                   .substr(0, 32);
+  notice.key =
+      sha256_hex(fmt::format("lineage\n{}\n{}", event.run_id, to_text(event.type))).substr(0, 32);
   notice.channel = configuration.lineage.to;
   notice.event = std::string(catalog::kLineageEvent);
   notice.run_id = event.own.value("run_id", "");
