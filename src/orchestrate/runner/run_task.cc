@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "model/task_id.h"
 #include "orchestrate/courier.h"
+#include "orchestrate/lineage.h"
 #include "orchestrate/machine/run_machine.h"
 #include "orchestrate/run_values.h"
 #include "orchestrate/runner.h"
