@@ -95,6 +95,8 @@ struct FlowRun {
   int64_t interval_start_us = 0;  ///< Of the data that a scheduled run is about; 0: not scheduled.
   int64_t interval_end_us = 0;
   std::string backfill_id;  ///< Of the backfill that asked for it.
+  /// Of the time zone database that its flow's schedule was read by; empty: it has none.
+  std::string time_zone_release;
 };
 
 /// A run as somebody has seen it: what a change of it expects.
@@ -233,6 +235,10 @@ std::vector<Watermark> watermarks_of(const model::Operation& operation);
 /// Whether `next` may take the place of `now`: neither as-of nor instant go back.
 bool is_further(const Watermark& now, const Watermark& next);
 
+/// The event of a notice for machines: its payload is sent as it is. It is told in the order in
+/// which such were written for its channel, and kept only until it is sent or given up.
+inline constexpr std::string_view kLineageEvent = "lineage";
+
 /// A message to somebody, written with the change of state that it is about, and sent after.
 struct Notice {
   std::string key;  ///< Receivers know the message by it; a second one of the same key is no other.
@@ -326,12 +332,16 @@ class Catalog {
   /// Queued → running where fewer than `max_active` runs of the flow are running and no older run
   /// is queued. False where it must wait. One transaction under the flow's lock. True also where it
   /// is running already; kConflict where it is final, or its epoch is not that of `run`.
-  virtual Result<bool> admit_run(const RunKey& run, int64_t max_active) = 0;
+  /// `started_at_us`: when it starts, 0 for now; `notices` are written where it does.
+  virtual Result<bool> admit_run(const RunKey& run, int64_t max_active, int64_t started_at_us = 0,
+                                 const Notices& notices = {}) = 0;
   /// To `to`; kConflict where state or epoch are not as expected. Sets started/finished times. Who
   /// goes back loses end, error and the wish to cancel; who ends in the queue leaves no task
   /// waiting (skipped, or cancelled with it). `notices` are written in the same transaction.
+  /// `at_us`: of the start or end; 0: now.
   virtual Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
-                          const std::string& error_text, const Notices& notices = {}) = 0;
+                          const std::string& error_text, const Notices& notices = {},
+                          int64_t at_us = 0) = 0;
   /// kConflict where the run is final.
   virtual Status request_cancel(const std::string& run_id) = 0;
 
@@ -370,6 +380,7 @@ class Catalog {
     std::string holder;
     int64_t lease_ms = 0;
     int64_t pool_slots = 0;  ///< Of the row's pool, where it has one.
+    Notices notices = {};    ///< Written where it begins.
   };
   struct Begun {
     std::optional<Lease> lease;  ///< Nothing: it did not begin.
@@ -394,8 +405,11 @@ class Catalog {
   // -- messages to people
   /// Those that no change of state brings along. One whose key is known changes nothing.
   virtual Status add_notices(const Notices& notices) = 0;
-  /// Waiting ones whose time has come, oldest first.
-  virtual Result<std::vector<KeptNotice>> due_notices(int64_t limit) = 0;
+  /// Waiting ones whose time has come, oldest first; empty channel: all.
+  virtual Result<std::vector<KeptNotice>> due_notices(int64_t limit,
+                                                      const std::string& channel = "") = 0;
+  /// The channels of those.
+  virtual Result<std::vector<std::string>> due_channels() = 0;
   /// Newest first; empty state: all.
   virtual Result<std::vector<KeptNotice>> notices(const std::string& state, int64_t limit) = 0;
   virtual Result<std::map<std::string, int64_t>> count_notices() = 0;  ///< By state.
@@ -403,6 +417,12 @@ class Catalog {
   /// up where that is 0. One that was sent stays so.
   virtual Status note_try(int64_t outbox_id, const std::string& error_text,
                           int64_t not_before_us) = 0;
+  /// After a try of a channel that takes none: all its waiting events of lineage wait so long, in
+  /// their order, and so does what comes after them meanwhile.
+  virtual Status defer_events(const std::string& channel, const std::string& error_text,
+                              int64_t not_before_us) = 0;
+  /// Gives up events of lineage that were written before; how many.
+  virtual Result<int64_t> forget_events(int64_t before_us) = 0;
   /// What was given up, and what waits for another try, is due now. How many.
   virtual Result<int64_t> revive_notices() = 0;
 

@@ -23,6 +23,8 @@ class RowMaker {
       add("project", {"name"}, {{"value", configuration.project}});
     if (!configuration.defaults.empty())
       add("project", {"defaults"}, {{"value", dump_json(configuration.defaults)}});
+    if (configuration.lineage != model::Lineage())
+      add("project", {"lineage"}, {{"value", dump_json(model::to_json(configuration.lineage))}});
   }
 
   void dataset(const model::Dataset& dataset) {
@@ -208,6 +210,10 @@ class ValueReader {
 void read_project(ValueReader& row, model::Configuration& into) {
   if (row.key(0) == "name") into.project = row.text("value");
   if (row.key(0) == "defaults") into.defaults = row.take("value", parse_json(row.text("value")));
+  if (row.key(0) == "lineage") {
+    const Json written = row.take("value", parse_json(row.text("value")));
+    into.lineage = row.take("value", model::lineage_from_json(written));
+  }
 }
 
 void read_layer(ValueReader& row, model::Configuration& into) {

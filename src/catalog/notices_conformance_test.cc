@@ -8,6 +8,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 Notice night(const std::string& key, const std::string& subject_key = "shop/load/internal") {
   Notice notice;
@@ -150,6 +151,30 @@ TEST_P(Conformance, RunRemembersThatItHasFailed) {
   ASSERT_OK(catalog_->move_run({run.run_id, RunState::kFailed}, RunState::kQueued, "", ""));
   ASSERT_OK(catalog_->move_run({run.run_id, RunState::kQueued}, RunState::kRunning, "", ""));
   EXPECT_TRUE(catalog_->flow_run(run.run_id)->has_failed);
+}
+
+TEST_P(Conformance, EventsOfLineageKeepTheirOrderAndGoOnceTheyAreTold) {
+  const auto event = [](const std::string& key) {
+    Notice notice = night(key);
+    notice.event = std::string(kLineageEvent);
+    notice.channel = "marquez";
+    return notice;
+  };
+  ASSERT_OK(catalog_->add_notices({event("start"), night("mail")}));
+  EXPECT_THAT(*catalog_->due_channels(), UnorderedElementsAre("marquez", "ops"));
+  ASSERT_OK(catalog_->defer_events("marquez", "it is down", clock_.now_us() + 1'000'000));
+  ASSERT_OK(catalog_->add_notices({event("complete")}));
+  EXPECT_THAT(*catalog_->due_notices(10, "marquez"), IsEmpty()) << "not before the first";
+  EXPECT_THAT(*catalog_->due_notices(10), SizeIs(1)) << "mails are no concern of it";
+  clock_.advance_ms(1000);
+  const auto due = catalog_->due_notices(10, "marquez");
+  ASSERT_THAT(*due, SizeIs(2));
+  EXPECT_EQ(due->front().key, "start");
+  EXPECT_EQ(due->front().attempts, 1);
+  ASSERT_OK(catalog_->note_try(due->front().outbox_id, "", 0));
+  EXPECT_THAT(*catalog_->notices("", 10), SizeIs(2)) << "what was told is not kept";
+  EXPECT_EQ(catalog_->forget_events(clock_.now_us() + 1).value_or(-1), 1);
+  EXPECT_THAT(*catalog_->notices("", 10), SizeIs(1)) << "the mail stays";
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ Json to_json(const FlowRun& run) {
           {"logical_time", instant(run.logical_time_us)},
           {"interval_start", instant(run.interval_start_us)},
           {"interval_end", instant(run.interval_end_us)},
+          {"time_zone_release", run.time_zone_release},
           {"created_at", instant(run.created_at_us)},
           {"started_at", instant(run.started_at_us)},
           {"finished_at", instant(run.finished_at_us)},

@@ -16,6 +16,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--var", flags.variables, "Variable for ${NAME}: name=value")
       ->allow_extra_args(false);
   app.add_option("--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--log-format", flags.log_format, "Of the log on standard error: text or json")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_flag("--quiet", flags.is_quiet, "Say only what was asked for and what went wrong");
   app.add_flag("--no-color", flags.no_color, "Plain text");
 }

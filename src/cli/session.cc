@@ -28,8 +28,16 @@ Session::Session(const Wiring& wiring, const Flags& flags)
                                  [this] { return bucket_connections(); })),
       open_api_(wiring.make_apis(folder_, wiring.secrets_file(folder_),
                                  [this] { return bucket_connections(); })),
-      log_(make_stderr_log(wiring.environment->get("WEIR_LOG") == "debug" ? LogLevel::kDebug
-                                                                          : LogLevel::kWarning)) {}
+      log_(nullptr) {
+  const bool is_debug = wiring.environment->get("WEIR_LOG") == "debug";
+  if (flags.log_format != "json") {
+    log_ = make_stderr_log(is_debug ? LogLevel::kDebug : LogLevel::kWarning);
+    return;
+  }
+  auto json = make_json_log(is_debug ? LogLevel::kDebug : LogLevel::kInfo);
+  json_log_ = json.get();
+  log_ = std::move(json);
+}
 
 Result<std::vector<model::Connection>> Session::bucket_connections() {
   // Without a project there is the environment.
@@ -150,6 +158,7 @@ orchestrate::Services Session::services() {
   services.secrets_file = wiring_.secrets_file(folder_);
   services.resolve_secrets = resolve_secrets();
   services.temp_folder = wiring_.environment->get("TMPDIR").value_or("/tmp");
+  services.version = wiring_.version;
   services.holder = fmt::format("{}, process {}", host_name(), this_process().pid);
   return services;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/json_log.h"
 #include "base/resolve_secrets.h"
 #include "cli/command_line.h"
 #include "cli/project_files.h"
@@ -24,6 +25,7 @@ struct Flags {
   std::string environment;
   std::vector<std::string> variables;  ///< `k=v`
   std::string output = "text";
+  std::string log_format = "text";  ///< Of the log on stderr.
   bool is_quiet = false;
   bool no_color = false;
 };
@@ -44,6 +46,8 @@ class Session {
   /// What its configuration names: files of the folder, and others by URI.
   Result<storage::Storage*> files();
   Log& log() { return *log_; }
+  /// The log, where it is one for machines; else nothing.
+  JsonLog* json_log() { return json_log_; }
   /// Those of the project.
   Result<std::unique_ptr<secrets::Secrets>> secrets();
 
@@ -82,6 +86,7 @@ class Session {
   std::string folder_;
   std::unique_ptr<storage::Stores> stores_;
   task::OpenApi open_api_;
+  JsonLog* json_log_ = nullptr;
   std::unique_ptr<Log> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::mutex files_mutex_;

@@ -309,6 +309,15 @@ Keys<model::NotificationRule> notification_keys() {
       .optional("is_enabled", &NotificationRule::is_enabled, boolean(), "Whether it is used.");
 }
 
+Keys<model::Lineage> lineage_keys() {
+  using model::Lineage;
+  return Keys<Lineage>("lineage", "")
+      .required("to", &Lineage::to, text(),
+                "Connection of kind webhook, or of kind log with a path, that takes the events.")
+      .optional("namespace", &Lineage::namespace_of_jobs, text(),
+                "Namespace of the jobs; the project where nothing is said.");
+}
+
 Keys<ProjectDocument> rows(Keys<ProjectDocument> keys) {
   return keys
       .optional("layers", &ProjectDocument::layers, list_of(map_of(layer_keys())),
@@ -334,6 +343,8 @@ const Keys<ProjectDocument>& override_keys() {
           .optional("catalog", &ProjectDocument::catalog, text(), "sqlite:file or postgresql://…")
           .optional("defaults", &ProjectDocument::defaults, checked_map(defaults_keys()),
                     "Settings of all tasks.")
+          .optional("lineage", &ProjectDocument::lineage, map_of(lineage_keys()),
+                    "Where events of OpenLineage go.")
           .optional("flows", &ProjectDocument::environments,
                     Codec<Json>{[](Reader& reader, const Node& node, Json& /*kept*/) {
                                   std::vector<Flow> checked;
@@ -499,6 +510,8 @@ const Keys<ProjectDocument>& project_keys() {
                          "Where configuration and runs are kept: sqlite:file or postgresql://…"))
           .optional("defaults", &ProjectDocument::defaults, checked_map(defaults_keys()),
                     "Settings of all tasks.")
+          .optional("lineage", &ProjectDocument::lineage, map_of(lineage_keys()),
+                    "Where events of OpenLineage go.")
           .optional("environments", &ProjectDocument::environments, environments(),
                     "What differs per environment (--env), by name.")
           .block();

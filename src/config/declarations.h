@@ -32,6 +32,7 @@ struct ProjectDocument {
   std::vector<model::Pool> pools;
   std::vector<model::NotificationRule> notifications;
   Json defaults = Json::object();
+  model::Lineage lineage;
   Json environments = Json::object();  ///< Checked only; applied to nodes before they are read.
 };
 

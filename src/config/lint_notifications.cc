@@ -46,7 +46,43 @@ class RuleLinter {
     }
   }
 
+  void lineage(const model::Lineage& lineage) {
+    if (lineage.to.empty()) return;
+    const Subject subject{"project", {configuration_.project}, {"lineage"}};
+    if (is_variable(lineage.namespace_of_jobs))
+      fault(subject.in("namespace"), "it holds a variable", "write it in `environments`");
+    const auto* connection = configuration_.find_connection(lineage.to);
+    if (connection == nullptr) {
+      std::vector<std::string> names;
+      for (const auto& each : configuration_.connections)
+        if (takes_events(each)) names.push_back(each.connection_id);
+      const std::string guess = did_you_mean(lineage.to, names);
+      fault(subject.in("to"), fmt::format("unknown connection '{}'", lineage.to),
+            guess.empty() ? std::string(kTakesEvents) : guess);
+      return;
+    }
+    if (!takes_events(*connection))
+      fault(subject.in("to"),
+            fmt::format("connection '{}' is of kind '{}'{}, which takes no events", lineage.to,
+                        connection->kind, connection->kind == "log" ? " without a path" : ""),
+            std::string(kTakesEvents));
+    for (const char* const option : {"body", "method", "content_type"})
+      if (connection->options.contains(option))
+        fault({"connection", {lineage.to}, {option}},
+              fmt::format("'{}' is for messages, and events of lineage go there", option),
+              "leave it out, or give `lineage` a connection of its own");
+  }
+
  private:
+  static constexpr std::string_view kTakesEvents =
+      "it is a connection of kind webhook, with the url of the lineage API, or of kind log, with "
+      "the path of a file";
+
+  static bool takes_events(const model::Connection& connection) {
+    return connection.kind == "webhook" ||
+           (connection.kind == "log" && connection.options.contains("path"));
+  }
+
   void fault(const Subject& subject, const Error& error) {
     faults_.push_back(fault_of(places_, subject, error.message, error.hint));
     if (error.code == ErrorCode::kUnsupported) faults_.back().code = error.code;
@@ -150,6 +186,7 @@ void lint_notifications(const model::Configuration& configuration, const Places&
   for (const auto& connection : configuration.connections)
     if (notify::is_channel(connection.kind)) linter.channel(connection);
   for (const auto& rule : configuration.notifications) linter.rule(rule);
+  linter.lineage(configuration.lineage);
 }
 
 }  // namespace weir::config

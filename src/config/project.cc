@@ -111,8 +111,11 @@ class Loader {
     if (!document.project.empty()) into.project = document.project;
     if (!document.catalog.empty()) project.catalog = document.catalog;
     if (!document.defaults.empty()) into.defaults = document.defaults;
+    if (document.lineage != model::Lineage()) into.lineage = document.lineage;
     if (const Node* defaults = node.find("defaults"))
       project.places.add({"project", {into.project}, {"defaults"}}, *defaults);
+    if (const Node* lineage = node.find("lineage"))
+      project.places.add({"project", {into.project}, {"lineage"}}, *lineage);
     if (const Node* catalog = node.find("catalog"))
       project.places.add({"project", {into.project}, {"catalog"}}, *catalog);
     for (const auto& list : named_lists()) note_rows(node, list, {});

@@ -43,6 +43,7 @@ ProjectDocument document_of(const model::Configuration& configuration, const std
   document.pools = configuration.pools;
   document.notifications = configuration.notifications;
   document.defaults = configuration.defaults;
+  document.lineage = configuration.lineage;
   bool says_positions = false;
   for (size_t i = 0; i < configuration.layers.size(); ++i)
     says_positions |= configuration.layers[i].position != static_cast<int64_t>(i);
@@ -77,6 +78,7 @@ std::string project_text(const model::Configuration& configuration, const std::s
   comment(document, "pools", "How many tasks may share something.");
   comment(document, "notifications", "Who is told of what.");
   comment(document, "defaults", "For every task that says nothing else.");
+  comment(document, "lineage", "Where events of OpenLineage go.");
   return write_yaml(document);
 }
 

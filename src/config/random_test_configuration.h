@@ -218,6 +218,7 @@ inline model::Configuration random_configuration() {
     c.notifications.push_back(std::move(rule));
   }
   std::ranges::sort(c.notifications, {}, &model::NotificationRule::rule_id);
+  if (*rc::gen::arbitrary<bool>()) c.lineage = {hard_name(connections), hard_text()};
   return c;
 }
 

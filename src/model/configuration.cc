@@ -318,13 +318,30 @@ Json to_json(const Configuration& configuration) {
     notifications.push_back(to_json(rule));
   add(json, "notifications", std::move(notifications), Json::array());
   add(json, "defaults", configuration.defaults, Json::object());
+  add(json, "lineage", to_json(configuration.lineage), Json::object());
   return json;
+}
+
+Json to_json(const Lineage& lineage) {
+  Json json = Json::object();
+  add(json, "to", lineage.to, "");
+  add(json, "namespace", lineage.namespace_of_jobs, "");
+  return json;
+}
+
+Result<Lineage> lineage_from_json(const Json& json) {
+  Lineage lineage;
+  WEIR_ASSIGN(lineage.to, json_field_or<std::string>(json, "to", ""));
+  WEIR_ASSIGN(lineage.namespace_of_jobs, json_field_or<std::string>(json, "namespace", ""));
+  return lineage;
 }
 
 Result<Configuration> configuration_from_json(const Json& json) {
   Configuration configuration;
   WEIR_ASSIGN(configuration.project, json_field_or<std::string>(json, "project", ""));
   WEIR_ASSIGN(configuration.defaults, json_field_or<Json>(json, "defaults", Json::object()));
+  WEIR_ASSIGN(const Json lineage, json_field_or<Json>(json, "lineage", Json::object()));
+  WEIR_ASSIGN(configuration.lineage, lineage_from_json(lineage));
   WEIR_ASSIGN(const Json layers, json_field_or<Json>(json, "layers", Json::array()));
   for (const auto& item : layers) {
     Layer layer;

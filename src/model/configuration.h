@@ -119,6 +119,13 @@ struct Pool {
   int64_t slots = 1;
 };
 
+/// Where events of OpenLineage go.
+struct Lineage {
+  std::string to;                 ///< A connection of kind `webhook` or `log`; empty: nowhere.
+  std::string namespace_of_jobs;  ///< Empty: the project.
+  bool operator==(const Lineage&) const = default;
+};
+
 /// A whole configuration: the head of the tables, or what YAML files say.
 struct Configuration {
   std::string project;
@@ -130,6 +137,7 @@ struct Configuration {
   std::vector<Pool> pools;                           ///< By name.
   std::vector<NotificationRule> notifications = {};  ///< By rule_id.
   Json defaults = Json::object();                    ///< Of the project, below those of flows.
+  Lineage lineage = {};
 
   const Layer* find_layer(std::string_view name) const;
   const Dataset* find_dataset(const DatasetName& name) const;
@@ -157,6 +165,8 @@ std::string_view to_text(RunIf run_if);
 Result<RunIf> run_if_from_text(std::string_view text);
 Result<Identity> identity_from_text(std::string_view text);
 Result<Overlap> overlap_from_text(std::string_view text);
+Json to_json(const Lineage& lineage);
+Result<Lineage> lineage_from_json(const Json& json);
 Json to_json(const Contract& contract);
 Result<Contract> contract_from_json(const Json& json);
 

@@ -26,6 +26,7 @@ struct Message {
   std::string body;              ///< Text, lines by '\n'.
   Json fields = Json::object();  ///< What the message is made of, by name (message.h).
   int64_t at_us = 0;             ///< When it happened.
+  Json event = Json();  ///< For machines: not null, it goes out as it is, in place of the rest.
 };
 
 /// Used by one thread at a time.
@@ -43,7 +44,7 @@ class Channel {
   virtual int64_t asked_to_wait_ms() const { return 0; }
 };
 
-/// A line on `log`, or a JSON line at the end of the settings' file.
+/// A line on `log`, or a JSON line at the end of the settings' file: whole, and on the disk.
 std::unique_ptr<Channel> make_log_channel(LogSettings settings, std::shared_ptr<Log> log);
 /// The clock outlives it.
 std::unique_ptr<Channel> make_webhook_channel(WebhookSettings settings,

@@ -445,6 +445,8 @@ class AttemptRun {
     sum.out = counts.out;
     commits_ += static_cast<int64_t>(outcome.publications.size());
     row_.details["commits"] = commits_;
+    for (const auto& publication : outcome.publications) bytes_written_ += publication.size_bytes;
+    if (!outcome.publications.empty()) row_.details["bytes_written"] = bytes_written_;
     for (const auto& [key, value] : outcome.details.items()) row_.details[key] = value;
   }
 
@@ -464,6 +466,7 @@ class AttemptRun {
   std::unique_ptr<LeaseKeeper> keeper_;
   int64_t locked_epoch_ = 0;
   int64_t commits_ = 0;
+  int64_t bytes_written_ = 0;
   model::Schema first_schema_;
   std::vector<catalog::Hold> approved_;
 };

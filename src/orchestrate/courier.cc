@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 #include <vector>
 
 #include "base/nearest.h"
@@ -16,7 +15,9 @@ namespace {
 using catalog::KeptNotice;
 
 constexpr int64_t kMostInPass = 1000;
-constexpr int64_t kLeaseMs = 120'000;  // longer than any try
+constexpr int64_t kLeaseMs = 120'000;      // longer than any try
+constexpr int64_t kMostOfPassMs = 10'000;  // then the other channels have their turn
+constexpr int64_t kEventsKeptUs = 7 * 24 * 3600 * int64_t{1'000'000};
 constexpr auto kPoll = std::chrono::milliseconds(500);
 
 /// Doubles with each try, from ten seconds up to an hour.
@@ -35,6 +36,7 @@ notify::Message message_of(const KeptNotice& notice) {
   message.subject = notice.payload.value("subject", "");
   message.body = notice.payload.value("body", "");
   message.fields = notice.payload.value("fields", Json::object());
+  message.event = notice.payload.value("event", Json());
   if (const int64_t more = notice.payload.value("suppressed", int64_t{0}); more > 0) {
     message.fields["suppressed"] = more;
     message.body += fmt::format("\n{} more like this before were not sent.\n", more);
@@ -66,22 +68,22 @@ class Route {
  private:
   Status send_all(const catalog::Lease& lease) {
     // Under the lease: whoever held it before may have sent what was due.
-    WEIR_ASSIGN(auto due, services_.catalog->due_notices(kMostInPass));
-    std::erase_if(due, [&](const KeptNotice& notice) { return notice.channel != channel_; });
+    WEIR_ASSIGN(const auto due, services_.catalog->due_notices(kMostInPass, channel_));
     if (due.empty()) return {};
+    const int64_t until_us = services_.clock->now_us() + kMostOfPassMs * 1000;
     auto opened = open();
-    for (size_t i = 0; i < due.size(); ++i) {
+    for (size_t i = 0; i < due.size() && services_.clock->now_us() < until_us; ++i) {
       WEIR_TRY(services_.catalog->renew_lease(lease, kLeaseMs));
       const Status sent = opened ? (*opened)->send(message_of(due[i]), cancel_)
                                  : Status(std::unexpected(opened.error()));
       const int64_t asked_ms = opened ? (*opened)->asked_to_wait_ms() : 0;
-      WEIR_TRY(note(due[i], sent, asked_ms));
       // A message that is refused says nothing of the next one; all else does.
       const bool is_about_message =
           opened && !sent && sent.error().code == ErrorCode::kInvalidConfig;
+      WEIR_TRY(note(due[i], sent, is_about_message, asked_ms));
       if (sent || is_about_message) continue;
       for (size_t rest = i + 1; rest < due.size(); ++rest)
-        WEIR_TRY(note(due[rest], sent, asked_ms));
+        if (!is_lineage(due[rest])) WEIR_TRY(note(due[rest], sent, is_about_message, asked_ms));
       return {};
     }
     return {};
@@ -93,7 +95,8 @@ class Route {
   }
 
   /// `asked_ms`: how long the receiver wants to be left alone.
-  Status note(const KeptNotice& notice, const Status& sent, int64_t asked_ms) {
+  Status note(const KeptNotice& notice, const Status& sent, bool is_about_message,
+              int64_t asked_ms) {
     if (sent) {
       ++report.sent;
       return services_.catalog->note_try(notice.outbox_id, "", 0);
@@ -104,8 +107,15 @@ class Route {
       report.first_error = fmt::format("channel '{}': {}", channel_, why);
     const int64_t tries = notice.attempts + 1;
     const int64_t wait_ms = std::max(delay_ms(tries), asked_ms);
-    const int64_t next_us = tries >= kMostTries ? 0 : services_.clock->now_us() + wait_ms * 1000;
-    return services_.catalog->note_try(notice.outbox_id, why, next_us);
+    const int64_t next_us = services_.clock->now_us() + wait_ms * 1000;
+    // Events keep their order: what follows waits as long as the first.
+    if (is_lineage(notice) && !is_about_message)
+      return services_.catalog->defer_events(channel_, why, next_us);
+    return services_.catalog->note_try(notice.outbox_id, why, tries >= kMostTries ? 0 : next_us);
+  }
+
+  static bool is_lineage(const KeptNotice& notice) {
+    return notice.event == catalog::kLineageEvent;
   }
 
   const Services& services_;
@@ -139,11 +149,19 @@ Result<model::Connection> find_channel(const model::Configuration& configuration
       guess.empty() ? fmt::format("channels: {}", fmt::join(names, ", ")) : guess);
 }
 
+bool tells(const model::Configuration& configuration) {
+  return !configuration.notifications.empty() || !configuration.lineage.to.empty();
+}
+
 Result<SendReport> send_due(const Services& services, const model::Configuration& configuration,
                             const Cancel& cancel) {
-  WEIR_ASSIGN(const auto due, services.catalog->due_notices(kMostInPass));
-  std::set<std::string> names;
-  for (const auto& notice : due) names.insert(notice.channel);
+  WEIR_ASSIGN(const auto names, services.catalog->due_channels());
+  if (names.empty()) return SendReport{};
+  WEIR_ASSIGN(const int64_t lost,
+              services.catalog->forget_events(services.clock->now_us() - kEventsKeptUs));
+  if (lost > 0)
+    services.log->warning("{} events of lineage were given up: nobody took them for seven days",
+                          lost);
   std::vector<std::unique_ptr<Route>> routes;
   for (const auto& name : names)
     routes.push_back(std::make_unique<Route>(services, configuration, name, cancel));
@@ -177,7 +195,7 @@ Status look_for_silent_runs(const Services& services, const model::Configuration
 Courier::Courier(const Services& services, const model::Configuration& configuration,
                  std::string run_id)
     : services_(services), configuration_(configuration), run_id_(std::move(run_id)) {
-  if (configuration.notifications.empty() || !services.channel) return;
+  if (!tells(configuration) || !services.channel) return;
   thread_ = std::jthread([this] { work(); });
 }
 

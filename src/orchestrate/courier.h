@@ -1,7 +1,8 @@
 #pragma once
 
 /// Takes messages from the outbox to their channels: each at least once, tried again with growing
-/// waits and given up after kMostTries. A channel that fails holds up no other, and no run.
+/// waits and given up after kMostTries. A channel that fails holds up no other, and no run. Events
+/// of lineage go in their order, and are given up once they are seven days old.
 
 #include <condition_variable>
 #include <mutex>
@@ -16,6 +17,9 @@
 namespace weir::orchestrate {
 
 inline constexpr int64_t kMostTries = 16;  ///< About seven hours.
+
+/// Whether runs with this configuration have anything to tell.
+bool tells(const model::Configuration& configuration);
 
 struct SendReport {
   int64_t sent = 0;
@@ -36,7 +40,7 @@ Result<model::Connection> find_channel(const model::Configuration& configuration
                                        const std::string& id);
 
 /// While a run goes on: sends, and tells of it once it is slow. Does nothing where the
-/// configuration has no rules.
+/// configuration has nothing to tell.
 class Courier {
  public:
   Courier(const Services& services, const model::Configuration& configuration, std::string run_id);

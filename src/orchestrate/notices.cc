@@ -8,6 +8,7 @@
 #include "base/redact.h"
 #include "model/task_id.h"
 #include "notify/message.h"
+#include "orchestrate/lineage.h"
 
 namespace weir::orchestrate {
 namespace {
@@ -195,7 +196,7 @@ std::string others_failed(const std::vector<TaskRun>& rows, const TaskRun* told)
 
 Notices notices_of_end(const Services& services, const model::Configuration& configuration,
                        const FlowRun& run, RunState to, const std::vector<TaskRun>& rows) {
-  Notices notices;
+  Notices notices = lineage_of_end(services, configuration, run, to);
   const auto wants = [&](std::string_view event) {
     return std::ranges::any_of(configuration.notifications,
                                [&](const auto& rule) { return model::tells_of(rule, event); });

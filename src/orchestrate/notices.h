@@ -10,7 +10,7 @@
 
 namespace weir::orchestrate {
 
-/// The end of a run, as it is about to be stored: failed, cancelled or succeeded. `rows` are its
+/// The end of a run, as it is about to be stored, for people and for lineage. `rows` are its
 /// tasks; `run` as it was before, with `error_code` and `error_text` of the end.
 /// Never fails a run: where the catalog does not say whether a success is a recovery, it is none.
 catalog::Notices notices_of_end(const Services& services, const model::Configuration& configuration,

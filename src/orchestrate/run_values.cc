@@ -74,7 +74,11 @@ Status give_values(const model::Flow& flow, const Json& given, catalog::FlowRun&
     }
   }
   WEIR_ASSIGN(run.params, checked_params(flow, values));
-  if (flow.schedule.is_null() || run.interval_end_us != 0) return {};
+  if (flow.schedule.is_null()) return {};
+  // Read once, as zones themselves are: a newer database counts from the next start on.
+  static const std::string kRelease = schedule::tzdata_version();
+  run.time_zone_release = kRelease;
+  if (run.interval_end_us != 0) return {};
   schedule::Zones zones;
   WEIR_ASSIGN(const auto schedule,
               while_doing(schedule::read_schedule(flow.schedule, zones),

@@ -21,7 +21,8 @@ namespace weir::orchestrate {
 Result<Json> checked_params(const model::Flow& flow, const Json& given);
 
 /// Gives a run that is about to start its values, and the data interval of the flow's schedule
-/// where it has none of its own. Parameters of a file trigger may speak of its files
+/// where it has none of its own, and the release of the time zones that say it. Parameters of a
+/// file trigger may speak of its files
 /// (`${trigger.key.day}`). Errors as checked_params.
 Status give_values(const model::Flow& flow, const Json& given, catalog::FlowRun& run);
 

@@ -44,6 +44,7 @@ struct Services {
   /// thread.
   std::function<Result<std::unique_ptr<notify::Channel>>(const model::Connection&)> channel = {};
   ResolveSecrets resolve_secrets = {};  ///< Of connections.
+  std::string version = {};             ///< Of weir.
   std::string base_folder;              ///< Absolute; relative URIs count from it.
   std::string secrets_file;             ///< Sealed secrets of the project.
   std::string temp_folder;              ///< For spilling.

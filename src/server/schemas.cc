@@ -79,25 +79,28 @@ std::vector<std::string> task_states() {
 }
 
 void add_runs(Json& all) {
-  all["Run"] = object({{"run_id", text()},
-                       {"flow_id", text()},
-                       {"run_key", text("Unique for its flow.")},
-                       {"state", one_of(run_states())},
-                       {"config_hash", text("Version of the configuration that it pins.")},
-                       {"params", open_object()},
-                       {"trigger", text("`manual`, `scheduled`, `file`, `rerun`, …")},
-                       {"rerun_of", text("Empty: of none.")},
-                       {"backfill_id", text("Empty: of none.")},
-                       {"logical_time", instant()},
-                       {"interval_start", instant()},
-                       {"interval_end", instant()},
-                       {"created_at", instant()},
-                       {"started_at", instant()},
-                       {"finished_at", instant()},
-                       {"is_served", flag()},
-                       {"cancel_requested", flag()},
-                       {"error_code", text()},
-                       {"error_text", text()}});
+  all["Run"] = object(
+      {{"run_id", text()},
+       {"flow_id", text()},
+       {"run_key", text("Unique for its flow.")},
+       {"state", one_of(run_states())},
+       {"config_hash", text("Version of the configuration that it pins.")},
+       {"params", open_object()},
+       {"trigger", text("`manual`, `scheduled`, `file`, `rerun`, …")},
+       {"rerun_of", text("Empty: of none.")},
+       {"backfill_id", text("Empty: of none.")},
+       {"logical_time", instant()},
+       {"interval_start", instant()},
+       {"interval_end", instant()},
+       {"time_zone_release", text("Of the time zone database that its schedule was read by; empty: "
+                                  "none.")},
+       {"created_at", instant()},
+       {"started_at", instant()},
+       {"finished_at", instant()},
+       {"is_served", flag()},
+       {"cancel_requested", flag()},
+       {"error_code", text()},
+       {"error_text", text()}});
   all["TakenEvents"] = object({{"new_events", number("Those that were not known.")}});
   all["RunPage"] = page_of("runs", "Run");
   all["Task"] = object({{"task_id", text()},

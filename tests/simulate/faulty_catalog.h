@@ -85,15 +85,17 @@ class FaultyCatalog final : public catalog::Catalog {
     return call<Result<catalog::TaskRun>>("task_run", Kind::kRead,
                                           [&] { return real_.task_run(run_id, task_id); });
   }
-  Result<bool> admit_run(const catalog::RunKey& run, int64_t max_active) override {
-    return call<Result<bool>>("admit_run", Kind::kWrite,
-                              [&] { return real_.admit_run(run, max_active); });
+  Result<bool> admit_run(const catalog::RunKey& run, int64_t max_active, int64_t started_at_us,
+                         const catalog::Notices& notices) override {
+    return call<Result<bool>>("admit_run", Kind::kWrite, [&] {
+      return real_.admit_run(run, max_active, started_at_us, notices);
+    });
   }
   Status move_run(const catalog::RunKey& expected, catalog::RunState to,
                   const std::string& error_code, const std::string& error_text,
-                  const catalog::Notices& notices) override {
+                  const catalog::Notices& notices, int64_t at_us) override {
     return call<Status>("move_run", Kind::kWrite, [&] {
-      return real_.move_run(expected, to, error_code, error_text, notices);
+      return real_.move_run(expected, to, error_code, error_text, notices, at_us);
     });
   }
   Status request_cancel(const std::string& run_id) override {
@@ -149,9 +151,14 @@ class FaultyCatalog final : public catalog::Catalog {
   Status add_notices(const catalog::Notices& notices) override {
     return call<Status>("add_notices", Kind::kWrite, [&] { return real_.add_notices(notices); });
   }
-  Result<std::vector<catalog::KeptNotice>> due_notices(int64_t limit) override {
-    return call<Result<std::vector<catalog::KeptNotice>>>("due_notices", Kind::kRead,
-                                                          [&] { return real_.due_notices(limit); });
+  Result<std::vector<catalog::KeptNotice>> due_notices(int64_t limit,
+                                                       const std::string& channel) override {
+    return call<Result<std::vector<catalog::KeptNotice>>>(
+        "due_notices", Kind::kRead, [&] { return real_.due_notices(limit, channel); });
+  }
+  Result<std::vector<std::string>> due_channels() override {
+    return call<Result<std::vector<std::string>>>("due_channels", Kind::kRead,
+                                                  [&] { return real_.due_channels(); });
   }
   Result<std::vector<catalog::KeptNotice>> notices(const std::string& state,
                                                    int64_t limit) override {
@@ -166,6 +173,15 @@ class FaultyCatalog final : public catalog::Catalog {
                   int64_t not_before_us) override {
     return call<Status>("note_try", Kind::kWrite,
                         [&] { return real_.note_try(outbox_id, error_text, not_before_us); });
+  }
+  Status defer_events(const std::string& channel, const std::string& error_text,
+                      int64_t not_before_us) override {
+    return call<Status>("defer_events", Kind::kWrite,
+                        [&] { return real_.defer_events(channel, error_text, not_before_us); });
+  }
+  Result<int64_t> forget_events(int64_t before_us) override {
+    return call<Result<int64_t>>("forget_events", Kind::kWrite,
+                                 [&] { return real_.forget_events(before_us); });
   }
   Result<int64_t> revive_notices() override {
     return call<Result<int64_t>>("revive_notices", Kind::kWrite,

@@ -70,6 +70,7 @@ std::span<const Migration> all_migrations() {
       Migration{8, "orchestration", orchestration_ddl()},
       Migration{9, "arrivals", arrivals_ddl()},
       Migration{10, "accounts", accounts_ddl()},
+      Migration{11, "lineage", lineage_ddl()},
   };
   return kAll;
 }

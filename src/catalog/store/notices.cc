@@ -1,5 +1,7 @@
 #include "catalog/store/notices.h"
 
+#include <algorithm>
+
 #include "catalog/store/store.h"
 
 namespace weir::catalog {
@@ -8,6 +10,8 @@ namespace {
 constexpr std::string_view kColumns =
     "outbox_id, message_key, notification_rule_id, channel, run_id, flow_id, task_id, event, "
     "payload, subject_key, state, created_at_us, attempts, not_before_us, sent_at_us, error_text";
+
+constexpr std::string_view kIsDue = "state = 'waiting' AND coalesce(not_before_us, 0) <= :now_us";
 
 Result<KeptNotice> read_notice(const Row& row) {
   RowReader reader("outbox", row, row.at("outbox_id").value_or(""));
@@ -71,6 +75,20 @@ Result<int64_t> left_out(Session& session, const Notice& notice) {
                {{"rule_id", notice.rule_id}, {"event", notice.event}});
 }
 
+/// Not before those of its channel that wait already: what comes later is told later.
+Result<int64_t> not_before(Session& session, const Notice& notice, int64_t at_us) {
+  if (notice.event != kLineageEvent) return at_us;
+  WEIR_ASSIGN(const auto rows,
+              session.select("max(not_before_us) AS latest",
+                             "FROM outbox WHERE channel = :channel AND state = 'waiting' AND "
+                             "event = :event",
+                             {{"channel", notice.channel}, {"event", notice.event}}));
+  RowReader reader("outbox", rows.front(), "latest");
+  const int64_t latest_us = reader.integer("latest");
+  WEIR_TRY(reader.status());
+  return std::max(at_us, latest_us);
+}
+
 }  // namespace
 
 Status write_notices(Session& session, const Notices& notices, int64_t at_us) {
@@ -84,6 +102,7 @@ Status write_notices(Session& session, const Notices& notices, int64_t at_us) {
       WEIR_ASSIGN(const int64_t suppressed, left_out(session, notice));
       if (suppressed > 0) payload["suppressed"] = suppressed;
     }
+    WEIR_ASSIGN(const int64_t not_before_us, not_before(session, notice, at_us));
     WEIR_TRY(session.insert("outbox",
                             {{"message_key", notice.key},
                              {"notification_rule_id", notice.rule_id},
@@ -96,7 +115,7 @@ Status write_notices(Session& session, const Notices& notices, int64_t at_us) {
                              {"subject_key", notice.subject_key},
                              {"state", std::string(is_over ? "suppressed" : "waiting")},
                              {"created_at_us", at_us},
-                             {"not_before_us", at_us}},
+                             {"not_before_us", not_before_us}},
                             "ON CONFLICT (message_key) WHERE message_key <> '' DO NOTHING"));
   }
   return {};
@@ -108,15 +127,29 @@ Status SqlCatalog::add_notices(const Notices& notices) {
       [&](Session& session) { return write_notices(session, notices, clock_.now_us()); });
 }
 
-Result<std::vector<KeptNotice>> SqlCatalog::due_notices(int64_t limit) {
-  const int64_t now_us = clock_.now_us();
+Result<std::vector<KeptNotice>> SqlCatalog::due_notices(int64_t limit, const std::string& channel) {
+  Binds binds = {{"now_us", clock_.now_us()}, {"how_many", limit}};
+  if (!channel.empty()) binds.push_back({"channel", channel});
   WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
     return session.select(kColumns,
-                          "FROM outbox WHERE state = 'waiting' AND coalesce(not_before_us, 0) <= "
-                          ":now_us ORDER BY outbox_id LIMIT :how_many",
-                          {{"now_us", now_us}, {"how_many", limit}});
+                          fmt::format("FROM outbox WHERE {}{} ORDER BY outbox_id LIMIT :how_many",
+                                      kIsDue, channel.empty() ? "" : " AND channel = :channel"),
+                          binds);
   }));
   return read_all(rows, read_notice);
+}
+
+Result<std::vector<std::string>> SqlCatalog::due_channels() {
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select("channel", fmt::format("FROM outbox WHERE {} GROUP BY channel", kIsDue),
+                          {{"now_us", clock_.now_us()}});
+  }));
+  return read_all(rows, [](const Row& row) -> Result<std::string> {
+    RowReader reader("outbox", row, "channel");
+    const std::string channel = reader.text("channel");
+    WEIR_TRY(reader.status());
+    return channel;
+  });
 }
 
 Result<std::vector<KeptNotice>> SqlCatalog::notices(const std::string& state, int64_t limit) {
@@ -158,7 +191,33 @@ Status SqlCatalog::note_try(int64_t outbox_id, const std::string& error_text,
          {"not_before_us", null_if_zero(not_before_us)},
          {"sent_at_us", is_sent ? Value(clock_.now_us()) : Value(nullptr)},
          {"outbox_id", outbox_id}}));
+    WEIR_TRY(
+        session.execute("DELETE FROM outbox WHERE outbox_id = :outbox_id AND event = :event AND "
+                        "state IN ('sent', 'failed')",
+                        {{"outbox_id", outbox_id}, {"event", std::string(kLineageEvent)}}));
     return {};
+  });
+}
+
+Status SqlCatalog::defer_events(const std::string& channel, const std::string& error_text,
+                                int64_t not_before_us) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_TRY(
+        session.execute("UPDATE outbox SET attempts = attempts + 1, error_text = :error_text, "
+                        "not_before_us = :not_before_us "
+                        "WHERE channel = :channel AND state = 'waiting' AND event = :event",
+                        {{"error_text", storable(error_text)},
+                         {"not_before_us", not_before_us},
+                         {"channel", channel},
+                         {"event", std::string(kLineageEvent)}}));
+    return {};
+  });
+}
+
+Result<int64_t> SqlCatalog::forget_events(int64_t before_us) {
+  return database_->write([&](Session& session) {
+    return session.execute("DELETE FROM outbox WHERE event = :event AND created_at_us < :before_us",
+                           {{"event", std::string(kLineageEvent)}, {"before_us", before_us}});
   });
 }
 

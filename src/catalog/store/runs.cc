@@ -15,7 +15,7 @@ constexpr std::string_view kColumns =
     "run_id, flow_id, run_key, state, config_hash, params, trigger_kind, rerun_of, "
     "logical_time_us, created_at_us, started_at_us, finished_at_us, error_code, error_text, "
     "cancel_requested, has_failed, epoch, is_served, server_id, interval_start_us, "
-    "interval_end_us, backfill_id";
+    "interval_end_us, backfill_id, time_zone_release";
 
 Result<FlowRun> read_run(const Row& row) {
   RowReader reader("flow_run", row, row.at("run_id").value_or(""));
@@ -40,7 +40,8 @@ Result<FlowRun> read_run(const Row& row) {
               .server_id = reader.text("server_id"),
               .interval_start_us = reader.integer("interval_start_us"),
               .interval_end_us = reader.integer("interval_end_us"),
-              .backfill_id = reader.text("backfill_id")};
+              .backfill_id = reader.text("backfill_id"),
+              .time_zone_release = reader.text("time_zone_release")};
   WEIR_TRY(reader.status());
   return run;
 }
@@ -89,7 +90,8 @@ Result<int64_t> insert_run(Session& session, const FlowRun& run) {
                          {"server_id", run.server_id},
                          {"interval_start_us", null_if_zero(run.interval_start_us)},
                          {"interval_end_us", null_if_zero(run.interval_end_us)},
-                         {"backfill_id", run.backfill_id}},
+                         {"backfill_id", run.backfill_id},
+                         {"time_zone_release", run.time_zone_release}},
                         "ON CONFLICT (flow_id, run_key) DO NOTHING");
 }
 
@@ -192,7 +194,8 @@ Result<std::vector<FlowRun>> SqlCatalog::active_runs(const std::string& flow_id)
   });
 }
 
-Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active) {
+Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active, int64_t started_at_us,
+                                   const Notices& notices) {
   return database_->write([&](Session& session) -> Result<bool> {
     WEIR_ASSIGN(const FlowRun seen, run_by_id(session, key.run_id));
     WEIR_TRY(session.lock("weir flow " + seen.flow_id));
@@ -215,9 +218,10 @@ Result<bool> SqlCatalog::admit_run(const RunKey& key, int64_t max_active) {
         const int64_t rows,
         session.update("flow_run",
                        {{"state", std::string(to_text(RunState::kRunning))},
-                        {"started_at_us", clock_.now_us()}},
+                        {"started_at_us", started_at_us == 0 ? clock_.now_us() : started_at_us}},
                        kAsExpected, expected_binds({key.run_id, RunState::kQueued, key.epoch})));
     if (rows != 1) return wrong_state(run, "queued any more");
+    WEIR_TRY(write_notices(session, notices, clock_.now_us()));
     return true;
   });
 }
@@ -236,12 +240,13 @@ Status end_waiting_tasks(Session& session, const std::string& run_id, RunState e
 }  // namespace
 
 Status SqlCatalog::move_run(const RunKey& expected, RunState to, const std::string& error_code,
-                            const std::string& error_text, const Notices& notices) {
+                            const std::string& error_text, const Notices& notices, int64_t at_us) {
+  if (at_us == 0) at_us = clock_.now_us();
   Binds values = {{"state", std::string(to_text(to))},
                   {"error_code", error_code},
                   {"error_text", storable(error_text)}};
-  if (to == RunState::kRunning) values.push_back({"started_at_us", clock_.now_us()});
-  values.push_back({"finished_at_us", is_final(to) ? Value(clock_.now_us()) : Value(nullptr)});
+  if (to == RunState::kRunning) values.push_back({"started_at_us", at_us});
+  values.push_back({"finished_at_us", is_final(to) ? Value(at_us) : Value(nullptr)});
   if (is_final(expected.state) && !is_final(to)) values.push_back({"cancel_requested", false});
   if (expected.state == RunState::kFailed && !is_final(to)) values.push_back({"has_failed", true});
   return database_->write([&](Session& session) -> Status {

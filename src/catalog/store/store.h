@@ -37,9 +37,10 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
                                           const std::string& run_key) override;
   Result<std::vector<FlowRun>> flow_runs(const std::string& flow_id, int64_t limit) override;
   Result<std::vector<FlowRun>> active_runs(const std::string& flow_id) override;
-  Result<bool> admit_run(const RunKey& run, int64_t max_active) override;
+  Result<bool> admit_run(const RunKey& run, int64_t max_active, int64_t started_at_us,
+                         const Notices& notices) override;
   Status move_run(const RunKey& expected, RunState to, const std::string& error_code,
-                  const std::string& error_text, const Notices& notices) override;
+                  const std::string& error_text, const Notices& notices, int64_t at_us) override;
   Result<FlowRun> claim_run(const RunKey& expected, const std::string& server_id) override;
   Result<std::vector<Served>> served_runs() override;
   Result<FlowRun> reopen_run(const RunKey& expected, const FlowRun& next,
@@ -61,7 +62,11 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
 
   // notices.cc
   Status add_notices(const Notices& notices) override;
-  Result<std::vector<KeptNotice>> due_notices(int64_t limit) override;
+  Result<std::vector<KeptNotice>> due_notices(int64_t limit, const std::string& channel) override;
+  Result<std::vector<std::string>> due_channels() override;
+  Status defer_events(const std::string& channel, const std::string& error_text,
+                      int64_t not_before_us) override;
+  Result<int64_t> forget_events(int64_t before_us) override;
   Result<std::vector<KeptNotice>> notices(const std::string& state, int64_t limit) override;
   Result<std::map<std::string, int64_t>> count_notices() override;
   Status note_try(int64_t outbox_id, const std::string& error_text, int64_t not_before_us) override;

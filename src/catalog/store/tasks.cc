@@ -210,6 +210,7 @@ Result<Catalog::Begun> SqlCatalog::begin_task(const Begin& begin) {
     if (!lease) return Begun{};
     row.epoch = lease->epoch;
     WEIR_TRY(move_task_in(session, {row, begin.move.expected}));
+    WEIR_TRY(write_notices(session, begin.notices, clock_.now_us()));
     return Begun{.lease = std::move(lease), .has_no_slot = false, .row = std::move(row)};
   });
 }

@@ -26,9 +26,38 @@ std::map<std::string, std::string> child_environment(const Session& session) {
   return {{"WEIR_CATALOG", session.flags().catalog}};
 }
 
-orchestrate::Services services_with_lease(Session& session, int64_t lease_ms) {
+/// What happened to a run, for a log that has fields; how far a task has come is no news.
+void note_event(JsonLog& log, const Json& event) {
+  const std::string name = event.value("event", "");
+  if (name.empty() || name == "progress" || name == "report") return;
+  Json fields = event;
+  fields.erase("format");
+  const Json error = event.value("error", Json());
+  if (error.is_object()) fields["code"] = error.value("code", "");
+  if (const auto flow = fields.find("flow"); flow != fields.end()) {
+    fields["flow_id"] = *flow;
+    fields.erase("flow");
+  }
+  const bool is_warning = name == "warning" || event.value("state", "") == "failed";
+  std::string message = name;
+  std::ranges::replace(message, '_', ' ');
+  if (const Json said = event.value("message", Json()); said.is_string() && said != "")
+    message += ": " + said.get<std::string>();
+  log.write(is_warning ? LogLevel::kWarning : LogLevel::kInfo, message, fields);
+}
+
+orchestrate::Services services_of_server(Session& session, int64_t lease_ms) {
   orchestrate::Services services = session.services();
   services.lease_ms = lease_ms;
+  JsonLog* const log = session.json_log();
+  if (log == nullptr) return services;
+  services.on_event = [log](const orchestrate::Event& event) {
+    Json json = event.details;
+    json["event"] = event.name;
+    json["run_id"] = event.run_id;
+    if (!event.task_id.empty()) json["task_id"] = event.task_id;
+    note_event(*log, json);
+  };
   return services;
 }
 
@@ -37,7 +66,7 @@ orchestrate::Services services_with_lease(Session& session, int64_t lease_ms) {
 Serving::Serving(Session& session, ServingOptions options)
     : session_(session),
       options_(options),
-      services_(services_with_lease(session, options.lease_ms)),
+      services_(services_of_server(session, options.lease_ms)),
       heads_(session),
       forks_({session.wiring().program, std::string(kForkServer)}),
       executor_(options.uses_threads
@@ -48,6 +77,14 @@ Serving::Serving(Session& session, ServingOptions options)
                            .environment = child_environment(session),
                            .on_line =
                                [this](const auto& launch, std::string_view line) {
+                                 // A task's process tells in JSON what happens.
+                                 const auto told = parse_json(line);
+                                 if (JsonLog* const log = session_.json_log();
+                                     log != nullptr && told && told->is_object()) {
+                                   Json event = *told;
+                                   event["flow_id"] = launch.run.flow_id;
+                                   return note_event(*log, event);
+                                 }
                                  services_.log->info("run {}, task '{}': {}", launch.run.run_id,
                                                      launch.row.task_id, line);
                                },
@@ -156,7 +193,7 @@ void Serving::tell(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto pass = [&]() -> Status {
       WEIR_ASSIGN(const auto head, heads_.current());
-      if (head->configuration.notifications.empty()) return {};
+      if (!orchestrate::tells(head->configuration)) return {};
       WEIR_TRY(orchestrate::look_for_silent_runs(services_, head->configuration));
       WEIR_ASSIGN(const auto sent, orchestrate::send_due(services_, head->configuration, sending_));
       if (!sent.first_error.empty())
@@ -175,6 +212,7 @@ std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& laun
                                     "--output", "json"};
   if (!flags.environment.empty()) words.insert(words.end(), {"--env", flags.environment});
   for (const auto& variable : flags.variables) words.insert(words.end(), {"--var", variable});
+  if (session_.json_log() != nullptr) words.insert(words.end(), {"--log-format", "json"});
   words.insert(words.end(),
                {"task", "run", "--flow", launch.run.flow_id, "--task", launch.row.task_id,
                 "--run-key", launch.run.run_key, "--driver-epoch", std::to_string(launch.run.epoch),

@@ -37,6 +37,7 @@ class WebhookChannel final : public Channel {
 
  private:
   std::string body_of(const Message& message) const {
+    if (!message.event.is_null()) return dump_json(message.event);
     Json fields = message.fields;
     fields["key"] = message.key;
     fields["subject"] = message.subject;

@@ -4,6 +4,7 @@
 #include <thread>
 #include <tuple>
 
+#include "orchestrate/lineage.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/runner/dead_runs.h"
@@ -70,8 +71,11 @@ Result<Admission> look_at_admission(const Services& services,
                                     const model::Flow& flow, const FlowRun& run,
                                     const std::string& stopping, bool& has_asked) {
   WEIR_TRY(bury_the_dead(services, configuration, flow.flow_id, run.run_id));
+  FlowRun started = run;
+  started.started_at_us = services.clock->now_us();
   WEIR_ASSIGN(const bool is_admitted,
-              services.catalog->admit_run(key_of(run), flow.max_active_runs));
+              services.catalog->admit_run(key_of(run), flow.max_active_runs, started.started_at_us,
+                                          lineage_of_start(services, configuration, started)));
   if (is_admitted) return Admission::kRuns;
   if (!stopping.empty()) {
     WEIR_TRY(end_queued(services, configuration, run, RunEvent::kStop, "cancelled", stopping));

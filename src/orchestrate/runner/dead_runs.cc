@@ -1,5 +1,6 @@
 #include "orchestrate/runner/dead_runs.h"
 
+#include "orchestrate/lineage.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/runner.h"
 #include "orchestrate/runner/run_lease.h"
@@ -50,6 +51,7 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
   }
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
   std::vector<catalog::TaskMove> moves;
+  catalog::Notices lineage;
   for (TaskRun& row : rows) {
     const bool was_begun = row.state == TaskState::kRunning;
     if (is_final(row.state) || (!was_begun && !run.cancel_requested)) continue;
@@ -59,12 +61,14 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
     row.error_text = end.error_text;
     row.finished_at_us = services.clock->now_us();
     moves.push_back({row, expected});
+    std::ranges::move(lineage_of_end(services, configuration, run, row, expected),
+                      std::back_inserter(lineage));
   }
   FlowRun ended = run;
   ended.error_code = end.error_code;
   ended.error_text = end.error_text;
   const auto make_end = [&]() -> Status {
-    WEIR_TRY(services.catalog->move_tasks(key_of(run), moves));
+    WEIR_TRY(services.catalog->move_tasks(key_of(run), moves, lineage));
     return services.catalog->move_run(
         key_of(run), end.run, end.error_code, end.error_text,
         notices_of_end(services, configuration, ended, end.run, rows));
@@ -75,8 +79,13 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
 Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {
   WEIR_TRY(services.catalog->request_cancel(run_id));
   WEIR_ASSIGN(const FlowRun run, services.catalog->flow_run(run_id));
-  // Who cancels knows of it: nobody else is told of what nobody was working on.
-  WEIR_TRY(end_if_dead(services, {}, run));
+  // Who cancels knows of it: nobody else is told of what nobody was working on. What began for
+  // lineage ends for it.
+  model::Configuration quiet;
+  if (const auto version = services.catalog->config_version(run.config_hash))
+    if (auto pinned = model::configuration_from_json(version->content)) quiet = *std::move(pinned);
+  quiet.notifications.clear();
+  WEIR_TRY(end_if_dead(services, quiet, run));
   return services.catalog->flow_run(run_id);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/process.h"
+#include "orchestrate/lineage.h"
 #include "orchestrate/machine/run_machine.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
@@ -35,6 +36,7 @@ Result<catalog::Catalog::Begun> begin(const Services& services, const TaskToRun&
   begin.lease_ms = services.lease_ms;
   for (const auto& pool : what.pinned->configuration.pools)
     if (pool.name == next.pool) begin.pool_slots = pool.slots;
+  begin.notices = lineage_of_begin(services, what.pinned->configuration, *what.run, next);
   return services.catalog->begin_task(begin);
 }
 
@@ -103,9 +105,11 @@ Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Ca
         row.run_id, row.task_id, row.attempt, row.state == TaskState::kReady ? "warning" : "error",
         to_line(made.error())));
   }
-  catalog::Notices notices;
+  const model::Configuration& configuration = what.pinned->configuration;
+  catalog::Notices notices = lineage_of_end(services, configuration, *what.run, row, running);
   if (row.state == TaskState::kHeld)
-    notices = notices_of_hold(services, what.pinned->configuration, *what.run, row);
+    std::ranges::move(notices_of_hold(services, configuration, *what.run, row),
+                      std::back_inserter(notices));
   WEIR_TRY(services.catalog->end_task({row, running}, *begun.lease, notices));
   tell_end(services, end);
   return end;

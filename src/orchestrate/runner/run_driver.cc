@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "orchestrate/lineage.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/runner/run_rows.h"
@@ -130,7 +131,9 @@ Status RunDriver::end_lost(const TaskRun& row, const TaskExit& exit) {
                         .is_last = false,
                         .now_us = services_.clock->now_us()},
                        *services_.random));
-  WEIR_TRY(services_.catalog->move_tasks(key_of(run_), {{next, key_of(row)}}));
+  WEIR_TRY(services_.catalog->move_tasks(
+      key_of(run_), {{next, key_of(row)}},
+      lineage_of_end(services_, pinned_->configuration, run_, next, key_of(row))));
   static_cast<void>(
       services_.catalog->add_log(row.run_id, row.task_id, row.attempt,
                                  next.state == TaskState::kReady ? "warning" : "error", why));

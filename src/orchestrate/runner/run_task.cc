@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <optional>
 
 #include <fmt/ranges.h>
 
 #include "base/nearest.h"
 #include "model/task_id.h"
 #include "orchestrate/courier.h"
+#include "orchestrate/lineage.h"
 #include "orchestrate/machine/run_machine.h"
 #include "orchestrate/run_values.h"
 #include "orchestrate/runner.h"
@@ -68,14 +70,19 @@ Status check_driver(const Services& services, const FlowRun& run) {
 
 /// The run says running, whatever it said before; as it stands then. kCancelled where it was asked
 /// to stop.
-Result<FlowRun> open_run(const Services& services, const FlowRun& run) {
+Result<FlowRun> open_run(const Services& services, const model::Configuration& configuration,
+                         const FlowRun& run) {
   if (run.cancel_requested) {
     return fail_with_hint(ErrorCode::kCancelled,
                           fmt::format("run {} of flow '{}' was cancelled", run.run_id, run.flow_id),
                           fmt::format("`weir retry {}` goes on with it", run.run_id));
   }
   if (run.state == RunState::kRunning) return run;
-  const auto moved = services.catalog->move_run(key_of(run), RunState::kRunning, "", "");
+  FlowRun started = run;
+  started.started_at_us = services.clock->now_us();
+  const auto moved = services.catalog->move_run(key_of(run), RunState::kRunning, "", "",
+                                                lineage_of_start(services, configuration, started),
+                                                started.started_at_us);
   if (!moved && moved.error().code != ErrorCode::kConflict) return std::unexpected(moved.error());
   WEIR_ASSIGN(FlowRun now, services.catalog->flow_run(run.run_id));
   // Another of its tasks may have opened it at the same time; who drives the whole has a new epoch.
@@ -144,7 +151,9 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
   TaskOfRun of;
   WEIR_TRY(find_or_start(services, pin, request, of));
   const std::string& run_id = of.run.run_id;
-  const Courier courier(services, of.pinned.configuration, run_id);
+  // Of a run that a server drives the server tells.
+  std::optional<Courier> courier;
+  if (!request.driver_epoch) courier.emplace(services, of.pinned.configuration, run_id);
   if (request.driver_epoch) {
     if (of.run.epoch != *request.driver_epoch)
       return fail(ErrorCode::kConflict, "run {} is driven by another (epoch {}, not {})", run_id,
@@ -167,7 +176,7 @@ Result<TaskRun> run_task(const Services& services, const Pin& pin, const TaskReq
     WEIR_TRY(check_needs(*of.task, rows));
     // What is wrong with them leaves the row as it is.
     WEIR_TRY(task_settings(of.pinned.configuration, *of.flow, *of.task));
-    WEIR_ASSIGN(of.run, open_run(services, of.run));
+    WEIR_ASSIGN(of.run, open_run(services, of.pinned.configuration, of.run));
   }
   TaskToRun what{.pinned = &of.pinned,
                  .run = &of.run,

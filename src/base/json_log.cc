@@ -1,0 +1,54 @@
+#include "base/json_log.h"
+
+#include <array>
+#include <chrono>
+
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include "base/instant.h"
+#include "base/redact.h"
+
+namespace weir {
+namespace {
+
+/// All texts within, each by itself: what stands before a secret may not be what JSON makes of it.
+Json cleaned(Json value) {
+  if (value.is_string()) return process_redactor().clean(value.get<std::string>());
+  if (value.is_structured())
+    for (auto& each : value) each = cleaned(each);
+  return value;
+}
+
+class StderrJsonLog final : public JsonLog {
+ public:
+  explicit StderrJsonLog(LogLevel least) : least_(least) { sink_.set_pattern("%v"); }
+
+  void write(LogLevel level, std::string_view message) override {
+    write(level, message, Json::object());
+  }
+
+  void write(LogLevel level, std::string_view message, const Json& fields) override {
+    if (level < least_) return;
+    constexpr std::array<std::string_view, 4> kWords = {"debug", "info", "warning", "error"};
+    const auto now = spdlog::log_clock::now();
+    Json line = cleaned(fields);
+    line["time"] = format_instant(
+        std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count());
+    line["level"] = kWords[static_cast<size_t>(level)];
+    line["message"] = process_redactor().clean(message);
+    const std::string text = process_redactor().without_values(dump_json(line));
+    sink_.log({now, {}, "weir", spdlog::level::info, text});
+  }
+
+ private:
+  const LogLevel least_;
+  spdlog::sinks::stderr_sink_mt sink_;
+};
+
+}  // namespace
+
+std::unique_ptr<JsonLog> make_json_log(LogLevel least) {
+  return std::make_unique<StderrJsonLog>(least);
+}
+
+}  // namespace weir

@@ -1,0 +1,60 @@
+#include "lineage/event.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::lineage {
+namespace {
+
+TEST(DatasetAt, StoreIsTheNamespaceAndPlaceTheName) {
+  EXPECT_EQ(dataset_at("/srv/lake/raw/sales/"), (DatasetId{"file", "/srv/lake/raw/sales"}));
+  EXPECT_EQ(dataset_at("s3://bucket/lake/raw"), (DatasetId{"s3://bucket", "lake/raw"}));
+  EXPECT_EQ(dataset_at("s3://bucket"), (DatasetId{"s3://bucket", "/"}));
+  EXPECT_EQ(dataset_at("sftp://ann@host:22/in"), (DatasetId{"sftp://host:22", "/in"}));
+}
+
+TEST(TableOf, NamesServerDatabaseSchemaAndTable) {
+  const Json postgres = {{"kind", "postgres"}, {"host", "db"}, {"database", "shop"}};
+  EXPECT_EQ(table_of(postgres, "orders"),
+            (DatasetId{"postgres://db:5432", "shop.public.orders"}));
+  EXPECT_EQ(table_of(postgres, "mart.orders"),
+            (DatasetId{"postgres://db:5432", "shop.mart.orders"}));
+  const Json mysql = {
+      {"kind", "mariadb"}, {"host", "db"}, {"port", 3307}, {"database", "shop"}};
+  EXPECT_EQ(table_of(mysql, "orders"), (DatasetId{"mysql://db:3307", "shop.orders"}));
+}
+
+TEST(TableOf, SaysNothingOfAServerThatIsASecret) {
+  const Json options = {{"kind", "postgres"}, {"host", "secret://db#host"}, {"database", "shop"}};
+  EXPECT_EQ(table_of(options, "orders"), std::nullopt);
+}
+
+TEST(DerivedUuid, IsTheSameEachTimeAndOfVersion7) {
+  constexpr int64_t kAtUs = 0x0123'4567'89ab * int64_t{1000};
+  const std::string id = derived_uuid7(kAtUs, "run 1");
+  EXPECT_EQ(id, derived_uuid7(kAtUs, "run 1"));
+  EXPECT_NE(id, derived_uuid7(kAtUs, "run 2"));
+  EXPECT_EQ(id.substr(0, 15), "01234567-89ab-7") << id;
+  EXPECT_TRUE(std::string_view("89ab").contains(id.at(19))) << id;
+  EXPECT_EQ(id.size(), 36U);
+}
+
+TEST(Event, EachFacetSaysWhoMadeItAndWhatItLooksLike) {
+  Event event;
+  event.type = EventType::kFail;
+  event.run_id = derived_uuid7(1, "r");
+  event.job = {"prod", "shop.load", "TASK", "", "", ""};
+  event.parent = {derived_uuid7(1, "p"), "shop"};
+  event.error = "it broke";
+  const Json json = to_json(event, "1.2");
+  const Json& facets = json["run"]["facets"];
+  EXPECT_EQ(facets["errorMessage"]["message"], "it broke");
+  EXPECT_EQ(facets["parent"]["job"]["name"], "shop");
+  EXPECT_FALSE(facets.contains("nominalTime")) << "nobody said an interval";
+  for (const auto& [name, facet] : facets.items()) {
+    EXPECT_EQ(facet["_producer"], "urn:weir:1.2") << name;
+    EXPECT_TRUE(facet.contains("_schemaURL")) << name;
+  }
+}
+
+}  // namespace
+}  // namespace weir::lineage
