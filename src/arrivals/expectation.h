@@ -38,9 +38,10 @@ class Expectation {
   bool is_free(int64_t at_us) const;
 
   schedule::Schedule schedule_;
-  std::set<std::string> except_;  ///< Dates on which nothing is due, as the zone's clocks show them.
-  std::string key_;               ///< Format of a time (base/time_format.h).
-  bool is_of_start_ = false;      ///< The key is of the time before, not of that by which it is due.
+  std::set<std::string>
+      except_;                ///< Dates on which nothing is due, as the zone's clocks show them.
+  std::string key_;           ///< Format of a time (base/time_format.h).
+  bool is_of_start_ = false;  ///< The key is of the time before, not of that by which it is due.
 };
 
 }  // namespace weir::arrivals

@@ -65,9 +65,8 @@ std::vector<std::string> late(const Polled& polled) {
 
 TEST_F(Watching, WhatIsDueByATimeAndHasNotComeIsToldOnceThen) {
   clock_.now_us_ = *parse_instant("2026-11-23T00:00:00Z");  // a Monday
-  Watch watching = fresh({{"pattern", "landing/in/*.csv"},
-                          {"settle", "0s"},
-                          {"expected", {{"cron", "0 6 * * *"}}}});
+  Watch watching = fresh(
+      {{"pattern", "landing/in/*.csv"}, {"settle", "0s"}, {"expected", {{"cron", "0 6 * * *"}}}});
   // What lay there before somebody looked is not known: the first time is left out.
   clock_.now_us_ = *parse_instant("2026-11-23T06:00:00Z");
   EXPECT_THAT(late(poll(watching)), IsEmpty());

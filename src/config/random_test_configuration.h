@@ -218,7 +218,10 @@ inline model::Configuration random_configuration() {
     c.notifications.push_back(std::move(rule));
   }
   std::ranges::sort(c.notifications, {}, &model::NotificationRule::rule_id);
-  if (*rc::gen::arbitrary<bool>()) c.lineage = {hard_name(connections), hard_text()};
+  if (!c.connections.empty() && *rc::gen::arbitrary<bool>()) {
+    c.connections.front().kind = "webhook";
+    c.lineage = {c.connections.front().connection_id, hard_text()};
+  }
   return c;
 }
 

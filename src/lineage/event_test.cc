@@ -14,12 +14,10 @@ TEST(DatasetAt, StoreIsTheNamespaceAndPlaceTheName) {
 
 TEST(TableOf, NamesServerDatabaseSchemaAndTable) {
   const Json postgres = {{"kind", "postgres"}, {"host", "db"}, {"database", "shop"}};
-  EXPECT_EQ(table_of(postgres, "orders"),
-            (DatasetId{"postgres://db:5432", "shop.public.orders"}));
+  EXPECT_EQ(table_of(postgres, "orders"), (DatasetId{"postgres://db:5432", "shop.public.orders"}));
   EXPECT_EQ(table_of(postgres, "mart.orders"),
             (DatasetId{"postgres://db:5432", "shop.mart.orders"}));
-  const Json mysql = {
-      {"kind", "mariadb"}, {"host", "db"}, {"port", 3307}, {"database", "shop"}};
+  const Json mysql = {{"kind", "mariadb"}, {"host", "db"}, {"port", 3307}, {"database", "shop"}};
   EXPECT_EQ(table_of(mysql, "orders"), (DatasetId{"mysql://db:3307", "shop.orders"}));
 }
 
