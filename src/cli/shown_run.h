@@ -6,6 +6,7 @@
 
 #include "base/cancel.h"
 #include "catalog/catalog.h"
+#include "cli/event_log.h"
 #include "cli/run_view.h"
 #include "cli/session.h"
 #include "orchestrate/runner.h"
@@ -15,7 +16,10 @@ namespace weir::cli {
 /// Services with a view that shows events.
 struct Shown {
   explicit Shown(Session& session) : view(session), services(session.services()) {
-    services.on_event = [this](const orchestrate::Event& event) { view.show(event); };
+    services.on_event = [this, log = session.json_log()](const orchestrate::Event& event) {
+      view.show(event);
+      if (log != nullptr) log_event(*log, event);
+    };
   }
   RunView view;
   orchestrate::Services services;

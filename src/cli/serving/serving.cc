@@ -1,12 +1,12 @@
 #include "cli/serving/serving.h"
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <set>
 
 #include "base/instant.h"
+#include "cli/event_log.h"
 #include "cli/project.h"
 #include "orchestrate/courier.h"
 #include "orchestrate/restart.h"
@@ -26,38 +26,12 @@ std::map<std::string, std::string> child_environment(const Session& session) {
   return {{"WEIR_CATALOG", session.flags().catalog}};
 }
 
-/// What happened to a run, for a log that has fields; how far a task has come is no news.
-void note_event(JsonLog& log, const Json& event) {
-  const std::string name = event.value("event", "");
-  if (name.empty() || name == "progress" || name == "report") return;
-  Json fields = event;
-  fields.erase("format");
-  const Json error = event.value("error", Json());
-  if (error.is_object()) fields["code"] = error.value("code", "");
-  if (const auto flow = fields.find("flow"); flow != fields.end()) {
-    fields["flow_id"] = *flow;
-    fields.erase("flow");
-  }
-  const bool is_warning = name == "warning" || event.value("state", "") == "failed";
-  std::string message = name;
-  std::ranges::replace(message, '_', ' ');
-  if (const Json said = event.value("message", Json()); said.is_string() && said != "")
-    message += ": " + said.get<std::string>();
-  log.write(is_warning ? LogLevel::kWarning : LogLevel::kInfo, message, fields);
-}
-
 orchestrate::Services services_of_server(Session& session, int64_t lease_ms) {
   orchestrate::Services services = session.services();
   services.lease_ms = lease_ms;
   JsonLog* const log = session.json_log();
   if (log == nullptr) return services;
-  services.on_event = [log](const orchestrate::Event& event) {
-    Json json = event.details;
-    json["event"] = event.name;
-    json["run_id"] = event.run_id;
-    if (!event.task_id.empty()) json["task_id"] = event.task_id;
-    note_event(*log, json);
-  };
+  services.on_event = [log](const orchestrate::Event& event) { log_event(*log, event); };
   return services;
 }
 
@@ -77,16 +51,14 @@ Serving::Serving(Session& session, ServingOptions options)
                            .environment = child_environment(session),
                            .on_line =
                                [this](const auto& launch, std::string_view line) {
-                                 // A task's process tells in JSON what happens.
-                                 const auto told = parse_json(line);
-                                 if (JsonLog* const log = session_.json_log();
-                                     log != nullptr && told && told->is_object()) {
-                                   Json event = *told;
-                                   event["flow_id"] = launch.run.flow_id;
-                                   return note_event(*log, event);
-                                 }
-                                 services_.log->info("run {}, task '{}': {}", launch.run.run_id,
-                                                     launch.row.task_id, line);
+                                 const auto& [run, row, pinned] = launch;
+                                 if (JsonLog* const log = session_.json_log())
+                                   return relay_line(*log, line,
+                                                     {{"flow_id", run.flow_id},
+                                                      {"run_id", run.run_id},
+                                                      {"task_id", row.task_id}});
+                                 services_.log->info("run {}, task '{}': {}", run.run_id,
+                                                     row.task_id, line);
                                },
                            .forks = &forks_})),
       schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
