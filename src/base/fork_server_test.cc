@@ -228,11 +228,13 @@ TEST_F(ForkServerTest, OneThatWasKilledIsStartedAgain) {
 TEST_F(ForkServerTest, WhatItForkedOutlivesItAndSaysThatItsEndIsUnknown) {
   const pid_t server = pid_of_server();
   Command command = words({"shell", "echo $$ >&2; read line < \"$0\"; echo \"$line\"", fifo()});
+  std::ofstream writer;  // open to the end: a shell that comes late would wait for one for ever
   command.on_error_line = [&](std::string_view) {
     kill(server, SIGKILL);
     const std::string stat = fmt::format("/proc/{}/stat", server);
     while (text_of(stat).find(") Z ") == std::string::npos) std::this_thread::yield();
-    std::ofstream(folder_ + "/fifo") << "goes on\n";
+    writer.open(folder_ + "/fifo");
+    writer << "goes on\n" << std::flush;
   };
   const auto finished = run(command);
   ASSERT_FALSE(finished);

@@ -13,6 +13,9 @@ namespace weir::orchestrate {
 struct TaskSettings {
   std::string engine = "embedded";
   model::Limits limits;
+  /// Above it the task's process is killed; 0: never. Unless it is given, twice the memory that
+  /// `limits` has, and 512 MiB more than it at least.
+  int64_t process_memory_bytes = 0;
   int64_t retries = 0;
   int64_t retry_delay_ms = 10'000;
   int64_t timeout_ms = 0;  ///< 0: none

@@ -445,7 +445,7 @@ class Servers(Case):
         return parent
 
     def test_a_task_above_its_memory_limit_is_killed_and_says_so(self):
-        self.configure(flow=FLOW.replace("id: ingest,", "id: ingest, resources: {memory_limit: 5MB},"))
+        self.configure(flow=FLOW.replace("id: ingest,", "id: ingest, resources: {process_memory_limit: 5MB},"))
         self.hold_back("raw.sales")
         server = self.serve()
         self.project.weir("run", "sales", "--detach")

@@ -198,7 +198,7 @@ class TablePatterns(unittest.TestCase):
 
     def test_the_guide_does_what_it_says(self):
         guide = (ROOT / "docs/guide/for-each.md").read_text()
-        named, by_pattern = re.findall(r"^```yaml\n(.*?)^```", guide, re.M | re.S)
+        named, by_pattern, *_ = re.findall(r"^```yaml\n(.*?)^```", guide, re.M | re.S)
         self.sql("DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE refunds (id int PRIMARY KEY); "
                  "CREATE TABLE audit (what text); INSERT INTO orders VALUES (1)")
         self.project.write("flows/shop.yaml", named)

@@ -17,7 +17,7 @@ Error why_killed(const Finished& finished) {
     Error error = *finished.exceeded;
     error.message = fmt::format("its process was killed: {}", error.message);
     error.hint = error.code == ErrorCode::kResourceExhausted
-                     ? "give the task more with `resources: {memory_limit: …}`"
+                     ? "give the task more with `resources: {process_memory_limit: …}`"
                      : "its timeout had passed, and it did not stop";
     return error;
   }
@@ -66,7 +66,7 @@ void limit(const TaskLaunch& launch, Command& command) {
   if (task == (*flow)->tasks.end()) return;
   const auto settings = task_settings(launch.pinned->configuration, **flow, *task);
   if (!settings) return;
-  command.memory_limit_bytes = settings->limits.memory_bytes;
+  command.memory_limit_bytes = settings->process_memory_bytes;
   if (settings->timeout_ms > 0) command.time_limit_ms = settings->timeout_ms + kGraceMs;
 }
 
