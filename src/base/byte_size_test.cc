@@ -16,9 +16,8 @@ TEST(ByteSize, IsReadAsPeopleWriteIt) {
 }
 
 TEST(ByteSize, WhatIsNoneIsRefused) {
-  for (const std::string_view text :
-       {"", "MB", "-1", "1.5GB", "1e9", "12 parsecs", "1048577GiB", "9999999999999999GB",
-        "99999999999999999999", "1 2MB"}) {
+  for (const std::string_view text : {"", "MB", "-1", "1.5GB", "1e9", "12 parsecs", "1048577GiB",
+                                      "9999999999999999GB", "99999999999999999999", "1 2MB"}) {
     const auto size = parse_bytes(text);
     ASSERT_FALSE(size) << text << " is " << *size;
     EXPECT_EQ(size.error().code, ErrorCode::kInvalidConfig);

@@ -46,6 +46,15 @@ Result<std::unique_ptr<Writer>> LocalWriter::start(Target target) {
 Status LocalWriter::append(std::string_view bytes) {
   WEIR_CHECK(!is_finished_);
   if (failure_) return std::unexpected(*failure_);
+  // Piece by piece: what was hashed just now is written out of the cache.
+  while (bytes.size() > kBufferBytes) {
+    WEIR_TRY(append_piece(bytes.substr(0, kBufferBytes)));
+    bytes.remove_prefix(kBufferBytes);
+  }
+  return append_piece(bytes);
+}
+
+Status LocalWriter::append_piece(std::string_view bytes) {
   digest_.update(bytes);
   size_bytes_ += static_cast<int64_t>(bytes.size());
   if (buffer_.size() + bytes.size() < kBufferBytes) {

@@ -39,6 +39,7 @@ class LocalWriter final : public Writer {
   void abort() noexcept override;
 
  private:
+  Status append_piece(std::string_view bytes);
   Status write_out(std::string_view bytes);
   enum class Leaves { kNothing, kTemporaryName };
   Result<Written> finish(Status published, Leaves leaves);
