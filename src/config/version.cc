@@ -131,7 +131,11 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   if (!usable) return std::unexpected(std::move(usable).error());
   auto faults = lint(*usable, {inputs.builtin, inputs.folder, &head}, places);
   if (!faults.empty()) return std::unexpected(std::move(faults));
+  // Of a large configuration each of these is large: none is kept longer than it is of use.
+  auto connections = std::move(usable->connections);
+  usable = model::Configuration();
   auto expanded = expand(*stored, places);
+  stored = model::Configuration();
   if (!expanded) return std::unexpected(std::move(expanded).error());
 
   std::map<std::string, std::string> files = std::move(expanded->files);
@@ -142,7 +146,7 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
     for (const auto& task : flow.tasks) collector.task(flow, task);
   if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));
 
-  const auto configuration = without_file_bodies(std::move(expanded->configuration));
+  auto configuration = without_file_bodies(std::move(expanded->configuration));
   Version version;
   version.content = {{"format", kFormat},
                      {"configuration", model::to_json(configuration)},
@@ -150,8 +154,8 @@ Checked<Version> make_version(const model::Configuration& head, const VersionInp
   const Json found = found_json(inputs.variables.found);
   if (!found.empty()) version.content["found"] = found;
   version.hash = hash_of(version.content);
-  version.configuration = configuration;
-  version.configuration.connections = usable->connections;
+  version.configuration = std::move(configuration);
+  version.configuration.connections = std::move(connections);
   version.files = std::move(files);
   return version;
 }

@@ -21,8 +21,10 @@ Result<Heads::Kept> Heads::current_locked() {
   WEIR_ASSIGN(catalog::Catalog * catalog, session_.catalog());
   WEIR_ASSIGN(const int64_t revision, catalog->configuration_revision());
   if (head_ != nullptr && revision == revision_ && files_ == state_of_files(*head_)) return head_;
-  WEIR_ASSIGN(const auto rows, catalog->load_configuration());
-  with_patterns_ = flows_with_patterns(rows);
+  {
+    WEIR_ASSIGN(const auto rows, catalog->load_configuration());  // gone before it is read again
+    with_patterns_ = flows_with_patterns(rows);
+  }
   WEIR_ASSIGN(auto pinned, pin_catalog(session_, {}));
   head_ = std::make_shared<const orchestrate::Pinned>(std::move(pinned));
   revision_ = revision;
