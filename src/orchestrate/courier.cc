@@ -111,7 +111,12 @@ class Route {
     // Events keep their order: what follows waits as long as the first.
     if (is_lineage(notice) && !is_about_message)
       return services_.catalog->defer_events(channel_, why, next_us);
-    return services_.catalog->note_try(notice.outbox_id, why, tries >= kMostTries ? 0 : next_us);
+    const bool is_given_up = tries >= kMostTries;
+    // Of messages the list of notices keeps what became of them; events leave no trace there.
+    if (is_given_up && is_lineage(notice))
+      services_.log->warning("{} was given up: channel '{}' refused it {} times: {}",
+                             notice.payload.value("subject", ""), channel_, tries, why);
+    return services_.catalog->note_try(notice.outbox_id, why, is_given_up ? 0 : next_us);
   }
 
   static bool is_lineage(const KeptNotice& notice) {
