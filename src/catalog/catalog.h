@@ -45,10 +45,22 @@ struct RowChange {
 
 struct ConfigVersion {
   std::string hash;
+  std::string flow_id = {};  ///< Whose runs pin it; empty: of a whole project, from older releases.
   int64_t created_at_us = 0;
   std::string author;
   std::string reason;  ///< `apply` or `sql`
   Json content;        ///< Canonical configuration with file contents.
+};
+
+/// The head as far as it is there before any run: all of it but tasks.
+struct ConfigurationHead {
+  model::Configuration configuration;
+  int64_t revision = 0;  ///< At which it was so.
+};
+
+struct FlowOfHead {
+  std::optional<model::Flow> flow;  ///< With its tasks; none where there is no such flow.
+  int64_t revision = 0;             ///< At which it was so.
 };
 
 // ---- runs ----------------------------------------------------------------------------------
@@ -294,6 +306,9 @@ class Catalog {
   // -- configuration: the head
   /// The head as values. A row that cannot be read is kInvalidConfig with table, key and column.
   virtual Result<model::Configuration> load_configuration() = 0;
+  /// The same without tasks, whose number is what makes a project large.
+  virtual Result<ConfigurationHead> load_head() = 0;
+  virtual Result<FlowOfHead> load_flow(const std::string& flow_id) = 0;
   /// All rows of the configuration tables in normal form, in the order of config_tables().
   virtual Result<std::vector<ConfigRow>> config_rows() = 0;
   /// Grows with each change of the configuration's tables, by whomever.
@@ -307,8 +322,10 @@ class Catalog {
   /// Keeps it if the hash is new. True if it was new.
   virtual Result<bool> add_config_version(const ConfigVersion& version) = 0;
   virtual Result<ConfigVersion> config_version(const std::string& hash) = 0;
-  virtual Result<std::vector<ConfigVersion>>
-  config_versions() = 0;  ///< Without content, newest first.
+  /// Without content, newest first: those that runs of the flow may pin, of any flow where it is
+  /// empty.
+  virtual Result<std::vector<ConfigVersion>> config_versions(const std::string& flow_id,
+                                                             int64_t limit) = 0;
 
   // -- runs
   /// Inserts the run and its task rows unless run_key exists for the flow; what stands there then.

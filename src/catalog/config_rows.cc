@@ -143,7 +143,7 @@ class RowMaker {
 /// Reads the values of one row; the first fault stays.
 class ValueReader {
  public:
-  explicit ValueReader(const ConfigRow& row) : row_(row) {}
+  ValueReader(const ConfigRow& row, RowsOf rows_of) : row_(row), rows_of_(rows_of) {}
 
   const std::string& key(size_t i) const { return row_.key[i]; }
   Json json(const std::string& column) const {
@@ -188,6 +188,8 @@ class ValueReader {
     refuse(column, Error{ErrorCode::kInvalidConfig, std::move(message), {}, std::move(hint), {}});
   }
   void refuse_missing(const std::string& column, std::string_view what, std::string_view name) {
+    const bool is_of_flow = what == "flow" || what == "task";
+    if (rows_of_ == RowsOf::kOneFlow && !is_of_flow) return;
     refuse(column, fmt::format("there is no {} '{}'", what, name),
            "insert that row, or correct this one (the sqlite3 shell checks references only after "
            "PRAGMA foreign_keys=ON)");
@@ -204,6 +206,7 @@ class ValueReader {
   }
 
   const ConfigRow& row_;
+  const RowsOf rows_of_;
   std::optional<Error> error_;
 };
 
@@ -426,12 +429,12 @@ std::vector<ConfigRow> rows_of(const model::Configuration& configuration,
   return rows;
 }
 
-Result<model::Configuration> configuration_of(const std::vector<ConfigRow>& rows) {
+Result<model::Configuration> configuration_of(const std::vector<ConfigRow>& rows, RowsOf rows_of) {
   model::Configuration configuration;
   for (const TableReader& reader : kReaders) {
     for (const ConfigRow& row : rows) {
       if (row.table != reader.table) continue;
-      ValueReader values(row);
+      ValueReader values(row, rows_of);
       reader.read(values, configuration);
       WEIR_TRY(std::move(values).status());
     }

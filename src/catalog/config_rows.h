@@ -50,9 +50,15 @@ Result<ConfigRow> normal_form(ConfigRow row);
 std::vector<ConfigRow> rows_of(const model::Configuration& configuration,
                                const std::string& managed_by);
 
+enum class RowsOf {
+  kProject,
+  kOneFlow,  ///< And of what belongs to it; pools and whatever else it refers to are elsewhere.
+};
+
 /// What the rows (in normal form) say. kInvalidConfig names table, key and column of a row that
 /// cannot be read or that refers to a row that is not there.
-Result<model::Configuration> configuration_of(const std::vector<ConfigRow>& rows);
+Result<model::Configuration> configuration_of(const std::vector<ConfigRow>& rows,
+                                              RowsOf rows_of = RowsOf::kProject);
 
 /// `table 'task', row 'airports/ingest'`: how messages name a row.
 std::string describe(const ConfigRow& row);

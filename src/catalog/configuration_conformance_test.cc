@@ -215,11 +215,47 @@ TEST_P(Conformance, ConfigVersionIsKeptOnceAndForEver) {
   clock_.advance_ms(1);
   ASSERT_OK(catalog_->add_config_version(
       {.hash = "h0", .created_at_us = 0, .author = "", .reason = "sql", .content = {}}));
-  const auto all = catalog_->config_versions();
+  const auto all = catalog_->config_versions("", 10);
   ASSERT_OK(all);
   ASSERT_EQ(all->size(), 2u);
   EXPECT_EQ((*all)[0].hash, "h0") << "newest first";
+  EXPECT_EQ(catalog_->config_versions("", 1)->size(), 1u);
+  clock_.advance_ms(1);
+  ASSERT_OK(catalog_->add_config_version({.hash = "h3",
+                                          .flow_id = "f",
+                                          .created_at_us = 0,
+                                          .author = "",
+                                          .reason = "sql",
+                                          .content = {}}));
+  const auto of_other = catalog_->config_versions("g", 10);
+  ASSERT_OK(of_other);
+  EXPECT_EQ(of_other->size(), 2u) << "those of whole projects are everybody's";
+  const auto of_flow = catalog_->config_versions("f", 10);
+  ASSERT_OK(of_flow);
+  ASSERT_EQ(of_flow->size(), 3u);
+  EXPECT_EQ((*of_flow)[0].flow_id, "f");
   EXPECT_FAILS(ErrorCode::kNotFound, catalog_->config_version("h2"));
+}
+
+TEST_P(Conformance, HeadAndFlowAreThePartsOfTheConfiguration) {
+  const auto whole = airports();
+  ASSERT_OK(catalog_->apply_changes(inserts(rows_of(whole, "ann")), "ann"));
+  const auto head = catalog_->load_head();
+  ASSERT_OK(head);
+  EXPECT_EQ(head->revision, *catalog_->configuration_revision());
+  auto without_tasks = whole;
+  for (auto& flow : without_tasks.flows) flow.tasks.clear();
+  EXPECT_EQ(model::to_json(head->configuration), model::to_json(without_tasks));
+  const auto& flow = whole.flows.front();
+  ASSERT_FALSE(flow.tasks.empty());
+  const auto found = catalog_->load_flow(flow.flow_id);
+  ASSERT_OK(found);
+  EXPECT_EQ(found->revision, head->revision);
+  ASSERT_TRUE(found->flow);
+  EXPECT_EQ(model::to_json(*found->flow), model::to_json(flow));
+  const auto none = catalog_->load_flow("nobody");
+  ASSERT_OK(none);
+  EXPECT_FALSE(none->flow);
 }
 
 TEST_P(Conformance, EveryChangeOfTheConfigurationRaisesItsRevision) {

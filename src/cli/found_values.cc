@@ -32,10 +32,6 @@ bool has_pattern(const model::Task& task) {
   return !tables || *tables || !files || *files;
 }
 
-bool has_pattern(const model::Flow& flow) {
-  return std::ranges::any_of(flow.tasks, [](const model::Task& task) { return has_pattern(task); });
-}
-
 Result<FoundValues> seen_by(catalog::Catalog& catalog, const std::string& flow_id,
                             const std::string& hash) {
   WEIR_ASSIGN(const auto version, catalog.config_version(hash));
@@ -220,6 +216,10 @@ void warn_of_gone(const std::string& task_id, const std::vector<Json>& before,
 
 }  // namespace
 
+bool has_pattern(const model::Flow& flow) {
+  return std::ranges::any_of(flow.tasks, [](const model::Task& task) { return has_pattern(task); });
+}
+
 Result<FoundValues> found_as_seen(Session& session, const model::Configuration& configuration,
                                   Unseen unseen) {
   FoundValues found;
@@ -240,13 +240,6 @@ Result<FoundValues> found_as_seen(Session& session, const model::Configuration& 
     }
   }
   return found;
-}
-
-std::set<std::string> flows_with_patterns(const model::Configuration& configuration) {
-  std::set<std::string> flows;
-  for (const auto& flow : configuration.flows)
-    if (has_pattern(flow)) flows.insert(flow.flow_id);
-  return flows;
 }
 
 Result<LookedUp> look_up_patterns(Session& session, const model::Configuration& configuration,

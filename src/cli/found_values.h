@@ -3,7 +3,6 @@
 /// What patterns of `for_each` mean: for a run by asking databases and stores, for all else as the
 /// newest run of their flow saw it.
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -34,16 +33,17 @@ Result<config::FoundValues> found_as_seen(Session& session,
                                           const model::Configuration& configuration,
                                           Unseen unseen = Unseen::kNothing);
 
-/// The flows of a configuration that have patterns.
-std::set<std::string> flows_with_patterns(const model::Configuration& configuration);
+/// Whether each run of the flow looks something up.
+bool has_pattern(const model::Flow& flow);
 
 struct LookedUp {
-  config::FoundValues found;  ///< Of all flows.
+  config::FoundValues found;
   /// Tables that the run before had and that are not found any more; files without a key.
   std::vector<orchestrate::Pinned::Warning> warnings;
 };
 
-/// The same with the patterns of the run's flow looked up now. kNotFound where one fits no table;
+/// The same with the patterns of the run's flow looked up now; `configuration` needs no other flow.
+/// kNotFound where one fits no table;
 /// kInvalidConfig where it means the files of an event and none started the run; errors of
 /// resolving, connecting and listing.
 Result<LookedUp> look_up_patterns(Session& session, const model::Configuration& configuration,

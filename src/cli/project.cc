@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/ranges.h>
+
+#include "base/nearest.h"
 #include "cli/found_values.h"
 #include "config/lint.h"
 #include "config/plan.h"
@@ -23,12 +26,13 @@ Result<T> one(config::Checked<T> checked) {
   return *std::move(checked);
 }
 
-enum class Files { kAll, kYamlAlone };
+enum class Files { kAll, kYamlAlone, kProjectAlone };
 
 Result<config::Project> load_yaml(Session& session, Files files = Files::kAll) {
   WEIR_ASSIGN(storage::Storage * folder, session.files());
   config::LoadOptions options;
   options.reads_templates = files == Files::kAll;
+  options.reads_flows = files != Files::kProjectAlone;
   options.environment = session.flags().environment;
   return one(config::load_project(*folder, options));
 }
@@ -74,9 +78,10 @@ orchestrate::Pinned pinned_of(config::Version version) {
   return {std::move(version.hash), std::move(version.configuration), std::move(version.files), {}};
 }
 
-/// The rows of the catalog as a version that is kept.
-Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
-                                     const RunToBe& run, const std::string& reason);
+/// What a run of the flow pins, as a version that is kept.
+Result<orchestrate::Pinned> pin(Session& session, const config::CommonRows& common,
+                                const model::Flow& flow, const config::Places& places,
+                                const RunToBe& run, const std::string& reason);
 
 }  // namespace
 
@@ -105,7 +110,7 @@ Result<model::Configuration> resolved_connections(Session& session) {
 }
 
 Result<std::string> project_catalog(Session& session) {
-  WEIR_ASSIGN(const auto project, load_yaml(session, Files::kYamlAlone));
+  WEIR_ASSIGN(const auto project, load_yaml(session, Files::kProjectAlone));
   return catalog_of(session, project);
 }
 
@@ -161,10 +166,10 @@ Result<std::vector<Error>> check_project(Session& session) {
   auto faults = config::lint(*read, {session.wiring().templates, folder}, places);
   if (!faults.empty()) return faults;
   WEIR_ASSIGN(const auto variables, variables_of(session));
-  const auto version =
-      config::make_version(*read, {folder, variables, session.wiring().templates, &places});
-  if (!version) return version.error();
-  return check_settings(session, version->configuration, places);
+  const auto expanded =
+      config::check_configuration(*read, {folder, variables, session.wiring().templates, &places});
+  if (!expanded) return expanded.error();
+  return check_settings(session, *expanded, places);
 }
 
 Result<config::Plan> plan_project(Session& session, bool prune) {
@@ -183,17 +188,17 @@ Status apply_plan(Session& session, const config::Plan& plan) {
 
 namespace {
 
-Result<orchestrate::Pinned> pin_rows(Session& session, const config::Places& places,
-                                     const RunToBe& run, const std::string& reason) {
+Result<orchestrate::Pinned> pin(Session& session, const config::CommonRows& common,
+                                const model::Flow& flow, const config::Places& places,
+                                const RunToBe& run, const std::string& reason) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
-  WEIR_ASSIGN(auto head, catalog->load_configuration());
   WEIR_ASSIGN(storage::Storage * folder, session.files());
-  WEIR_ASSIGN(head, one(config::read_templates(std::move(head), *folder, places)));
   WEIR_ASSIGN(auto variables, variables_of(session));
-  WEIR_ASSIGN(auto looked_up, look_up_patterns(session, head, places, run));
+  WEIR_ASSIGN(auto looked_up, look_up_patterns(session, common.around(flow), places, run));
   variables.found = std::move(looked_up.found);
-  WEIR_ASSIGN(auto version, one(config::make_version(
-                                head, {folder, variables, session.wiring().templates, &places})));
+  WEIR_ASSIGN(auto version,
+              one(config::make_version(common, flow,
+                                       {folder, variables, session.wiring().templates, &places})));
   const auto faults = check_settings(session, version.configuration, places);
   if (!faults.empty()) return std::unexpected(config::as_one(faults));
   WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""),
@@ -222,11 +227,38 @@ Result<orchestrate::Pinned> pin_head(Session& session, const RunToBe& run, bool 
     places = std::move(open.places);
     reason = "apply";
   }
-  return pin_rows(session, places, run, reason);
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
+  // Somebody may apply another configuration between the two: then both are read again.
+  while (true) {
+    WEIR_ASSIGN(auto head, catalog->load_head());
+    WEIR_ASSIGN(const auto found, catalog->load_flow(run.flow_id));
+    if (found.revision != head.revision) continue;
+    if (!found.flow) return std::unexpected(no_such_flow(head.configuration, run.flow_id));
+    const config::CommonRows common(std::move(head.configuration));
+    return pin(session, common, *found.flow, places, run, reason);
+  }
 }
 
-Result<orchestrate::Pinned> pin_catalog(Session& session, const RunToBe& run) {
-  return pin_rows(session, {}, run, "sql");
+Result<orchestrate::Pinned> pin_flow(Session& session, const config::CommonRows& common,
+                                     const model::Flow& flow, const RunToBe& run) {
+  return pin(session, common, flow, {}, run, "sql");
+}
+
+Error no_such_flow(const model::Configuration& configuration, const std::string& flow_id) {
+  constexpr size_t kMostListed = 12;
+  std::vector<std::string> names;
+  for (const auto& each : configuration.flows) names.push_back(each.flow_id);
+  std::string hint = did_you_mean(flow_id, names);
+  if (hint.empty()) {
+    const bool are_more = names.size() > kMostListed;
+    names.resize(std::min(names.size(), kMostListed));
+    hint = fmt::format("flows are: {}{}", fmt::join(names, ", "), are_more ? ", …" : "");
+  }
+  return Error{ErrorCode::kInvalidConfig,
+               fmt::format("there is no flow '{}'", flow_id),
+               {},
+               std::move(hint),
+               {}};
 }
 
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash) {

@@ -7,6 +7,7 @@
 
 #include "cli/found_values.h"
 #include "cli/session.h"
+#include "config/common_rows.h"
 #include "config/places.h"
 #include "config/plan.h"
 #include "config/resolve.h"
@@ -43,12 +44,15 @@ Status apply_plan(Session& session, const config::Plan& plan);
 /// Values of `--var` over the environment.
 Result<config::Variables> variables_of(Session& session);
 
-/// What a new run of a flow pins: the head of the catalog (for a YAML project nothing must be
-/// unapplied: kInvalidConfig shows the plan), checked, recorded as a config version, resolved and
-/// expanded; tables and files by pattern as they are now.
+/// What a new run of a flow pins, the flow and what it can see: the head of the catalog (for a YAML
+/// project nothing must be unapplied: kInvalidConfig shows the plan), checked, recorded as a config
+/// version, resolved and expanded; tables and files by pattern as they are now.
 Result<orchestrate::Pinned> pin_head(Session& session, const RunToBe& run, bool applies_first);
-/// The same without a look at YAML files: what a server runs is what was applied.
-Result<orchestrate::Pinned> pin_catalog(Session& session, const RunToBe& run);
+/// The same of rows that were read already: what a server runs is what was applied.
+Result<orchestrate::Pinned> pin_flow(Session& session, const config::CommonRows& common,
+                                     const model::Flow& flow, const RunToBe& run);
+/// What it says where a flow is asked for that is not there.
+Error no_such_flow(const model::Configuration& configuration, const std::string& flow_id);
 /// The same of a version that an earlier run pinned.
 Result<orchestrate::Pinned> pin_version(Session& session, const std::string& hash);
 

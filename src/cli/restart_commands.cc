@@ -39,12 +39,12 @@ struct PauseFlags {
 
 Result<int> pause(Session& session, const PauseFlags& flags, bool is_paused) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto configuration, catalog->load_configuration());
+  WEIR_ASSIGN(const auto head, catalog->load_head());
   WEIR_ASSIGN(const auto states, catalog->flow_states());
   // A flow that is no more can be resumed: it may come back.
   const bool is_known =
       std::ranges::find(states, flags.flow, &catalog::FlowState::flow_id) != states.end();
-  if (is_paused || !is_known) WEIR_TRY(find_flow(configuration, flags.flow));
+  if (is_paused || !is_known) WEIR_TRY(find_flow(head.configuration, flags.flow));
   WEIR_TRY(catalog->pause_flow(flags.flow, is_paused, author_of(session), flags.reason));
   WEIR_TRY(catalog->audit(author_of(session), is_paused ? "pause flow" : "resume flow",
                           {{"flow_id", flags.flow}, {"reason", flags.reason}}));

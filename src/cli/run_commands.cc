@@ -65,6 +65,8 @@ Result<int> run(Session& session, const RunFlags& flags) {
   return finish(session, report);
 }
 
+constexpr int64_t kMostVersions = 100'000;
+
 /// `same`, `latest`, or the hash of a version, of which the first letters are enough.
 Result<orchestrate::Pinned> pin_of(Session& session, const catalog::FlowRun& run,
                                    const std::string& config) {
@@ -72,16 +74,16 @@ Result<orchestrate::Pinned> pin_of(Session& session, const catalog::FlowRun& run
   if (config == "latest")
     return pin_head(session, {.flow_id = run.flow_id, .params = run.params}, false);
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const auto versions, catalog->config_versions());
+  WEIR_ASSIGN(const auto versions, catalog->config_versions(run.flow_id, kMostVersions));
   std::vector<std::string> found;
   for (const auto& version : versions)
     if (version.hash.starts_with(config)) found.push_back(version.hash);
   if (found.size() == 1) return pin_version(session, found.front());
   return fail_with_hint(
       ErrorCode::kNotFound,
-      found.empty()
-          ? fmt::format("no version of the configuration begins with '{}'", config)
-          : fmt::format("{} versions of the configuration begin with '{}'", found.size(), config),
+      found.empty() ? fmt::format("no version of flow '{}' begins with '{}'", run.flow_id, config)
+                    : fmt::format("{} versions of flow '{}' begin with '{}'", found.size(),
+                                  run.flow_id, config),
       "--config takes same, latest, or the hash of a version (table config_version)");
 }
 

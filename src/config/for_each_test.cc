@@ -275,8 +275,8 @@ TEST(ForEach, TheOrderOfValuesIsNoPartOfAVersion) {
         ", with: {from: \"landing/${each}\", to: \"raw.${each}\"}}\n";
     const auto project = read_project(files);
     const auto folder = sample::folder(files);
-    const auto version = make_version(project->configuration,
-                                      {folder.get(), {}, sample::builtin(), &project->places});
+    const auto version = sample::version_of(
+        project->configuration, "f", {folder.get(), {}, sample::builtin(), &project->places});
     return version ? version->hash : to_line(version.error().front());
   };
   EXPECT_EQ(hash("[a, b, c]").size(), 64U);
@@ -327,7 +327,7 @@ tasks:
   const auto version_with = [&](const std::vector<Json>& tables) {
     VersionInputs inputs{folder.get(), {}, sample::builtin(), &project->places};
     inputs.variables.found[{"f", "load"}] = tables;
-    return *make_version(project->configuration, inputs);
+    return *sample::version_of(project->configuration, "f", inputs);
   };
   const Json a = {{"id", "public.a"}, {"table", "a"}};
   const Version one = version_with({a});

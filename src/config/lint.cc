@@ -88,7 +88,7 @@ class Linter {
                                   [](const auto& dataset) { return dataset.name.text(); }));
     for (const auto& connection : configuration_.connections) lint_path(connection);
     for (const auto& row : configuration_.templates) lint_template(row);
-    lint_notifications(configuration_, places_, faults);
+    lint_notifications(configuration_, places_, inputs_.is_of_one_flow, faults);
     lint_file_triggers(configuration_, places_, faults);
   }
 

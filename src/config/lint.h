@@ -18,6 +18,8 @@ struct LintInputs {
   storage::Storage* folder = nullptr;  ///< Of the project: files that are named must be there.
   /// The configuration before its lists were unrolled: which tasks had a for_each.
   const model::Configuration* written = nullptr;
+  /// The configuration is what one flow can see: rules may name other flows and their tasks.
+  bool is_of_one_flow = false;
 };
 
 /// All faults, in the order of flows and tasks; empty where it is good. Bodies of users' templates

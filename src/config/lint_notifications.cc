@@ -20,8 +20,12 @@ bool is_variable(std::string_view text) { return text.find("${") != std::string_
 
 class RuleLinter {
  public:
-  RuleLinter(const model::Configuration& configuration, const Places& places, Faults& faults)
-      : configuration_(configuration), places_(places), faults_(faults) {}
+  RuleLinter(const model::Configuration& configuration, const Places& places, bool is_of_one_flow,
+             Faults& faults)
+      : configuration_(configuration),
+        places_(places),
+        is_of_one_flow_(is_of_one_flow),
+        faults_(faults) {}
 
   void channel(const model::Connection& connection) {
     const Subject subject{"connection", {connection.connection_id}, {}};
@@ -36,7 +40,7 @@ class RuleLinter {
     const Subject subject{"notification_rule", {rule.rule_id}, {}};
     lint_channel(rule, subject);
     lint_events(rule, subject);
-    lint_names(rule, subject);
+    if (!is_of_one_flow_) lint_names(rule, subject);
     if (const auto rate = model::parse_rate(rule.every); !rate)
       fault(subject.in("every"), rate.error());
     for (const auto& [key, text] : {std::pair{"subject", &rule.subject},
@@ -175,14 +179,15 @@ class RuleLinter {
 
   const model::Configuration& configuration_;
   const Places& places_;
+  const bool is_of_one_flow_;
   Faults& faults_;
 };
 
 }  // namespace
 
 void lint_notifications(const model::Configuration& configuration, const Places& places,
-                        Faults& faults) {
-  RuleLinter linter(configuration, places, faults);
+                        bool is_of_one_flow, Faults& faults) {
+  RuleLinter linter(configuration, places, is_of_one_flow, faults);
   for (const auto& connection : configuration.connections)
     if (notify::is_channel(connection.kind)) linter.channel(connection);
   for (const auto& rule : configuration.notifications) linter.rule(rule);

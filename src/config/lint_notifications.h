@@ -9,8 +9,8 @@
 namespace weir::config {
 
 /// Adds what is wrong with rules, with `lineage`, and with the options of connections that are
-/// channels.
+/// channels. `is_of_one_flow`: a name of a flow or task that is not there is no fault.
 void lint_notifications(const model::Configuration& configuration, const Places& places,
-                        Faults& faults);
+                        bool is_of_one_flow, Faults& faults);
 
 }  // namespace weir::config

@@ -41,6 +41,12 @@ class Loader {
       if (file != kProjectFile && is_yaml_file(file)) take_file(file, text);
   }
 
+  /// Flows are not asked for.
+  void drop_flows() {
+    flow_nodes_.clear();
+    has_flows_ = false;
+  }
+
   void override_by(const std::string& environment) {
     if (!project_node_) return;
     const Node* all = project_node_->find("environments");
@@ -57,7 +63,10 @@ class Loader {
                              place_of(all == nullptr ? *project_node_ : *all)});
       return;
     }
-    apply_environment(Node(*chosen), *project_node_, flow_nodes_, faults);
+    Node overrides = *chosen;
+    if (!has_flows_)
+      std::erase_if(overrides.entries, [](const auto& entry) { return entry.key.text == "flows"; });
+    apply_environment(overrides, *project_node_, flow_nodes_, faults);
   }
 
   void read_documents() {
@@ -228,6 +237,7 @@ class Loader {
   std::optional<Node> project_node_;
   std::vector<Node> more_nodes_;
   std::vector<Node> flow_nodes_;
+  bool has_flows_ = true;
 };
 
 }  // namespace
@@ -238,6 +248,7 @@ Checked<Project> read_project(const std::map<std::string, std::string>& files,
     return std::unexpected(Faults{missing_project(".")});
   Loader loader;
   loader.take_files(files);
+  if (!options.reads_flows) loader.drop_flows();
   loader.override_by(options.environment);
   loader.read_documents();
   if (!loader.faults.empty()) return std::unexpected(std::move(loader.faults));
@@ -251,6 +262,7 @@ Checked<Project> load_project(storage::Storage& folder, const LoadOptions& optio
   if (!main && main.error().code == ErrorCode::kNotFound) return one(missing_project(folder.uri()));
   if (!main) return one(std::move(main).error());
   files.emplace(kProjectFile, *std::move(main));
+  if (!options.reads_flows) return read_project(files, options);
   const auto entries = storage::list_all(folder, kFlowsFolder);
   if (!entries) return one(entries.error());
   for (const auto& entry : *entries) {

@@ -26,6 +26,9 @@ struct LoadOptions {
   std::string environment;  ///< Name under `environments:`; empty: none.
   /// False: template files are not read, and what rows say of their digests stands.
   bool reads_templates = true;
+  /// False: weir.yaml alone, and no flow. Who asks for the catalog asks often, of large projects
+  /// too, and a fault in some flow's file is not his.
+  bool reads_flows = true;
 };
 
 /// Reads `weir.yaml` and every `flows/**/*.yaml` and `.yml`, in order of their names. A document

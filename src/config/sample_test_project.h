@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/project.h"
+#include "config/version.h"
 #include "storage/storage.h"
 #include "task/define.h"
 
@@ -138,6 +139,12 @@ inline std::unique_ptr<storage::Storage> folder(const std::map<std::string, std:
   for (const auto& [name, text] : all)
     if (!storage::put(*store, name, text, storage::Put::kReplace)) return nullptr;
   return store;
+}
+
+/// What a run of one of the project's flows pins.
+inline Checked<Version> version_of(const model::Configuration& project, const std::string& flow_id,
+                                   const VersionInputs& inputs) {
+  return make_version(CommonRows(project), *project.find_flow(flow_id), inputs);
 }
 
 }  // namespace weir::config::sample

@@ -117,46 +117,105 @@ Result<Version> version_of(const Json& content) {
   return version;
 }
 
+/// A configuration taken apart, and found to be good.
+struct Made {
+  model::Configuration configuration;          ///< Resolved but for connections, and expanded.
+  std::vector<model::Connection> connections;  ///< Resolved.
+  std::map<std::string, std::string> files;
+};
+
+Faults read_files(const VersionInputs& inputs, const Places& places,
+                  const model::Configuration& expanded, std::map<std::string, std::string>& files) {
+  FileCollector collector(inputs, places, files);
+  for (const auto& row : expanded.templates)
+    if (!row.location.empty()) collector.template_file(row);
+  for (const auto& flow : expanded.flows)
+    for (const auto& task : flow.tasks) collector.task(flow, task);
+  return std::move(collector.faults);
+}
+
+/// Which datasets a flow names is known once its lists are unrolled and its files read.
+Checked<std::vector<model::Dataset>> datasets_of(const CommonRows& common,
+                                                 const VersionInputs& inputs, const Places& places,
+                                                 const model::Flow& flow,
+                                                 const std::map<std::string, std::string>& files) {
+  model::Configuration mentioned;
+  mentioned.datasets = common.mentioned_in(flow, files);
+  auto resolved = resolve(std::move(mentioned), inputs.variables, places, inputs.builtin,
+                          Scope::kAllButConnections);
+  if (!resolved) return std::unexpected(std::move(resolved).error());
+  return std::move(resolved->datasets);
+}
+
+/// `read` is `written` with the bodies of its templates. Of `common` the datasets are taken that
+/// its one flow names; nullptr: they are all there.
+Checked<Made> make(const model::Configuration& written, model::Configuration read,
+                   const CommonRows* common, const VersionInputs& inputs, const Places& places) {
+  const bool is_of_one_flow = common != nullptr;
+  auto stored =
+      resolve(std::move(read), inputs.variables, places, inputs.builtin, Scope::kAllButConnections);
+  if (!stored) return std::unexpected(std::move(stored).error());
+  auto usable = resolve(*stored, inputs.variables, places, inputs.builtin, Scope::kConnections);
+  if (!usable) return std::unexpected(std::move(usable).error());
+  auto expanded = expand(*stored, places);
+  Made made;
+  Faults of_files;
+  if (expanded) {
+    made.files = std::move(expanded->files);
+    of_files = read_files(inputs, places, expanded->configuration, made.files);
+    if (is_of_one_flow) {
+      auto datasets =
+          datasets_of(*common, inputs, places, expanded->configuration.flows.front(), made.files);
+      if (!datasets) return std::unexpected(std::move(datasets).error());
+      usable->datasets = *datasets;
+      expanded->configuration.datasets = *std::move(datasets);
+    }
+  }
+  // It says best what is wrong with a task: its faults come first.
+  auto faults = lint(*usable, {inputs.builtin, inputs.folder, &written, is_of_one_flow}, places);
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  if (!expanded) return std::unexpected(std::move(expanded).error());
+  if (!of_files.empty()) return std::unexpected(std::move(of_files));
+  made.connections = std::move(usable->connections);
+  made.configuration = without_file_bodies(std::move(expanded->configuration));
+  return made;
+}
+
 }  // namespace
 
-Checked<Version> make_version(const model::Configuration& head, const VersionInputs& inputs) {
+Checked<model::Configuration> check_configuration(const model::Configuration& head,
+                                                  const VersionInputs& inputs) {
   const Places no_places;
   const Places& places = inputs.places == nullptr ? no_places : *inputs.places;
   auto read = read_templates(head, *inputs.folder, places);
   if (!read) return std::unexpected(std::move(read).error());
-  auto stored = resolve(*std::move(read), inputs.variables, places, inputs.builtin,
-                        Scope::kAllButConnections);
-  if (!stored) return std::unexpected(std::move(stored).error());
-  auto usable = resolve(*stored, inputs.variables, places, inputs.builtin, Scope::kConnections);
-  if (!usable) return std::unexpected(std::move(usable).error());
-  auto faults = lint(*usable, {inputs.builtin, inputs.folder, &head}, places);
-  if (!faults.empty()) return std::unexpected(std::move(faults));
-  // Of a large configuration each of these is large: none is kept longer than it is of use.
-  auto connections = std::move(usable->connections);
-  usable = model::Configuration();
-  auto expanded = expand(*stored, places);
-  stored = model::Configuration();
-  if (!expanded) return std::unexpected(std::move(expanded).error());
+  auto made = make(head, *std::move(read), nullptr, inputs, places);
+  if (!made) return std::unexpected(std::move(made).error());
+  made->configuration.connections = std::move(made->connections);
+  return std::move(made->configuration);
+}
 
-  std::map<std::string, std::string> files = std::move(expanded->files);
-  FileCollector collector(inputs, places, files);
-  for (const auto& row : expanded->configuration.templates)
-    if (!row.location.empty()) collector.template_file(row);
-  for (const auto& flow : expanded->configuration.flows)
-    for (const auto& task : flow.tasks) collector.task(flow, task);
-  if (!collector.faults.empty()) return std::unexpected(std::move(collector.faults));
-
-  auto configuration = without_file_bodies(std::move(expanded->configuration));
+Checked<Version> make_version(const CommonRows& common, model::Flow flow,
+                              const VersionInputs& inputs) {
+  const Places no_places;
+  const Places& places = inputs.places == nullptr ? no_places : *inputs.places;
   Version version;
+  version.flow_id = flow.flow_id;
+  auto templates = common.templates_of(flow, *inputs.folder, places);
+  if (!templates) return std::unexpected(std::move(templates).error());
+  model::Configuration written = common.around(std::move(flow));
+  written.templates = *std::move(templates);
+  auto made = make(written, written, &common, inputs, places);
+  if (!made) return std::unexpected(std::move(made).error());
   version.content = {{"format", kFormat},
-                     {"configuration", model::to_json(configuration)},
-                     {"files", files_json(files)}};
+                     {"configuration", model::to_json(made->configuration)},
+                     {"files", files_json(made->files)}};
   const Json found = found_json(inputs.variables.found);
   if (!found.empty()) version.content["found"] = found;
   version.hash = hash_of(version.content);
-  version.configuration = std::move(configuration);
-  version.configuration.connections = std::move(connections);
-  version.files = std::move(files);
+  version.configuration = std::move(made->configuration);
+  version.configuration.connections = std::move(made->connections);
+  version.files = std::move(made->files);
   return version;
 }
 
@@ -174,6 +233,7 @@ Status pin(catalog::Catalog& catalog, const Version& version, const std::string&
            const std::string& reason) {
   catalog::ConfigVersion row;
   row.hash = version.hash;
+  row.flow_id = version.flow_id;
   row.author = author;
   row.reason = reason;
   row.content = version.content;

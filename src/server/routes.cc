@@ -291,14 +291,15 @@ void add_configuration(std::vector<Route>& all) {
                  .summary = "The rows of the configuration as they are.",
                  .answer = "Configuration",
                  .handler = get_configuration});
-  all.push_back({.name = "list_configuration_versions",
-                 .method = "GET",
-                 .path = "/v1/configuration/versions",
-                 .role = Role::kDeveloper,
-                 .summary = "Versions that runs pinned, newest first.",
-                 .query = {limit(200, 1000)},
-                 .answer = "ConfigurationVersionList",
-                 .handler = list_configuration_versions});
+  all.push_back(
+      {.name = "list_configuration_versions",
+       .method = "GET",
+       .path = "/v1/configuration/versions",
+       .role = Role::kDeveloper,
+       .summary = "Versions that runs pinned, newest first.",
+       .query = {{"flow_id", text_schema(), "Only those that its runs may pin."}, limit(200, 1000)},
+       .answer = "ConfigurationVersionList",
+       .handler = list_configuration_versions});
   all.push_back({.name = "get_configuration_version",
                  .method = "GET",
                  .path = "/v1/configuration/versions/{hash}",

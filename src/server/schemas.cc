@@ -207,10 +207,15 @@ void add_lake(Json& all) {
 
 void add_configuration(Json& all) {
   all["Configuration"] = object({{"rows", list_of(refer("Row"))}});
-  all["ConfigurationVersion"] =
-      object({{"hash", text()}, {"created_at", instant()}, {"author", text()}, {"reason", text()}});
+  const Json flow_id = text("Whose runs pin it; empty: of a whole project, from older releases.");
+  all["ConfigurationVersion"] = object({{"hash", text()},
+                                        {"flow_id", flow_id},
+                                        {"created_at", instant()},
+                                        {"author", text()},
+                                        {"reason", text()}});
   all["ConfigurationVersionList"] = object({{"versions", list_of(refer("ConfigurationVersion"))}});
   all["ConfigurationContent"] = object({{"hash", text()},
+                                        {"flow_id", flow_id},
                                         {"created_at", instant()},
                                         {"author", text()},
                                         {"reason", text()},

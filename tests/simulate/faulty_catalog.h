@@ -28,6 +28,14 @@ class FaultyCatalog final : public catalog::Catalog {
     return call<Result<model::Configuration>>("load_configuration", Kind::kRead,
                                               [&] { return real_.load_configuration(); });
   }
+  Result<catalog::ConfigurationHead> load_head() override {
+    return call<Result<catalog::ConfigurationHead>>("load_head", Kind::kRead,
+                                                    [&] { return real_.load_head(); });
+  }
+  Result<catalog::FlowOfHead> load_flow(const std::string& flow_id) override {
+    return call<Result<catalog::FlowOfHead>>("load_flow", Kind::kRead,
+                                             [&] { return real_.load_flow(flow_id); });
+  }
   Result<std::vector<catalog::ConfigRow>> config_rows() override {
     return call<Result<std::vector<catalog::ConfigRow>>>("config_rows", Kind::kRead,
                                                          [&] { return real_.config_rows(); });
@@ -49,9 +57,10 @@ class FaultyCatalog final : public catalog::Catalog {
     return call<Result<catalog::ConfigVersion>>("config_version", Kind::kRead,
                                                 [&] { return real_.config_version(hash); });
   }
-  Result<std::vector<catalog::ConfigVersion>> config_versions() override {
+  Result<std::vector<catalog::ConfigVersion>> config_versions(const std::string& flow_id,
+                                                              int64_t limit) override {
     return call<Result<std::vector<catalog::ConfigVersion>>>(
-        "config_versions", Kind::kRead, [&] { return real_.config_versions(); });
+        "config_versions", Kind::kRead, [&] { return real_.config_versions(flow_id, limit); });
   }
   Result<Started> start_run(const catalog::FlowRun& run,
                             const std::vector<catalog::TaskRun>& tasks) override {

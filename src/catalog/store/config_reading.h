@@ -15,4 +15,7 @@ namespace weir::catalog {
 Result<std::vector<ConfigRow>> config_rows_where(Session& session, const ConfigTable& table,
                                                  const std::string& where, const Binds& binds);
 
+/// The rows of one flow in all tables whose key begins with it, in the order of config_tables().
+Result<std::vector<ConfigRow>> rows_of_flow(Session& session, const std::string& flow_id);
+
 }  // namespace weir::catalog

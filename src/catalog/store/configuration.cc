@@ -50,9 +50,12 @@ Result<ConfigRow> read_row(const ConfigTable& table, const Row& row) {
   return normal_form(std::move(result));
 }
 
-Result<std::vector<ConfigRow>> read_rows(Session& session) {
+enum class Tasks { kToo, kNot };
+
+Result<std::vector<ConfigRow>> read_rows(Session& session, Tasks tasks) {
   std::vector<ConfigRow> all;
   for (const ConfigTable& table : config_tables()) {
+    if (tasks == Tasks::kNot && table.name.starts_with("task")) continue;
     WEIR_ASSIGN(auto rows, config_rows_where(session, table, "", {}));
     std::ranges::move(rows, std::back_inserter(all));
   }
@@ -147,11 +150,20 @@ std::vector<RowChange> in_safe_order(std::vector<RowChange> changes) {
   return changes;
 }
 
-constexpr std::string_view kVersionColumns = "hash, created_at_us, author, reason";
+Result<int64_t> read_revision(Session& session) {
+  WEIR_ASSIGN(const auto rows, session.select("max(revision) AS revision", "FROM config_revision"));
+  RowReader reader("config_revision", rows.front(), "newest");
+  const int64_t revision = reader.integer("revision");
+  WEIR_TRY(reader.status());
+  return revision;
+}
+
+constexpr std::string_view kVersionColumns = "hash, flow_id, created_at_us, author, reason";
 
 Result<ConfigVersion> version_of(const Row& row, bool has_content) {
   RowReader reader("config_version", row, row.at("hash").value_or(""));
   ConfigVersion version{.hash = reader.text("hash"),
+                        .flow_id = reader.text("flow_id"),
                         .created_at_us = reader.integer("created_at_us"),
                         .author = reader.text("author"),
                         .reason = reader.text("reason"),
@@ -174,12 +186,46 @@ Result<std::vector<ConfigRow>> config_rows_where(Session& session, const ConfigT
   return rows;
 }
 
+Result<std::vector<ConfigRow>> rows_of_flow(Session& session, const std::string& flow_id) {
+  std::vector<ConfigRow> all;
+  for (const ConfigTable& table : config_tables()) {
+    if (table.key.front() != "flow_id") continue;
+    WEIR_ASSIGN(auto rows, config_rows_where(session, table, "WHERE flow_id = :flow_id",
+                                             {{"flow_id", flow_id}}));
+    std::ranges::move(rows, std::back_inserter(all));
+  }
+  return all;
+}
+
 Result<model::Configuration> SqlCatalog::load_configuration() {
   WEIR_ASSIGN(const auto rows, config_rows());
   return configuration_of(rows);
 }
 
-Result<std::vector<ConfigRow>> SqlCatalog::config_rows() { return database_->read(read_rows); }
+Result<ConfigurationHead> SqlCatalog::load_head() {
+  return database_->read([](Session& session) -> Result<ConfigurationHead> {
+    ConfigurationHead head;
+    WEIR_ASSIGN(head.revision, read_revision(session));
+    WEIR_ASSIGN(const auto rows, read_rows(session, Tasks::kNot));
+    WEIR_ASSIGN(head.configuration, configuration_of(rows));
+    return head;
+  });
+}
+
+Result<FlowOfHead> SqlCatalog::load_flow(const std::string& flow_id) {
+  return database_->read([&](Session& session) -> Result<FlowOfHead> {
+    FlowOfHead found;
+    WEIR_ASSIGN(found.revision, read_revision(session));
+    WEIR_ASSIGN(const auto rows, catalog::rows_of_flow(session, flow_id));
+    WEIR_ASSIGN(auto configuration, configuration_of(rows, RowsOf::kOneFlow));
+    if (!configuration.flows.empty()) found.flow = std::move(configuration.flows.front());
+    return found;
+  });
+}
+
+Result<std::vector<ConfigRow>> SqlCatalog::config_rows() {
+  return database_->read([](Session& session) { return read_rows(session, Tasks::kToo); });
+}
 
 Status SqlCatalog::apply_changes(const std::vector<RowChange>& changes, const std::string& author) {
   const std::vector<RowChange> ordered = in_safe_order(changes);
@@ -195,21 +241,14 @@ Status SqlCatalog::apply_changes(const std::vector<RowChange>& changes, const st
   });
 }
 
-Result<int64_t> SqlCatalog::configuration_revision() {
-  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
-    return session.select("max(revision) AS revision", "FROM config_revision");
-  }));
-  RowReader reader("config_revision", rows.front(), "newest");
-  const int64_t revision = reader.integer("revision");
-  WEIR_TRY(reader.status());
-  return revision;
-}
+Result<int64_t> SqlCatalog::configuration_revision() { return database_->read(read_revision); }
 
 Result<bool> SqlCatalog::add_config_version(const ConfigVersion& version) {
   return database_->write([&](Session& session) -> Result<bool> {
     const int64_t at_us = version.created_at_us != 0 ? version.created_at_us : clock_.now_us();
     WEIR_ASSIGN(const int64_t rows, session.insert("config_version",
                                                    {{"hash", version.hash},
+                                                    {"flow_id", version.flow_id},
                                                     {"created_at_us", at_us},
                                                     {"author", storable(version.author)},
                                                     {"reason", version.reason},
@@ -229,9 +268,19 @@ Result<ConfigVersion> SqlCatalog::config_version(const std::string& hash) {
   return version_of(rows.front(), true);
 }
 
-Result<std::vector<ConfigVersion>> SqlCatalog::config_versions() {
-  WEIR_ASSIGN(const auto rows, database_->read([](Session& session) {
-    return session.select(kVersionColumns, "FROM config_version ORDER BY created_at_us DESC, hash");
+Result<std::vector<ConfigVersion>> SqlCatalog::config_versions(const std::string& flow_id,
+                                                               int64_t limit) {
+  Binds binds = {{"limit", limit}};
+  std::string where;
+  if (!flow_id.empty()) {
+    where = "WHERE flow_id IN (:flow_id, '') ";
+    binds.push_back({"flow_id", flow_id});
+  }
+  WEIR_ASSIGN(const auto rows, database_->read([&](Session& session) {
+    return session.select(
+        kVersionColumns,
+        fmt::format("FROM config_version {}ORDER BY created_at_us DESC, hash LIMIT :limit", where),
+        binds);
   }));
   return read_all(rows, [](const Row& row) { return version_of(row, false); });
 }

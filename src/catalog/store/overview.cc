@@ -231,16 +231,7 @@ Result<std::vector<FlowLine>> SqlCatalog::flow_lines(const FlowScope& scope,
 }
 
 Result<std::vector<ConfigRow>> SqlCatalog::rows_of_flow(const std::string& flow_id) {
-  return database_->read([&](Session& session) -> Result<std::vector<ConfigRow>> {
-    std::vector<ConfigRow> all;
-    for (const ConfigTable& table : config_tables()) {
-      if (table.key.front() != "flow_id") continue;
-      WEIR_ASSIGN(auto rows, config_rows_where(session, table, "WHERE flow_id = :flow_id",
-                                               {{"flow_id", flow_id}}));
-      std::ranges::move(rows, std::back_inserter(all));
-    }
-    return all;
-  });
+  return database_->read([&](Session& session) { return catalog::rows_of_flow(session, flow_id); });
 }
 
 Result<std::vector<FlowRun>> SqlCatalog::run_page(const RunFilter& filter) {

@@ -23,12 +23,15 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
 
   // configuration.cc
   Result<model::Configuration> load_configuration() override;
+  Result<ConfigurationHead> load_head() override;
+  Result<FlowOfHead> load_flow(const std::string& flow_id) override;
   Result<std::vector<ConfigRow>> config_rows() override;
   Result<int64_t> configuration_revision() override;
   Status apply_changes(const std::vector<RowChange>& changes, const std::string& author) override;
   Result<bool> add_config_version(const ConfigVersion& version) override;
   Result<ConfigVersion> config_version(const std::string& hash) override;
-  Result<std::vector<ConfigVersion>> config_versions() override;
+  Result<std::vector<ConfigVersion>> config_versions(const std::string& flow_id,
+                                                     int64_t limit) override;
 
   // runs.cc
   Result<Started> start_run(const FlowRun& run, const std::vector<TaskRun>& tasks) override;

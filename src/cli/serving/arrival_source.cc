@@ -78,8 +78,8 @@ void ArrivalSource::work(const std::stop_token& stop) {
 }
 
 Status ArrivalSource::look(const std::stop_token& stop) {
-  WEIR_ASSIGN(const Heads::Kept head, heads_.current());
-  if (eyes_ == nullptr || eyes_->hash != head->hash) WEIR_TRY(open(head));
+  WEIR_ASSIGN(const auto head, heads_.current());
+  if (eyes_ == nullptr || eyes_->head != head) WEIR_TRY(open(head));
   Clock& clock = *session_.wiring().clock;
   int64_t next_us = std::numeric_limits<int64_t>::max();
   if (!eyes_->watch.uris().empty()) {
@@ -110,7 +110,7 @@ Status ArrivalSource::look(const std::stop_token& stop) {
   return {};
 }
 
-Status ArrivalSource::open(const Heads::Kept& head) {
+Status ArrivalSource::open(const Heads::KeptHead& head) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session_.catalog());
   auto triggers = arrivals::triggers_of(head->configuration, session_.folder());
   for (const auto& fault : triggers.faults)
@@ -129,8 +129,8 @@ Status ArrivalSource::open(const Heads::Kept& head) {
   }
   arrivals::Watch watch(std::move(triggers.usable), {catalog, &session_.stores()});
   WEIR_ASSIGN(auto folders, arrivals::watch_folders(arrivals::folders_of(watch)));
-  auto eyes = std::make_unique<Eyes>(
-      Eyes{head->hash, std::move(watch), std::move(folders), std::move(queues)});
+  auto eyes =
+      std::make_unique<Eyes>(Eyes{head, std::move(watch), std::move(folders), std::move(queues)});
   const std::lock_guard lock(mutex_);
   awake_ = eyes->folders.get();
   eyes_ = std::move(eyes);
@@ -155,7 +155,7 @@ Status ArrivalSource::take_queues() {
   return {};
 }
 
-Status ArrivalSource::tell_late(const Heads::Kept& head,
+Status ArrivalSource::tell_late(const Heads::KeptHead& head,
                                 const std::vector<arrivals::LateFact>& late) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session_.catalog());
   const auto services = session_.services();

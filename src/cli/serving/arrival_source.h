@@ -46,16 +46,16 @@ class ArrivalSource final : public orchestrate::RunSource {
  private:
   /// What one configuration watches.
   struct Eyes {
-    std::string hash;
+    Heads::KeptHead head;
     arrivals::Watch watch;
     std::unique_ptr<arrivals::FolderWatch> folders;
     std::vector<std::unique_ptr<arrivals::Queue>> queues;
   };
   void work(const std::stop_token& stop);
   Status look(const std::stop_token& stop);
-  Status open(const Heads::Kept& head);
+  Status open(const Heads::KeptHead& head);
   Status take_queues();
-  Status tell_late(const Heads::Kept& head, const std::vector<arrivals::LateFact>& late);
+  Status tell_late(const Heads::KeptHead& head, const std::vector<arrivals::LateFact>& late);
 
   Session& session_;
   Heads& heads_;

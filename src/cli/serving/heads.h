@@ -1,20 +1,35 @@
 #pragma once
 
-/// The configurations of a server's runs: made anew only where something changed.
+/// The configuration of a server: its head, read anew only where something changed, and what its
+/// runs pinned.
 
-#include <deque>
-#include <map>
+#include <list>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "base/check.h"
 #include "cli/found_values.h"
 #include "cli/session.h"
+#include "config/common_rows.h"
 #include "orchestrate/services.h"
 
 namespace weir::cli {
+
+/// The head of the catalog as far as it is used before a run begins.
+struct Head {
+  int64_t revision = 0;  ///< Of the catalog's rows.
+  /// Resolved; flows without tasks. Datasets and templates are in `common` alone.
+  model::Configuration configuration;
+  config::CommonRows common;  ///< As written.
+  /// Flows that are not in `configuration`, for something in them does not resolve.
+  struct LeftOut {
+    std::string flow_id;
+    Error error;
+  };
+  std::vector<LeftOut> left_out;
+};
 
 /// Safe to use from many threads at once.
 class Heads {
@@ -23,28 +38,34 @@ class Heads {
   explicit Heads(Session& session) : session_(session) {}
 
   using Kept = std::shared_ptr<const orchestrate::Pinned>;
+  using KeptHead = std::shared_ptr<const Head>;
 
-  /// The head of the catalog as it is now: the same object while neither its rows nor the files
-  /// that they name have changed.
-  Result<Kept> current();
-  /// What a new run pins. A flow with tables or files by pattern looks them up each time.
+  /// The same object while no row of the configuration has changed.
+  Result<KeptHead> current();
+  /// What a new run pins: its flow as it is now. The same object while neither rows nor the files
+  /// that it names have changed; a flow with tables or files by pattern looks them up each time.
   Result<Kept> of_run(const RunToBe& run);
   /// What an earlier run pinned.
   Result<Kept> of_version(const std::string& hash);
 
  private:
-  // With mutex_ locked.
-  Result<Kept> current_locked();
+  /// A version that may be asked for again.
+  struct Recent {
+    Kept pinned;
+    // Where it is what the next run pins:
+    std::string flow_id = {};
+    int64_t revision = 0;
+    std::string files = {};  ///< How they were.
+  };
   std::string state_of_files(const orchestrate::Pinned& pinned) const;
-  void keep(const Kept& pinned);
+  Kept find_recent(const std::string& flow_id, int64_t revision);
+  void keep(Recent recent);
 
   Session& session_;
   std::mutex mutex_;
-  std::set<std::string> with_patterns_ WEIR_GUARDED_BY(mutex_);
-  Kept head_ WEIR_GUARDED_BY(mutex_);
-  int64_t revision_ WEIR_GUARDED_BY(mutex_) = 0;
-  std::string files_ WEIR_GUARDED_BY(mutex_);  ///< How the files of head_ were.
-  std::deque<Kept> recent_ WEIR_GUARDED_BY(mutex_);
+  KeptHead head_ WEIR_GUARDED_BY(mutex_);
+  std::list<Recent> recent_ WEIR_GUARDED_BY(mutex_);  ///< The last used first.
+  size_t tasks_of_recent_ WEIR_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace weir::cli

@@ -131,7 +131,7 @@ void Serving::drive(const std::stop_token& stop) {
 void Serving::refresh() {
   const auto head = heads_.current();
   const int64_t now_us = services_.clock->monotonic_us();
-  const bool is_new = head && (seen_ == nullptr || (*head)->hash != seen_->hash);
+  const bool is_new = head && *head != seen_;
   if (!head) {
     // What it knows goes on; what is new waits until the configuration can be read.
     const std::string why = to_line(head.error());
@@ -140,6 +140,9 @@ void Serving::refresh() {
     return;
   }
   told_.clear();
+  if (is_new)
+    for (const auto& [flow_id, error] : (*head)->left_out)
+      services_.log->warning("flow '{}' is started by nothing: {}", flow_id, to_line(error));
   if (!is_new && now_us - paused_seen_us_ < kPausesMs * 1000) return;
   const auto take = [&]() -> Status {
     WEIR_ASSIGN(const auto states, services_.catalog->flow_states());
@@ -231,7 +234,7 @@ Result<catalog::FlowRun> Serving::cancel_run(const std::string& run_id) {
 }
 
 Result<int64_t> Serving::take_arrivals(const server::ArrivalsRequest& request) {
-  WEIR_ASSIGN(const Heads::Kept head, heads_.current());
+  WEIR_ASSIGN(const auto head, heads_.current());
   const auto triggers =
       arrivals::triggers_of(head->configuration, session_.folder(), request.flow_id);
   if (triggers.usable.empty() && !request.flow_id.empty())

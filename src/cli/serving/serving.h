@@ -70,7 +70,7 @@ class Serving {
   std::atomic<int64_t> runs_ = 0;
   std::atomic<int64_t> tasks_ = 0;
   std::atomic<int64_t> stepped_at_us_ = 0;
-  Heads::Kept seen_;  ///< Whose schedules are in use.
+  Heads::KeptHead seen_;  ///< Whose schedules are in use.
   int64_t paused_seen_us_ = 0;
   std::string told_;
   Cancel sending_;

@@ -7,6 +7,7 @@ namespace {
 
 Json version_json(const catalog::ConfigVersion& version) {
   return {{"hash", version.hash},
+          {"flow_id", version.flow_id},
           {"created_at", instant_json(version.created_at_us)},
           {"author", version.author},
           {"reason", version.reason}};
@@ -69,9 +70,8 @@ Result<Answer> get_configuration(const Call& call) {
 }
 
 Result<Answer> list_configuration_versions(const Call& call) {
-  WEIR_ASSIGN(auto versions, call.catalog().config_versions());
-  const auto limit = static_cast<size_t>(call.number("limit", 200));
-  if (versions.size() > limit) versions.resize(limit);
+  WEIR_ASSIGN(const auto versions,
+              call.catalog().config_versions(call.text("flow_id"), call.number("limit", 200)));
   Json list = Json::array();
   for (const auto& version : versions) list.push_back(version_json(version));
   return json_answer({{"versions", std::move(list)}});
