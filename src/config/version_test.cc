@@ -127,7 +127,8 @@ TEST_F(Versions, AChangeElsewhereLeavesAFlowsVersionAsItIs) {
   for (const std::string its_own :
        {"connections: [{connection_id: second, kind: duckdb, path: x}]",
         "notifications: [{rule_id: r, channel: log, flows: [\"air*\"]}]",
-        "notifications: [{rule_id: r, channel: log, tasks: [load]}]"}) {
+        "notifications: [{rule_id: r, channel: log, flows: [airports, other]}]",
+        "notifications: [{rule_id: r, channel: log, tasks: [load, top]}]"}) {
     auto changed = files;
     changed["weir.yaml"] += "---\n" + its_own + "\n";
     EXPECT_NE(hash_after(changed), before) << its_own;
@@ -159,6 +160,7 @@ datasets:
   - {name: stage.it}
   - {name: stage.it__rejected}
   - {name: raw.given}
+  - {name: raw.given zz}
   - {name: stage.inside}
   - {name: stage.inside_not}
   - {name: stage.made}

@@ -111,7 +111,7 @@ class Restart(Case):
         # By its hash the old one comes back, and fails as it did.
         self.project.weir("retry", "sales", "--from", "total", "--config", first[:12], expect=2)
         self.assertEqual(self.project.sqlite("SELECT config_hash FROM flow_run"), [(first,)])
-        self.assertIn("no version of the configuration begins with 'ffffffff'",
+        self.assertIn("no version of flow 'sales' begins with 'ffffffff'",
                       self.project.weir("retry", "sales", "--config", "ffffffff", expect=1).stderr)
 
     def test_a_run_that_succeeded_goes_on_from_a_task(self):

@@ -34,6 +34,19 @@ Status unless_moved(Status moved) {
   return moved;
 }
 
+/// The configuration with the flow and its tasks as the run pinned them: what began for lineage
+/// ends for it, whatever the head says by now.
+model::Configuration as_pinned(const Services& services, const FlowRun& run,
+                               const model::Configuration& configuration) {
+  const auto version = services.catalog->config_version(run.config_hash);
+  if (!version || !version->content.contains("configuration")) return configuration;
+  auto pinned = model::configuration_from_json(version->content["configuration"]);
+  if (!pinned) return configuration;
+  pinned->notifications = configuration.notifications;
+  pinned->connections = configuration.connections;
+  return *std::move(pinned);
+}
+
 }  // namespace
 
 Status end_if_dead(const Services& services, const model::Configuration& configuration,
@@ -49,6 +62,7 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
     services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
                           run.flow_id, to_text(run.state));
   }
+  const model::Configuration pinned = as_pinned(services, run, configuration);
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
   std::vector<catalog::TaskMove> moves;
   catalog::Notices lineage;
@@ -61,7 +75,7 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
     row.error_text = end.error_text;
     row.finished_at_us = services.clock->now_us();
     moves.push_back({row, expected});
-    std::ranges::move(lineage_of_end(services, configuration, run, row, expected),
+    std::ranges::move(lineage_of_end(services, pinned, run, row, expected),
                       std::back_inserter(lineage));
   }
   FlowRun ended = run;
@@ -69,9 +83,8 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
   ended.error_text = end.error_text;
   const auto make_end = [&]() -> Status {
     WEIR_TRY(services.catalog->move_tasks(key_of(run), moves, lineage));
-    return services.catalog->move_run(
-        key_of(run), end.run, end.error_code, end.error_text,
-        notices_of_end(services, configuration, ended, end.run, rows));
+    return services.catalog->move_run(key_of(run), end.run, end.error_code, end.error_text,
+                                      notices_of_end(services, pinned, ended, end.run, rows));
   };
   return unless_moved(make_end());
 }
@@ -79,13 +92,8 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
 Result<FlowRun> cancel_run(const Services& services, const std::string& run_id) {
   WEIR_TRY(services.catalog->request_cancel(run_id));
   WEIR_ASSIGN(const FlowRun run, services.catalog->flow_run(run_id));
-  // Who cancels knows of it: nobody else is told of what nobody was working on. What began for
-  // lineage ends for it.
-  model::Configuration quiet;
-  if (const auto version = services.catalog->config_version(run.config_hash))
-    if (auto pinned = model::configuration_from_json(version->content)) quiet = *std::move(pinned);
-  quiet.notifications.clear();
-  WEIR_TRY(end_if_dead(services, quiet, run));
+  // Who cancels knows of it: nobody else is told of what nobody was working on.
+  WEIR_TRY(end_if_dead(services, model::Configuration(), run));
   return services.catalog->flow_run(run_id);
 }
 
