@@ -1,7 +1,7 @@
 """./dev bench orchestration: what a task costs that does nothing.
 
 In one process (`weir run`), one after the other and side by side; as a process each under `weir serve`; once a second, in a server that is
-warm; with 10,000 flows of 100,000 tasks: `validate`, the start of a server, what it takes while nothing is due. The limit beside each: what the same machine takes for one
+warm; with 10,000 flows of 100,000 tasks: `validate`, the start of a server, what it takes while nothing is due, and what a task of them takes. The limit beside each: what the same machine takes for one
 commit of SQLite with its fsync, for a change of a task's row is one."""
 import os
 import pathlib
@@ -185,6 +185,9 @@ def large(bench, scale):
         before, began = server.cpu_s(), time.perf_counter()
         time.sleep(20)
         print(f"orchestration: idle {(server.cpu_s() - before) / (time.perf_counter() - began) * 100:.2f} % of a core (goal 1)")
+        run_seconds(bench, folder, "f00000", "--detach")
+        until(lambda: count_of(folder, "SELECT count(*) FROM flow_run WHERE state = 'succeeded'") == 1, 60)
+        print(f"orchestration: a task as a process beside {flows} flows {span_of_run(folder, 'f00000') / 10 * 1000:.1f} ms, peak of the server {server.peak_mb():.0f} MB")
     finally:
         server.stop()
 
