@@ -26,6 +26,7 @@ namespace weir::catalog {
 class Accounts;    // catalog/accounts.h
 class AuditTrail;  // catalog/audit_trail.h
 class Overview;    // catalog/overview.h
+class Retention;   // catalog/retention.h
 
 // ---- configuration -------------------------------------------------------------------------
 
@@ -523,6 +524,7 @@ class Catalog {
   virtual Accounts& accounts() = 0;
   virtual AuditTrail& audit_trail() = 0;
   virtual Overview& overview() = 0;
+  virtual Retention& retention() = 0;
 };
 
 /// Token of the newest load into a warehouse table that is recorded; empty where there is none.

@@ -56,6 +56,7 @@ int run_command_line(const std::vector<std::string>& words, const Wiring& wiring
   add_restart_commands(app, chosen);
   add_backfill_command(app, chosen);
   add_watch_commands(app, chosen);
+  add_prune_command(app, chosen);
   add_graph_command(app, chosen);
   add_simulate_command(app, chosen);
   add_task_commands(app, chosen);

@@ -27,6 +27,7 @@ void add_restart_commands(CLI::App& app, Chosen& chosen);
 void add_backfill_command(CLI::App& app, Chosen& chosen);
 /// `status`, `runs`, `logs`
 void add_watch_commands(CLI::App& app, Chosen& chosen);
+void add_prune_command(CLI::App& app, Chosen& chosen);
 void add_graph_command(CLI::App& app, Chosen& chosen);
 void add_simulate_command(CLI::App& app, Chosen& chosen);
 /// `task run` and `op run`

@@ -9,6 +9,7 @@
 #include "base/instant.h"
 #include "cli/commands.h"
 #include "cli/project.h"
+#include "cli/pruning.h"
 #include "cli/serving/serving.h"
 #include "orchestrate/runner.h"
 #include "server/server.h"
@@ -25,6 +26,7 @@ struct ServeFlags {
   std::string ready_file;
   std::string drain = "30s";
   std::string lease = "30s";
+  std::string keep_runs;
 };
 
 /// The plan as a client sees it; its hash says which one it is.
@@ -128,6 +130,9 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
     return fail_with_hint(ErrorCode::kInvalidConfig,
                           fmt::format("--lease {} is shorter than 1s", flags.lease),
                           "a server renews its lease with each third of it, over the network");
+  if (!flags.keep_runs.empty()) {
+    WEIR_ASSIGN(serving_options.keep_runs_ms, read_age(flags.keep_runs, "--keep-runs"));
+  }
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   const Wiring& wiring = session.wiring();
   std::mutex planning;
@@ -189,6 +194,9 @@ void add_serve_command(CLI::App& app, Chosen& chosen) {
                       "with its runs; at least 1s (default: 30s)");
   command->add_option("--slots", flags->serving.slots, "Tasks at once (default: 4)")
       ->check(CLI::Range(1, 256));
+  command->add_option("--keep-runs", flags->keep_runs,
+                      "Forget runs that ended longer ago, such as 90d, as `weir prune` does; "
+                      "without it none are forgotten");
   command->add_flag("--threads", flags->serving.uses_threads,
                     "Tasks as threads of the server, not as a process each");
   command->add_flag("--api-only", flags->api_only, "Start and drive no runs");

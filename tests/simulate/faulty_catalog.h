@@ -23,6 +23,7 @@ class FaultyCatalog final : public catalog::Catalog {
   catalog::Accounts& accounts() override { return real_.accounts(); }
   catalog::AuditTrail& audit_trail() override { return real_.audit_trail(); }
   catalog::Overview& overview() override { return real_.overview(); }
+  catalog::Retention& retention() override { return real_.retention(); }
 
   Result<model::Configuration> load_configuration() override {
     return call<Result<model::Configuration>>("load_configuration", Kind::kRead,

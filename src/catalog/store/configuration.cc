@@ -158,6 +158,9 @@ Result<int64_t> read_revision(Session& session) {
   return revision;
 }
 
+/// A version that is pinned again and again is noted once in so long.
+constexpr int64_t kFreshUs = 3'600'000'000;
+
 constexpr std::string_view kVersionColumns = "hash, flow_id, created_at_us, author, reason";
 
 Result<ConfigVersion> version_of(const Row& row, bool has_content) {
@@ -254,7 +257,12 @@ Result<bool> SqlCatalog::add_config_version(const ConfigVersion& version) {
                                                     {"reason", version.reason},
                                                     {"content", dump_json(version.content)}},
                                                    "ON CONFLICT (hash) DO NOTHING"));
-    return rows == 1;
+    if (rows == 1) return true;
+    WEIR_TRY(session.execute(
+        "UPDATE config_version SET pinned_at_us = :now_us WHERE hash = :hash AND "
+        "coalesce(pinned_at_us, created_at_us) < :stale_us",
+        {{"now_us", at_us}, {"hash", version.hash}, {"stale_us", at_us - kFreshUs}}));
+    return false;
   });
 }
 

@@ -10,11 +10,16 @@
 #include "catalog/catalog.h"
 #include "catalog/database/database.h"
 #include "catalog/overview.h"
+#include "catalog/retention.h"
 
 namespace weir::catalog {
 
 /// Safe to use from many threads at once.
-class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Overview {
+class SqlCatalog : public Catalog,
+                   public Accounts,
+                   public AuditTrail,
+                   public Overview,
+                   public Retention {
  public:
   SqlCatalog(std::unique_ptr<Database> database, Clock& clock)
       : database_(std::move(database)), clock_(clock) {}
@@ -144,6 +149,10 @@ class SqlCatalog : public Catalog, public Accounts, public AuditTrail, public Ov
 
   // overview.cc
   Overview& overview() override { return *this; }
+
+  // retention.cc
+  Retention& retention() override { return *this; }
+  Result<Pruned> prune(const PruneRequest& request) override;
   Result<std::vector<FlowLine>> flow_lines(const FlowScope& scope, const std::string& after,
                                            int64_t limit) override;
   Result<std::vector<ConfigRow>> rows_of_flow(const std::string& flow_id) override;

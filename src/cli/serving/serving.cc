@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "cli/event_log.h"
 #include "cli/project.h"
+#include "cli/pruning.h"
 #include "orchestrate/courier.h"
 #include "orchestrate/restart.h"
 #include "orchestrate/runner.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr int64_t kRefreshMs = 1000;
 constexpr int64_t kPausesMs = 5000;  ///< How often it looks which flows are paused.
 constexpr int64_t kAfterFaultMs = 1000;
+constexpr int64_t kForgetMs = 3'600'000;
+constexpr int64_t kForgottenAtOnce = 1000;
+constexpr int64_t kKeptOfFlow = 20;
 constexpr auto kTellPause = std::chrono::milliseconds(2000);
 
 /// The URL of the catalog is no word of a command: it may have a password in it.
@@ -177,8 +181,24 @@ void Serving::tell(const std::stop_token& stop) {
       return {};
     }();
     if (!pass) services_.log->warning("notifications: {}", to_line(pass.error()));
+    forget_old_runs();
     static_cast<void>(pause.wait_for(lock, stop, kTellPause, [] { return false; }));
   }
+}
+
+// Some at a time: messages wait meanwhile. Several servers do no harm to each other.
+void Serving::forget_old_runs() {
+  const int64_t now_us = services_.clock->monotonic_us();
+  if (options_.keep_runs_ms == 0 || now_us < forgets_next_us_) return;
+  const auto pruned = prune(session_, options_.keep_runs_ms,
+                            {.keep = kKeptOfFlow, .most = kForgottenAtOnce}, "weir serve");
+  if (!pruned) {
+    services_.log->warning("old runs are not forgotten yet: {}", to_line(pruned.error()));
+  } else if (!pruned->is_nothing()) {
+    services_.log->info("forgot {}", text_of(*pruned));
+    if (pruned->has_more) return;
+  }
+  forgets_next_us_ = now_us + kForgetMs * 1000;
 }
 
 std::vector<std::string> Serving::command_of(const orchestrate::TaskLaunch& launch) const {

@@ -23,6 +23,7 @@ struct ServingOptions {
   bool uses_threads = false;  ///< Tasks in this process, not a process each.
   int64_t look_ms = 1000;
   int64_t lease_ms = 30'000;  ///< How long others wait for this server, and for a task of it.
+  int64_t keep_runs_ms = 0;   ///< Runs that ended longer ago are forgotten; 0: none are.
 };
 
 /// Works from begin() to its end. Safe to use from many threads at once.
@@ -52,6 +53,7 @@ class Serving {
   void drive(const std::stop_token& stop);
   void refresh();
   void tell(const std::stop_token& stop);
+  void forget_old_runs();
   std::vector<std::string> command_of(const orchestrate::TaskLaunch& launch) const;
 
   Session& session_;
@@ -72,6 +74,7 @@ class Serving {
   std::atomic<int64_t> stepped_at_us_ = 0;
   Heads::KeptHead seen_;  ///< Whose schedules are in use.
   int64_t paused_seen_us_ = 0;
+  int64_t forgets_next_us_ = 0;  ///< Of the teller alone.
   std::string told_;
   Cancel sending_;
   std::jthread driver_;
