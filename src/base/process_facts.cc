@@ -60,8 +60,8 @@ std::optional<ProcessFacts> facts_of(pid_t pid) {
     if (fields.at(i).empty()) return std::nullopt;
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  const int64_t ticks = number_in(fields[14]) + number_in(fields[15]) + number_in(fields[16]) +
-                        number_in(fields[17]);
+  const int64_t ticks =
+      number_in(fields[14]) + number_in(fields[15]) + number_in(fields[16]) + number_in(fields[17]);
   return ProcessFacts{.pid = pid,
                       .parent = static_cast<pid_t>(number_in(fields[4])),
                       .group = static_cast<pid_t>(number_in(fields[5])),

@@ -77,8 +77,8 @@ constexpr const char* kDaemon =
     "exec 3>\"$0\"; (setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & wait' >/dev/null 2>&1 &); ";
 
 TEST_F(ProcessTreeTest, CancellingEndsWhatLeftTheSession) {
-  const auto finished =
-      run_until_cancelled(shell("exec 3>\"$0\"; setsid sleep 1000 & echo started >&2; wait", fifo()));
+  const auto finished = run_until_cancelled(
+      shell("exec 3>\"$0\"; setsid sleep 1000 & echo started >&2; wait", fifo()));
   ASSERT_FALSE(finished);
   EXPECT_EQ(finished.error().code, ErrorCode::kCancelled);
   EXPECT_TRUE(is_nothing_left());
@@ -102,7 +102,8 @@ TEST_F(ProcessTreeTest, TooMuchOutputEndsADaemonToo) {
 }
 
 TEST_F(ProcessTreeTest, AfterTheTimeLimitADaemonIsEndedToo) {
-  Command command = shell(std::string(kDaemon) + "trap '' TERM; while :; do sleep 1000; done", fifo());
+  Command command =
+      shell(std::string(kDaemon) + "trap '' TERM; while :; do sleep 1000; done", fifo());
   command.time_limit_ms = 60;
   const auto finished = run(command);
   ASSERT_TRUE(finished);
@@ -220,7 +221,8 @@ class TaskTest : public ProcessTreeTest {
 
 // Without the mark in its environment nothing but its parents says whose it is.
 constexpr const char* kUnmarked =
-    "exec 3>\"$0\"; (env -i setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & wait' >/dev/null 2>&1 &) ";
+    "exec 3>\"$0\"; (env -i setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & wait' >/dev/null 2>&1 "
+    "&) ";
 
 TEST_F(TaskTest, WhatItsProgramLeftEndsWithIt) {
   ASSERT_TRUE(run_task({"measures", kUnmarked, fifo()}));
@@ -233,8 +235,9 @@ TEST_F(TaskTest, WhatItsProgramLeftEndsWithItThoughItWasNotMeasured) {
 }
 
 TEST_F(TaskTest, WhatItLeavesWhenItIsKilledIsEnded) {
-  const auto finished = run_task(
-      {"measures", std::string(kUnmarked) + "; setsid sleep 1000 & kill -KILL $PPID; wait", fifo()});
+  const auto finished =
+      run_task({"measures", std::string(kUnmarked) + "; setsid sleep 1000 & kill -KILL $PPID; wait",
+                fifo()});
   ASSERT_TRUE(finished);
   EXPECT_EQ(finished->signal, SIGKILL);
   EXPECT_TRUE(is_nothing_left());
@@ -243,9 +246,12 @@ TEST_F(TaskTest, WhatItLeavesWhenItIsKilledIsEnded) {
 TEST_F(TaskTest, AboveItsMemoryLimitAllOfItIsEnded) {
   Command limits;
   limits.memory_limit_bytes = 150 * kMegabyte;
-  const auto finished = run_task(
-      {"measures", std::string(kUnmarked) + "; (env -i setsid sh -c 'x=x; while :; do x=$x$x; done' &); sleep 1000", fifo()},
-      limits);
+  const auto finished =
+      run_task({"measures",
+                std::string(kUnmarked) +
+                    "; (env -i setsid sh -c 'x=x; while :; do x=$x$x; done' &); sleep 1000",
+                fifo()},
+               limits);
   ASSERT_TRUE(finished);
   EXPECT_TRUE(finished->exceeded);
   EXPECT_TRUE(is_nothing_left());
@@ -271,10 +277,10 @@ TEST_F(TaskTest, OthersOfItsForkServerAreLeftAlone) {
 
 TEST_F(TaskTest, WhatIsBelowItIsMeasured) {
   // Some 64 MB in a child of its program, for half a second.
-  const auto finished = run_task(
-      {"measures",
-       "sh -c 'x=xxxxxxxxxxxxxxxx; i=0; while [ $i -lt 22 ]; do x=$x$x; i=$((i+1)); done; sleep 0.5' & wait",
-       fifo()});
+  const auto finished = run_task({"measures",
+                                  "sh -c 'x=xxxxxxxxxxxxxxxx; i=0; while [ $i -lt 22 ]; do x=$x$x; "
+                                  "i=$((i+1)); done; sleep 0.5' & wait",
+                                  fifo()});
   ASSERT_TRUE(finished);
   int64_t cpu_ms = 0;
   int64_t bytes = 0;

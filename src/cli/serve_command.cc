@@ -58,6 +58,7 @@ server::Actions actions_of(Session& session, Serving* serving, std::mutex& plann
       return serving->take_arrivals(request);
     };
     actions.state = [serving] { return serving->state(); };
+    actions.task_usage = [serving] { return serving->task_usage(); };
   }
   const auto decide = [&session](const std::string& state) {
     return [&session, state](const std::string& token, const std::string& author) -> Status {

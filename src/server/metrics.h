@@ -48,7 +48,8 @@ class Metrics {
   void set_connections(int64_t count) { connections_ = count; }
   void set_streams(int64_t count) { streams_ = count; }
 
-  std::string text(const catalog::Numbers& numbers, const SchedulerState& state) const;
+  std::string text(const catalog::Numbers& numbers, const SchedulerState& state,
+                   const TaskUsage& usage) const;
 
  private:
   static constexpr std::array<double, 10> kBounds = {0.001, 0.005, 0.01, 0.025, 0.05,

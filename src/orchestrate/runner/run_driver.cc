@@ -139,7 +139,12 @@ Status RunDriver::end_lost(const TaskRun& row, const TaskExit& exit) {
                                  next.state == TaskState::kReady ? "warning" : "error", why));
   machine_.put(next);
   lost_.erase(row.task_id);
+  tell_end(next);
   return {};
+}
+
+void RunDriver::tell_end(const TaskRun& row) const {
+  if (services_.on_attempt_end) services_.on_attempt_end(run_.flow_id, row);
 }
 
 Status RunDriver::take(const TaskExit& exit) {
@@ -151,7 +156,10 @@ Status RunDriver::take(const TaskExit& exit) {
   switch (exit.how) {
     case TaskExit::How::kDone:
       // A process that did not begin ends like one that did: only the row tells them apart.
-      if (row.state != TaskState::kReady || row.attempt != attempt_before) return {};
+      if (row.state != TaskState::kReady || row.attempt != attempt_before) {
+        tell_end(row);
+        return {};
+      }
       if (exit.error) return refuse(row, *exit.error);
       not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
       return {};
