@@ -177,6 +177,17 @@ void Metrics::add_requests(Exposition& out) const {
   out.sample({}, static_cast<double>(turned_away_.load()));
 }
 
+void Metrics::add_certificate(Exposition& out) const {
+  if (certificate_expires_us_ == 0) return;
+  out.family("weir_tls_certificate_expiry_timestamp_seconds", "gauge",
+             "When the certificate that is in use expires.");
+  out.sample({}, seconds(certificate_expires_us_));
+  out.family("weir_tls_certificate_reloads_total", "counter",
+             "How often new files of the certificate were read, by what came of it.");
+  out.sample({{"result", "taken"}}, static_cast<double>(certificates_taken_.load()));
+  out.sample({{"result", "refused"}}, static_cast<double>(certificates_refused_.load()));
+}
+
 void Metrics::add_process(Exposition& out) const {
   out.family("weir_build_info", "gauge", "The version of this program.");
   out.sample({{"version", version_}, {"duckdb", engine_version_}}, 1);
@@ -197,6 +208,7 @@ std::string Metrics::text(const catalog::Numbers& numbers, const SchedulerState&
   add_scheduler(out, state);
   add_usage(out, usage);
   add_requests(out);
+  add_certificate(out);
   add_process(out);
   return out.text();
 }
