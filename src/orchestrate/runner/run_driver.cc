@@ -173,7 +173,9 @@ Status RunDriver::take(const TaskExit& exit) {
   if (exit.error && exit.error->code != ErrorCode::kConflict)
     services_.log->warning("task '{}' of run {}: {}", exit.task_id, exit.run_id,
                            to_line(*exit.error));
-  // Nothing began: it is launched again. Else the lease says when its process is gone.
+  // Nothing began: it is launched again, unless that would end in the same way. Else the lease says
+  // when its process is gone.
+  if (row.state == TaskState::kReady && exit.is_over_limit) return refuse(row, *exit.error);
   if (row.state == TaskState::kReady)
     not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
   if (row.state == TaskState::kRunning) lost_[exit.task_id] = exit;

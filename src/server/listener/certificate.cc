@@ -66,7 +66,7 @@ Result<Certificate::Pair> Certificate::load() const {
                                 ssl::context::no_tlsv1_1,
                             error);
   for (const auto& file : {certificate_, key_}) {
-    struct stat about {};
+    struct stat about{};
     if (stat(file.c_str(), &about) != 0)
       return fail(ErrorCode::kNotFound, "there is no file {}", file);
   }
@@ -82,7 +82,7 @@ Result<Certificate::Pair> Certificate::load() const {
 std::string Certificate::state_of_files() const {
   std::string state;
   for (const auto& file : {certificate_, key_}) {
-    struct stat about {};
+    struct stat about{};
     if (stat(file.c_str(), &about) == 0)
       state += fmt::format("{}:{}:{}:{}.{}", about.st_dev, about.st_ino, about.st_size,
                            about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
