@@ -224,7 +224,7 @@ class Conversation {
   SteadyClock::time_point kill_at_;
   std::optional<SteadyClock::time_point> ended_at_;
   const SteadyClock::time_point started_at_ = SteadyClock::now();
-  SteadyClock::time_point look_at_ = started_at_;
+  SteadyClock::time_point look_at_ = started_at_ + std::chrono::milliseconds(kTickMs);
   int64_t peak_bytes_ = 0;  ///< As far as it was looked at.
 };
 

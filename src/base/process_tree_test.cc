@@ -116,6 +116,7 @@ TEST_F(ProcessTreeTest, WhatAChildAllocatesCounts) {
       "exec 3>\"$0\"; setsid sh -c 'x=x; while :; do x=$x$x; done' & while :; do sleep 1; done",
       fifo());
   command.memory_limit_bytes = 100 * kMegabyte;
+  command.time_limit_ms = 20'000;
   const auto finished = run(command);
   ASSERT_TRUE(finished);
   ASSERT_TRUE(finished->exceeded);
@@ -130,9 +131,11 @@ TEST_F(ProcessTreeTest, WhatADaemonAllocatesCounts) {
       "exec 3>\"$0\"; (setsid sh -c 'x=x; while :; do x=$x$x; done' &); while :; do sleep 1; done",
       fifo());
   command.memory_limit_bytes = 100 * kMegabyte;
+  command.time_limit_ms = 20'000;
   const auto finished = run(command);
   ASSERT_TRUE(finished);
-  EXPECT_TRUE(finished->exceeded);
+  ASSERT_TRUE(finished->exceeded);
+  EXPECT_EQ(finished->exceeded->code, ErrorCode::kResourceExhausted);
   EXPECT_TRUE(is_nothing_left());
 }
 
@@ -246,6 +249,7 @@ TEST_F(TaskTest, WhatItLeavesWhenItIsKilledIsEnded) {
 TEST_F(TaskTest, AboveItsMemoryLimitAllOfItIsEnded) {
   Command limits;
   limits.memory_limit_bytes = 150 * kMegabyte;
+  limits.time_limit_ms = 20'000;
   const auto finished =
       run_task({"measures",
                 std::string(kUnmarked) +
@@ -253,7 +257,8 @@ TEST_F(TaskTest, AboveItsMemoryLimitAllOfItIsEnded) {
                 fifo()},
                limits);
   ASSERT_TRUE(finished);
-  EXPECT_TRUE(finished->exceeded);
+  ASSERT_TRUE(finished->exceeded);
+  EXPECT_EQ(finished->exceeded->code, ErrorCode::kResourceExhausted);
   EXPECT_TRUE(is_nothing_left());
 }
 
