@@ -43,7 +43,8 @@ bool stands_still(const ProcessFacts& facts) {
 
 }  // namespace
 
-ProcessTree::ProcessTree(pid_t root, std::string mark) : root_(root), mark_(std::move(mark)) {
+ProcessTree::ProcessTree(pid_t root, std::string mark, std::vector<pid_t> spared)
+    : root_(root), mark_(std::move(mark)), spared_(std::move(spared)) {
   if (const auto facts = facts_of(root)) {
     root_started_ticks_ = facts->started_ticks;
     members_.push_back({.facts = *facts});

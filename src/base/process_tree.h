@@ -25,8 +25,8 @@ struct TreeUse {
 class ProcessTree {
  public:
   /// `mark` stands in the environment of what is below the root: by it those are known whose parent
-  /// was gone before they were seen.
-  ProcessTree(pid_t root, std::string mark);
+  /// was gone before they were seen. What is spared, and what is below it, is none of the tree.
+  ProcessTree(pid_t root, std::string mark, std::vector<pid_t> spared = {});
   /// What is below this process, but for these children and what is below them.
   static ProcessTree below_this_process(std::vector<pid_t> spared);
 

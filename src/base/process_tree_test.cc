@@ -84,6 +84,12 @@ TEST_F(ProcessTreeTest, CancellingEndsWhatLeftTheSession) {
   EXPECT_TRUE(is_nothing_left());
 }
 
+TEST_F(ProcessTreeTest, CancellingEndsWhatMindsNoSignal) {
+  ASSERT_FALSE(run_until_cancelled(
+      shell("exec 3>\"$0\"; trap '' TERM; echo started >&2; while :; do sleep 1; done", fifo())));
+  EXPECT_TRUE(is_nothing_left());
+}
+
 TEST_F(ProcessTreeTest, CancellingEndsADaemon) {
   ASSERT_FALSE(run_until_cancelled(shell(std::string(kDaemon) + "echo started >&2; wait", fifo())));
   EXPECT_TRUE(is_nothing_left());
@@ -211,6 +217,25 @@ int act(const std::vector<std::string>& words) {
 
 TEST(ProcessTreeProgram, DISABLED_Serves) { _exit(serve_forks(act)); }
 
+// Began as a shell that has a child already.
+TEST(ProcessTreeProgram, DISABLED_Finishes) {
+  const auto runs = [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) == 0; };
+  pid_t before = 0;
+  for (const pid_t pid : internal::all_processes())
+    if (const auto facts = internal::facts_of(pid); facts && facts->parent == getpid())
+      before = pid;
+  UsageMeter meter;
+  const pid_t own = fork();
+  if (own == 0) {
+    pause();
+    _exit(0);
+  }
+  static_cast<void>(meter.finish());
+  if (before != 0 && runs(before)) std::cerr << "the one before runs\n";
+  if (!runs(own)) std::cerr << "the one of the task has ended\n";
+  _exit(0);
+}
+
 class TaskTest : public ProcessTreeTest {
  protected:
   Result<Finished> run_task(std::vector<std::string> words, Command limits = {}) {
@@ -281,18 +306,28 @@ TEST_F(TaskTest, OthersOfItsForkServerAreLeftAlone) {
 }
 
 TEST_F(TaskTest, WhatIsBelowItIsMeasured) {
-  // Some 64 MB in a child of its program, for half a second.
-  const auto finished = run_task({"measures",
-                                  "sh -c 'x=xxxxxxxxxxxxxxxx; i=0; while [ $i -lt 22 ]; do x=$x$x; "
-                                  "i=$((i+1)); done; sleep 0.5' & wait",
-                                  fifo()});
+  // Some 64 MB in each of two children of its program, for half a second.
+  const auto finished = run_task(
+      {"measures",
+       "for child in 1 2; do sh -c 'x=xxxxxxxxxxxxxxxx; i=0; while [ $i -lt 22 ]; do x=$x$x; "
+       "i=$((i+1)); done; sleep 0.5' & done; wait",
+       fifo()});
   ASSERT_TRUE(finished);
   int64_t cpu_ms = 0;
   int64_t bytes = 0;
   std::istringstream(finished->standard_output) >> cpu_ms >> bytes;
   EXPECT_GT(cpu_ms, 10);
-  EXPECT_GT(bytes, 64 * kMegabyte);
+  EXPECT_GT(bytes, 128 * kMegabyte) << "together";
   EXPECT_LT(bytes, 600 * kMegabyte);
+}
+
+TEST_F(TaskTest, WhatWasThereBeforeItsTaskIsLeftAlone) {
+  Command child = shell("sleep 30 3>&- & exec \"$@\"", "sh");
+  for (const auto& word : this_test("Finishes").argv) child.argv.push_back(word);
+  const auto finished = run(child);
+  ASSERT_TRUE(finished);
+  EXPECT_THAT(finished->standard_error_tail, HasSubstr("the one before runs"));
+  EXPECT_THAT(finished->standard_error_tail, HasSubstr("the one of the task has ended"));
 }
 
 }  // namespace

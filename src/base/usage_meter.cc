@@ -21,6 +21,15 @@ bool has_children() {
   return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+std::vector<pid_t> children() {
+  std::vector<pid_t> found;
+  if (!has_children()) return found;
+  for (const pid_t pid : internal::all_processes())
+    if (const auto facts = internal::facts_of(pid); facts && facts->parent == getpid())
+      found.push_back(pid);
+  return found;
+}
+
 }  // namespace
 
 void keep_descendants() { (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
@@ -37,14 +46,16 @@ void end_descendants(const std::vector<pid_t>& spared) {
 struct UsageMeter::State {
   std::mutex mutex;
   std::condition_variable_any pause;
+  std::vector<pid_t> before;  ///< Children of whoever became this program.
   int64_t below_bytes = 0;
 };
 
 UsageMeter::UsageMeter() : state_(std::make_unique<State>()) {
   keep_descendants();
+  state_->before = children();
   thread_ = std::jthread([this](const std::stop_token& stop) {
     std::unique_lock lock(state_->mutex);
-    internal::ProcessTree tree(getpid(), "");
+    internal::ProcessTree tree(getpid(), "", state_->before);
     while (!state_->pause.wait_for(lock, stop, kTick, [&] { return stop.stop_requested(); })) {
       // Of this process alone the system knows the peak.
       if (has_children())
@@ -58,7 +69,7 @@ UsageMeter::~UsageMeter() = default;
 Usage UsageMeter::finish() {
   thread_.request_stop();
   thread_.join();
-  end_descendants();
+  end_descendants(state_->before);
   Usage usage = usage_of_this_process();
   usage.peak_memory_bytes = std::max(usage.peak_memory_bytes, state_->below_bytes);
   return usage;

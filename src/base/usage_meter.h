@@ -28,8 +28,8 @@ class UsageMeter {
   UsageMeter(const UsageMeter&) = delete;
   UsageMeter& operator=(const UsageMeter&) = delete;
 
-  /// end_descendants(); then what this process took from its start, and what was below it while
-  /// this lived. Call it once.
+  /// end_descendants(), but for children that were there before this; then what this process took
+  /// from its start, and what was below it while this lived. Call it once.
   Usage finish();
 
  private:

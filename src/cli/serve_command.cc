@@ -161,7 +161,8 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
   if (!catalog && catalog.error().code != ErrorCode::kUnavailable)
     return std::unexpected(catalog.error());
   server::ServerOptions options = flags.options;
-  if (wiring.watch_hangups) options.wants_new_files = wiring.watch_hangups();
+  // Who closes the terminal of a server ends it.
+  if (wiring.watch_hangups && !wiring.is_terminal) options.wants_new_files = wiring.watch_hangups();
   const server::ServerGround ground = {.catalog = nullptr,
                                        .clock = wiring.clock,
                                        .random = wiring.random,
