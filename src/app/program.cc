@@ -1,5 +1,6 @@
 #include "app/program.h"
 
+#include <atomic>
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -50,6 +51,14 @@ class SignalWatch {
     }).detach();
   }
 };
+
+/// Whether there was a SIGHUP since it was last called.
+std::function<bool()> watch_hangups() {
+  static std::atomic_flag was_heeded = ATOMIC_FLAG_INIT;  // a handler may touch nothing else
+  was_heeded.test_and_set();
+  std::signal(SIGHUP, [](int /*signal*/) { was_heeded.clear(); });
+  return [] { return !was_heeded.test_and_set(); };
+}
 
 /// WEIR_SPARK_SUBMIT: the program and its options, separated by blanks. WEIR_SPARK_SCRIPTS: where
 /// weir's scripts are.
@@ -148,6 +157,7 @@ int run_words(const std::vector<std::string>& words, std::span<const task::Templ
     return fail_with_hint(ErrorCode::kInvalidConfig, fmt::format("there is no engine '{}'", name),
                           "engines are: embedded, subprocess, spark");
   };
+  wiring.watch_hangups = watch_hangups;
   wiring.program = this_program();
   wiring.version = WEIR_VERSION;
   wiring.engine_version = sql::engine_version();

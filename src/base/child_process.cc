@@ -5,13 +5,14 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <optional>
 #include <system_error>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+
+#include "base/process_tree.h"
 
 // The loop ends when the child is gone and both pipes are at their end. A grandchild may hold a
 // pipe open for ever: it gets a moment, then the group is killed. The child is waited for last, for
@@ -85,35 +86,30 @@ class ErrorLines {
   std::string tail_;
 };
 
-/// What a process has in memory now; 0 where it is gone.
-int64_t resident_bytes(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/statm", pid));
-  int64_t all = 0;
-  int64_t resident = 0;
-  file >> all >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
-
 class Conversation {
  public:
-  Conversation(const Command& command, const Cancel& cancel, Child& child, Streams& streams)
-      : command_(command),
+  Conversation(const MarkedCommand& marked, const Cancel& cancel, Child& child, Streams& streams)
+      : command_(marked.command),
         cancel_(cancel),
         child_(child),
+        tree_(child.pid(), marked.mark),
         output_(streams.output.reader),
         error_(streams.error.reader),
-        lines_(command.on_error_line) {}
+        lines_(command_.on_error_line) {}
 
   Result<Finished> run() {
     while (is_going_on()) {
       wait_for_news();
-      WEIR_TRY(read_output());
+      if (const Status read = read_output(); !read) {
+        tree_.kill();
+        return std::unexpected(read.error());
+      }
       read_error();
       heed_cancellation();
       heed_limits();
     }
-    child_.signal_group(SIGKILL);  // what is left of the group, before the number is free
-    WEIR_TRY(child_.wait_into(finished_));
+    WEIR_TRY(take_end());
+    finished_.usage.cpu_ms = std::max(finished_.usage.cpu_ms, tree_.use().cpu_ms);
     finished_.usage.peak_memory_bytes = std::max(finished_.usage.peak_memory_bytes, peak_bytes_);
     finished_.standard_error_tail = lines_.finish();
     if (stop_reason_) return std::unexpected(*stop_reason_);
@@ -125,6 +121,15 @@ class Conversation {
     if (!child_.has_ended()) return true;
     if (!ended_at_) ended_at_ = SteadyClock::now();
     return (output_.is_open() || error_.is_open()) && SteadyClock::now() < *ended_at_ + kPipeGrace;
+  }
+
+  /// What is left below it ends with it, before its number is free.
+  Status take_end() {
+    if (!child_.leaves_nothing()) tree_.kill();
+    child_.signal_group(SIGKILL);
+    Status taken = child_.wait_into(finished_);
+    if (!taken && child_.leaves_nothing()) tree_.kill();
+    return taken;
   }
 
   void wait_for_news() const {
@@ -176,7 +181,8 @@ class Conversation {
         child_.signal_group(SIGTERM);
       }
     } else if (SteadyClock::now() >= kill_at_) {
-      child_.signal_group(SIGKILL);
+      kill_at_ = SteadyClock::now() + kTermGrace;  // what the system cannot end yet
+      tree_.kill();
     }
   }
 
@@ -184,23 +190,32 @@ class Conversation {
     const auto now = SteadyClock::now();
     if (now < look_at_ || finished_.exceeded || ended_at_) return;
     look_at_ = now + std::chrono::milliseconds(kTickMs);
-    const int64_t bytes = resident_bytes(child_.pid());
-    peak_bytes_ = std::max(peak_bytes_, bytes);
-    if (command_.memory_limit_bytes > 0 && bytes > command_.memory_limit_bytes)
+    const TreeUse use = tree_.look();
+    peak_bytes_ = std::max(peak_bytes_, use.memory_bytes);
+    if (command_.memory_limit_bytes > 0 && use.memory_bytes > command_.memory_limit_bytes)
       finished_.exceeded =
-          fail(ErrorCode::kResourceExhausted, "it used {} MB of memory, its limit is {} MB",
-               (bytes + 999'999) / 1'000'000, command_.memory_limit_bytes / 1'000'000)
+          fail(ErrorCode::kResourceExhausted, "{} used {} MB of memory, its limit is {} MB",
+               who(use.processes), (use.memory_bytes + 999'999) / 1'000'000,
+               command_.memory_limit_bytes / 1'000'000)
               .error();
     const std::chrono::milliseconds limit(command_.time_limit_ms);
     if (limit.count() > 0 && now > started_at_ + limit)
       finished_.exceeded =
           fail(ErrorCode::kUnavailable, "it ran for more than {} ms", limit.count()).error();
-    if (finished_.exceeded) child_.signal_group(SIGKILL);
+    if (finished_.exceeded) tree_.kill();
+  }
+
+  static std::string who(int64_t processes) {
+    if (processes < 2) return "it";
+    return fmt::format("it and {} below it", processes == 2
+                                                 ? "the process"
+                                                 : fmt::format("the {} processes", processes - 1));
   }
 
   const Command& command_;
   const Cancel& cancel_;
   Child& child_;
+  ProcessTree tree_;
   Handle& output_;
   Handle& error_;
   ErrorLines lines_;
@@ -209,7 +224,7 @@ class Conversation {
   SteadyClock::time_point kill_at_;
   std::optional<SteadyClock::time_point> ended_at_;
   const SteadyClock::time_point started_at_ = SteadyClock::now();
-  SteadyClock::time_point look_at_ = started_at_;
+  SteadyClock::time_point look_at_ = started_at_ + std::chrono::milliseconds(kTickMs);
   int64_t peak_bytes_ = 0;  ///< As far as it was looked at.
 };
 
@@ -243,14 +258,23 @@ Result<Streams> make_streams(const Command& command) {
   return streams;
 }
 
-Result<Finished> accompany(const Command& command, const Cancel& cancel, Child& child,
+void EndChild::operator()(Child* child) const {
+  if (!child->is_taken()) {
+    child->signal_group(SIGKILL);
+    Finished ignored;
+    static_cast<void>(child->wait_into(ignored));
+  }
+  delete child;
+}
+
+Result<Finished> accompany(const MarkedCommand& marked, const Cancel& cancel, Child& child,
                            Streams& streams) {
   streams.input.close();
   for (Pipe* pipe : {&streams.output, &streams.error}) {
     pipe->writer.close();
     fcntl(pipe->reader.get(), F_SETFL, O_NONBLOCK);
   }
-  return Conversation(command, cancel, child, streams).run();
+  return Conversation(marked, cancel, child, streams).run();
 }
 
 }  // namespace weir::internal

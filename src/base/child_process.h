@@ -61,7 +61,7 @@ int64_t cpu_ms_of(const rusage& used);
 /// With the code that tells the caller what to do about the number.
 std::unexpected<Error> system_failure(std::string_view action, int error_number);
 
-/// A started child, leader of a group of its own. Destroyed while it runs: its group is killed.
+/// A started child, leader of a group of its own.
 class Child {
  public:
   Child() = default;
@@ -75,17 +75,41 @@ class Child {
   virtual bool has_ended() const = 0;
   /// Until wait_into(), its number, and so its group's, cannot mean anybody else.
   virtual void signal_group(int number) const = 0;
+  /// Whether who takes its end sees to it that nothing below it is left.
+  virtual bool leaves_nothing() const = 0;
   /// Takes the child's end. kUnavailable where nobody knows it.
-  virtual Status wait_into(Finished& finished) = 0;
+  Status wait_into(Finished& finished) {
+    is_taken_ = true;
+    return take_end(finished);
+  }
+  bool is_taken() const { return is_taken_; }
+
+ private:
+  virtual Status take_end(Finished& finished) = 0;
+
+  bool is_taken_ = false;
+};
+
+/// A child whose end nobody took is killed with its group.
+struct EndChild {
+  void operator()(Child* child) const;
+};
+using OwnedChild = std::unique_ptr<Child, EndChild>;
+
+/// With a mark of its own in its environment, which all that it starts has, too.
+struct MarkedCommand {
+  explicit MarkedCommand(const Command& plain);
+  Command command;
+  std::string mark;
 };
 
 /// Starts the program of the command with these as its standard descriptors, and no others; which
 /// of a program, a folder or a right is missing its error says.
-Result<std::unique_ptr<Child>> spawn_child(const Command& command, int input, int output,
-                                           int error);
+Result<OwnedChild> spawn_child(const Command& command, int input, int output, int error);
 
-/// To the end of the child, as run_process says. Its ends of the streams are closed here.
-Result<Finished> accompany(const Command& command, const Cancel& cancel, Child& child,
+/// To the end of the child and of all that is below it, as run_process says. Its ends of the
+/// streams are closed here.
+Result<Finished> accompany(const MarkedCommand& marked, const Cancel& cancel, Child& child,
                            Streams& streams);
 
 }  // namespace weir::internal

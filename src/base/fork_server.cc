@@ -33,12 +33,6 @@ class ForkedChild final : public internal::Child {
  public:
   ForkedChild(pid_t pid, Handle watch, Handle line)
       : pid_(pid), watch_(std::move(watch)), line_(std::move(line)) {}
-  ~ForkedChild() override {
-    if (is_reaped_) return;
-    signal_group(SIGKILL);
-    Finished ignored;
-    static_cast<void>(wait_into(ignored));
-  }
 
   pid_t pid() const override { return pid_; }
   int watch() const override { return watch_.get(); }
@@ -52,8 +46,10 @@ class ForkedChild final : public internal::Child {
     static_cast<void>(syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
   }
 
-  Status wait_into(Finished& finished) override {
-    is_reaped_ = true;
+  bool leaves_nothing() const override { return true; }
+
+ private:
+  Status take_end(Finished& finished) override {
     internal::ForkEnd end;
     if (!internal::send_wish(line_.get(), internal::kReap) ||
         !internal::receive_end(line_.get(), end))
@@ -66,17 +62,15 @@ class ForkedChild final : public internal::Child {
     return {};
   }
 
- private:
   pid_t pid_;
   Handle watch_;
   Handle line_;
-  bool is_reaped_ = false;
 };
 
 }  // namespace
 
 struct ForkServer::Live {
-  std::unique_ptr<internal::Child> process;
+  internal::OwnedChild process;
   Handle control;
 };
 
@@ -123,8 +117,9 @@ Result<Finished> ForkServer::run(const Command& command, const Cancel& cancel) {
   WEIR_ASSIGN(internal::Streams streams, internal::make_streams(command));
   auto line = make_line();
   if (!line) return std::unexpected(line.error());
+  const internal::MarkedCommand marked(command);
   const internal::ForkRequest request{.words = {command.argv.begin() + 1, command.argv.end()},
-                                      .environment = command.environment,
+                                      .environment = marked.command.environment,
                                       .folder = command.working_directory};
   const auto forked = internal::send_request(through->control.get(), request,
                                              {streams.input.get(), streams.output.writer.get(),
@@ -139,8 +134,9 @@ Result<Finished> ForkServer::run(const Command& command, const Cancel& cancel) {
     const std::lock_guard lock(state_->mutex);
     state_->not_before = SteadyClock::time_point::min();  // it works: another may follow at once
   }
-  ForkedChild of(child.pid, std::move(child.watch), std::move(line->first));
-  return internal::accompany(command, cancel, of, streams);
+  const internal::OwnedChild of(
+      new ForkedChild(child.pid, std::move(child.watch), std::move(line->first)));
+  return internal::accompany(marked, cancel, *of, streams);
 }
 
 }  // namespace weir

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -23,6 +22,8 @@
 
 #include "base/check.h"
 #include "base/child_process.h"
+#include "base/process_facts.h"
+#include "base/process_tree.h"
 
 namespace weir {
 namespace {
@@ -107,12 +108,6 @@ class OwnChild final : public internal::Child {
  public:
   explicit OwnChild(pid_t pid)
       : pid_(pid), watch_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
-  ~OwnChild() override {
-    if (is_reaped_) return;
-    signal_group(SIGKILL);
-    Finished ignored;
-    static_cast<void>(wait_into(ignored));
-  }
 
   pid_t pid() const override { return pid_; }
   int watch() const override { return watch_.get(); }
@@ -123,12 +118,14 @@ class OwnChild final : public internal::Child {
   }
   void signal_group(int number) const override { ::kill(-pid_, number); }
 
-  Status wait_into(Finished& finished) override {
+  bool leaves_nothing() const override { return false; }
+
+ private:
+  Status take_end(Finished& finished) override {
     int status = 0;
     rusage used{};
     while (wait4(pid_, &status, 0, &used) < 0 && errno == EINTR) {
     }
-    is_reaped_ = true;
     if (WIFEXITED(status)) finished.exit_status = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) finished.signal = WTERMSIG(status);
     // Its ru_maxrss begins with what this process had when it started the child.
@@ -136,10 +133,8 @@ class OwnChild final : public internal::Child {
     return {};
   }
 
- private:
   pid_t pid_;
   Handle watch_;
-  bool is_reaped_ = false;
 };
 
 std::string read_text(const std::string& path) {
@@ -153,37 +148,16 @@ std::string boot_id() {
   return text;
 }
 
-struct ProcessFacts {
-  char state = 0;
-  int64_t threads = 0;
-  int64_t started_ticks = 0;
-};
-
-/// What /proc says of a process; nothing where it says nothing.
-std::optional<ProcessFacts> facts_of(int64_t pid) {
-  const std::string text = read_text(fmt::format("/proc/{}/stat", pid));
-  // The name stands in brackets and may hold anything, brackets too; field 3 follows the last one.
-  const auto bracket = text.rfind(')');
-  if (bracket == std::string::npos) return std::nullopt;
-  std::vector<std::string> fields;
-  for (size_t at = bracket + 2; at < text.size();) {
-    const auto space = std::min(text.find(' ', at), text.size());
-    fields.push_back(text.substr(at, space - at));
-    at = space + 1;
-  }
-  constexpr size_t kState = 0;
-  constexpr size_t kThreads = 20 - 3;
-  constexpr size_t kStarted = 22 - 3;
-  if (fields.size() <= kStarted || fields[kState].empty()) return std::nullopt;
-  const auto number = [](const std::string& digits) {
-    int64_t value = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
-  };
-  return ProcessFacts{fields[kState][0], number(fields[kThreads]), number(fields[kStarted])};
-}
-
 }  // namespace
+
+internal::MarkedCommand::MarkedCommand(const Command& plain) : command(plain), mark(new_mark()) {
+  const std::string prefix = std::string(kMarks) + "=";
+  std::string marks;
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (const std::string_view text = *entry; text.starts_with(prefix))
+      marks = std::string(text.substr(prefix.size())) + " ";
+  command.environment.insert_or_assign(std::string(kMarks), marks + mark);
+}
 
 Status internal::check_command(const Command& command) {
   if (command.argv.empty() || command.argv[0].empty())
@@ -198,22 +172,23 @@ Status internal::check_command(const Command& command) {
   return {};
 }
 
-Result<std::unique_ptr<internal::Child>> internal::spawn_child(const Command& command, int input,
-                                                               int output, int error) {
+Result<internal::OwnedChild> internal::spawn_child(const Command& command, int input, int output,
+                                                   int error) {
   SpawnPlan plan;
   WEIR_TRY(plan.prepare(command.working_directory, input, output, error));
   WEIR_ASSIGN(const pid_t pid, plan.spawn(command));
-  return std::make_unique<OwnChild>(pid);
+  return OwnedChild(new OwnChild(pid));
 }
 
 Result<Finished> run_process(const Command& command, const Cancel& cancel) {
   WEIR_TRY(internal::check_command(command));
   WEIR_TRY(cancel.check());
   WEIR_ASSIGN(internal::Streams streams, internal::make_streams(command));
+  const internal::MarkedCommand marked(command);
   WEIR_ASSIGN(const auto child,
-              internal::spawn_child(command, streams.input.get(), streams.output.writer.get(),
-                                    streams.error.writer.get()));
-  return internal::accompany(command, cancel, *child, streams);
+              internal::spawn_child(marked.command, streams.input.get(),
+                                    streams.output.writer.get(), streams.error.writer.get()));
+  return internal::accompany(marked, cancel, *child, streams);
 }
 
 int64_t internal::cpu_ms_of(const rusage& used) {
@@ -241,7 +216,7 @@ Usage usage_of_this_process() {
 }
 
 ProcessId this_process() {
-  const auto facts = facts_of(getpid());
+  const auto facts = internal::facts_of(getpid());
   return {getpid(), facts ? facts->started_ticks : 0, boot_id()};
 }
 
@@ -249,12 +224,11 @@ bool may_be_alive(const ProcessId& process) {
   if (process.pid <= 0) return false;
   const std::string boot = boot_id();
   if (!boot.empty() && !process.boot_id.empty() && process.boot_id != boot) return false;
-  const auto facts = facts_of(process.pid);
+  const auto facts = internal::facts_of(static_cast<pid_t>(process.pid));
   // /proc may hide processes of others; then only the signal's answer counts.
   if (!facts) return ::kill(static_cast<pid_t>(process.pid), 0) == 0 || errno != ESRCH;
   if (facts->started_ticks != process.started_ticks) return false;
-  // A zombie with no thread left acts no more, though nobody took its end.
-  return !(facts->state == 'Z' && facts->threads <= 1) && facts->state != 'X';
+  return !facts->has_ended();
 }
 
 void keep_memory_private() {

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/fork_line.h"
 #include "base/fork_server.h"
+#include "base/usage_meter.h"
 
 namespace weir {
 namespace {
@@ -97,6 +98,7 @@ class Forks {
   /// As posix_spawn leaves a child: three descriptors, no signal blocked or ignored.
   void become(const internal::ForkRequest& request, std::array<Handle, 4>& handles) {
     setpgid(0, 0);
+    keep_descendants();
     forks_.clear();
     for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
       WEIR_CHECK(dup2(handles[static_cast<size_t>(number)].get(), number) == number);
@@ -124,6 +126,7 @@ class Forks {
     rusage used{};
     while (wait4(fork.pid, &status, 0, &used) < 0 && errno == EINTR) {
     }
+    note_end(status, fork.pid);
     internal::ForkEnd end;
     end.usage = {.cpu_ms = internal::cpu_ms_of(used), .peak_memory_bytes = used.ru_maxrss * 1024};
     if (WIFEXITED(status)) end.exit_status = WEXITSTATUS(status);
@@ -133,7 +136,21 @@ class Forks {
   }
 
   void reap_abandoned() {
-    std::erase_if(abandoned_, [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
+    std::erase_if(abandoned_, [this](pid_t pid) {
+      int status = 0;
+      if (waitpid(pid, &status, WNOHANG) == 0) return false;
+      note_end(status, pid);
+      return true;
+    });
+  }
+
+  /// A child that came to its end has ended what was below it. What another one left is ours now.
+  void note_end(int status, pid_t ended) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    std::vector<pid_t> spared = abandoned_;
+    for (const Fork& fork : forks_) spared.push_back(fork.pid);
+    std::erase(spared, ended);
+    end_descendants(spared);
   }
 
   std::list<Fork> forks_;
@@ -148,9 +165,12 @@ int serve_forks(const std::function<int(const std::vector<std::string>&)>& run) 
   if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &kind, &size) != 0 || kind != SOCK_SEQPACKET)
     return exit_status(ErrorCode::kInvalidConfig);
   unsetenv("LD_BIND_NOW");  // of this process alone: see ForkServer
+  keep_descendants();
   const auto words = Forks().serve();
   if (!words) return 0;
-  _exit(run(*words));
+  const int status = run(*words);
+  end_descendants();
+  _exit(status);
 }
 
 }  // namespace weir

@@ -54,6 +54,8 @@ struct Wiring {
   std::function<std::string(const std::string& base_folder)> secrets_file;
   std::string secrets_key_file;
   std::function<Result<engine::Engine*>(const std::string& name)> engine;
+  /// From now on SIGHUP does not end the process; whether there was one since it was last called.
+  std::function<std::function<bool()>()> watch_hangups = {};
   std::string program;  ///< Path of this program.
   std::string version;
   std::string engine_version;

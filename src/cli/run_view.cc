@@ -1,5 +1,6 @@
 #include "cli/run_view.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include "base/instant.h"
@@ -15,7 +16,19 @@ std::string text_field(const Json& details, const std::string& key) {
   return found != details.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// Task, state, try, time taken and what there is to say. One that was never tried has no try.
+/// Where it was a process of its own.
+std::string cpu_text(const catalog::TaskRun& row) {
+  if (row.peak_memory_bytes == 0) return {};
+  return fmt::format("{}.{:03} s", row.cpu_ms / 1000, row.cpu_ms % 1000);
+}
+
+std::string memory_text(const catalog::TaskRun& row) {
+  if (row.peak_memory_bytes == 0) return {};
+  return with_commas((row.peak_memory_bytes + 999'999) / 1'000'000) + " MB";
+}
+
+/// Task, state, try, time taken, CPU time and memory, and what there is to say. One that was never
+/// tried has no try.
 std::vector<std::string> line_of(const catalog::TaskRun& row) {
   std::string attempt;
   std::string took;
@@ -27,7 +40,9 @@ std::vector<std::string> line_of(const catalog::TaskRun& row) {
   }
   std::string says = row.error_text;
   if (says.empty() && (row.counts.in != 0 || row.counts.out != 0)) says = counts_text(row.counts);
-  return {row.task_id, std::string(to_text(row.state)), std::move(attempt), std::move(took),
+  return {row.task_id,        std::string(to_text(row.state)),
+          std::move(attempt), std::move(took),
+          cpu_text(row),      memory_text(row),
           std::move(says)};
 }
 
@@ -114,6 +129,8 @@ Json to_json(const catalog::TaskRun& row) {
           {"state", to_text(row.state)},
           {"attempt", row.attempt},
           {"counts", model::to_json(row.counts)},
+          {"cpu_ms", row.cpu_ms},
+          {"peak_memory_bytes", row.peak_memory_bytes},
           {"operations", row.operations},
           {"details", row.details},
           {"held_reason", row.held_reason},
@@ -126,9 +143,16 @@ std::string end_text(const orchestrate::RunReport& report) {
   std::vector<std::vector<std::string>> rows;
   rows.reserve(report.tasks.size());
   for (const auto& row : report.tasks) rows.push_back(line_of(row));
+  std::vector<std::string> heads = {"task", "state", "try", "took", "cpu", "memory", ""};
+  const auto is_measured = [](const auto& row) { return row.peak_memory_bytes > 0; };
+  if (std::ranges::none_of(report.tasks, is_measured)) {
+    const auto leave_out = [](auto& line) { line.erase(line.begin() + 4, line.begin() + 6); };
+    std::ranges::for_each(rows, leave_out);
+    leave_out(heads);
+  }
   std::string text = fmt::format("run {} of flow {}: {}\n", report.run.run_id, report.run.flow_id,
                                  to_text(report.run.state));
-  text += table_text({"task", "state", "try", "took", ""}, rows, 110);
+  text += table_text(heads, rows, 110);
   return text + fault_text(report);
 }
 

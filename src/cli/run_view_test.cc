@@ -44,5 +44,19 @@ TEST(EndOfARun, ShowsNoTryOfATaskThatWasNeverTried) {
   EXPECT_THAT(end_text(failed_run()), ContainsRegex("publish +skipped +task 'load' did not"));
 }
 
+TEST(EndOfARun, ShowsWhatProcessesOfTheirOwnTook) {
+  orchestrate::RunReport report = failed_run();
+  EXPECT_THAT(end_text(report), ContainsRegex("task +state +try +took *\n"));
+  report.tasks[0].cpu_ms = 61'005;
+  report.tasks[0].peak_memory_bytes = 1'234'500'001;
+  const std::string text = end_text(report);
+  EXPECT_THAT(text, ContainsRegex("task +state +try +took +cpu +memory *\n"));
+  EXPECT_THAT(text, ContainsRegex("load +failed +3 +1\\.042 s +61\\.005 s +1,235 MB +the file"));
+  EXPECT_THAT(text, ContainsRegex("publish +skipped +task 'load' did not"));
+  const Json json = to_json(report.tasks[0]);
+  EXPECT_EQ(json.at("cpu_ms"), 61'005);
+  EXPECT_EQ(json.at("peak_memory_bytes"), 1'234'500'001);
+}
+
 }  // namespace
 }  // namespace weir::cli

@@ -11,6 +11,7 @@
 #include "cli/project.h"
 #include "cli/pruning.h"
 #include "cli/serving/serving.h"
+#include "cli/shown_run.h"
 #include "orchestrate/runner.h"
 #include "server/server.h"
 
@@ -18,6 +19,8 @@ namespace weir::cli {
 namespace {
 
 constexpr int64_t kShortestLeaseMs = 1000;
+constexpr int64_t kCatalogPauseMs = 1000;
+constexpr int64_t kCatalogWordMs = 60'000;
 
 struct ServeFlags {
   server::ServerOptions options;
@@ -60,6 +63,7 @@ server::Actions actions_of(Session& session, Serving* serving, std::mutex& plann
       return serving->take_arrivals(request);
     };
     actions.state = [serving] { return serving->state(); };
+    actions.task_usage = [serving] { return serving->task_usage(); };
   }
   const auto decide = [&session](const std::string& state) {
     return [&session, state](const std::string& token, const std::string& author) -> Status {
@@ -120,6 +124,30 @@ void wait_for_end(Cancel& cancel) {
   cancel.remove_listener(listener);
 }
 
+/// Tries until the catalog can be had. False: it is told to stop before. An error that waiting
+/// cannot mend is given.
+Result<bool> wait_for_catalog(Session& session, const Error& why) {
+  session.log().warning("the catalog cannot be reached, the server waits for it: {}", to_line(why));
+  Clock& clock = *session.wiring().clock;
+  const int64_t began_us = clock.monotonic_us();
+  int64_t told_us = began_us;
+  while (wait_ms(*session.wiring().cancel, kCatalogPauseMs)) {
+    const auto opened = session.catalog();
+    const int64_t now_us = clock.monotonic_us();
+    if (opened) {
+      session.log().warning("the catalog is there, after {} s", (now_us - began_us) / 1'000'000);
+      return true;
+    }
+    if (opened.error().code == ErrorCode::kCancelled) return false;
+    if (opened.error().code != ErrorCode::kUnavailable) return std::unexpected(opened.error());
+    if (now_us - told_us < kCatalogWordMs * 1000) continue;
+    told_us = now_us;
+    session.log().warning("the server has waited for the catalog for {} s: {}",
+                          (now_us - began_us) / 1'000'000, to_line(opened.error()));
+  }
+  return false;
+}
+
 Result<int> serve(Session& session, const ServeFlags& flags) {
   WEIR_ASSIGN(const int64_t drain_ms,
               while_doing(parse_duration_ms(flags.drain), "reading --drain"));
@@ -133,21 +161,34 @@ Result<int> serve(Session& session, const ServeFlags& flags) {
   if (!flags.keep_runs.empty()) {
     WEIR_ASSIGN(serving_options.keep_runs_ms, read_age(flags.keep_runs, "--keep-runs"));
   }
-  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   const Wiring& wiring = session.wiring();
-  std::mutex planning;
-  const server::ServerGround ground = {.catalog = catalog,
+  auto catalog = session.catalog();
+  if (!catalog && catalog.error().code != ErrorCode::kUnavailable)
+    return std::unexpected(catalog.error());
+  server::ServerOptions options = flags.options;
+  // Who closes the terminal of a server ends it.
+  if (wiring.watch_hangups && !wiring.is_terminal) options.wants_new_files = wiring.watch_hangups();
+  const server::ServerGround ground = {.catalog = nullptr,
                                        .clock = wiring.clock,
                                        .random = wiring.random,
                                        .log = &session.log(),
                                        .templates = wiring.templates,
                                        .version = wiring.version,
                                        .engine_version = wiring.engine_version};
-  std::unique_ptr<Serving> serving;
+  std::mutex planning;
+  std::unique_ptr<Serving> serving;  // it outlives the server, whose actions are its
+  WEIR_ASSIGN(const auto server, server::start_server(options, ground, {}));
+  if (!catalog) {
+    WEIR_ASSIGN(const bool is_there, wait_for_catalog(session, catalog.error()));
+    if (!is_there) {
+      server->stop(0);
+      session.say("stopped");
+      return 0;
+    }
+    catalog = session.catalog();
+  }
   if (!flags.api_only) serving = std::make_unique<Serving>(session, serving_options);
-  WEIR_ASSIGN(
-      const auto server,
-      server::start_server(flags.options, ground, actions_of(session, serving.get(), planning)));
+  WEIR_TRY(server->open(**catalog, actions_of(session, serving.get(), planning)));
   // Not before the port is ours: who cannot answer starts nothing.
   if (serving != nullptr) serving->begin();
   WEIR_TRY(write_ready_file(session, flags.ready_file, *server));

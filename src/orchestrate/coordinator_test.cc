@@ -178,6 +178,31 @@ TEST_F(CoordinatorTest, CancelledWhileItRunsItAsksItsTasksToStop) {
   EXPECT_THAT(executor_.cancelled, ElementsAre(run_id));
 }
 
+TEST_F(CoordinatorTest, KilledForALimitBeforeItBeganItIsNotLaunchedAgain) {
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  ASSERT_EQ(executor_.launched.size(), 1U);
+  TaskExit exit{.run_id = run_of("monday").run_id,
+                .task_id = "work",
+                .how = TaskExit::How::kLost,
+                .error = fail(ErrorCode::kResourceExhausted, "it used 29 MB").error(),
+                .usage = {}};
+  const auto lose = [&] {
+    executor_.launched.clear();
+    executor_.exits = {exit};
+    ASSERT_TRUE(mine->step());
+    clock_.advance_ms(60'000);
+    ASSERT_TRUE(mine->step());
+  };
+  lose();
+  ASSERT_EQ(executor_.launched.size(), 1U) << "who killed it may not do so again";
+  exit.is_over_limit = true;
+  lose();
+  EXPECT_TRUE(executor_.launched.empty());
+  EXPECT_EQ(run_of("monday").state, RunState::kFailed);
+}
+
 TEST_F(CoordinatorTest, OverlapCancelEndsTheRunThatCameBeforeWhateverItsId) {
   flow().overlap = model::Overlap::kCancel;
   FlowRun before = catalog::FlowRun{};

@@ -37,7 +37,8 @@ struct TaskExit {
     kLost,     ///< Its process is gone; the row may still say running. `error` says what of it.
   } how = How::kDone;
   std::optional<Error> error;
-  Usage usage;  ///< Of a process that was lost: its row has none.
+  bool is_over_limit = false;  ///< It was killed for a limit of its own: another would be, too.
+  Usage usage;                 ///< Of a process that was lost: its row has none.
 };
 
 /// For use from one thread, but wake().

@@ -52,6 +52,9 @@ struct Services {
   int64_t lease_ms = 30'000;
   /// This process makes one attempt and nothing else: what it takes is the task's.
   bool is_for_one_task = false;
+  /// An attempt of a task of this flow ended under a driver of this process, as its row says; may
+  /// be empty.
+  std::function<void(const std::string& flow_id, const catalog::TaskRun& row)> on_attempt_end = {};
   int64_t courier_ms = 5000;  ///< How long a run that has ended waits for channels.
   /// Makes an attempt that has begun, and minds its lease meanwhile; empty: the real thing, with
   /// threads. For simulations.

@@ -3,10 +3,12 @@
 /// What changes something, handed in by whoever starts the server: it knows no scheduler and no
 /// runner. What is left empty answers `unsupported`.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -59,6 +61,26 @@ struct SchedulerState {
   std::map<std::string, int64_t> queue_length;  ///< By the name of the queue.
 };
 
+/// What attempts of tasks took that ended under this server since it was started.
+struct TaskUsage {
+  struct Took {
+    int64_t attempts = 0;
+    int64_t cpu_ms = 0;
+  };
+  static constexpr int64_t kMegabyte = 1'000'000;
+  static constexpr std::array<int64_t, 10> kBounds = {
+      50 * kMegabyte,   100 * kMegabyte,  250 * kMegabyte,  500 * kMegabyte,    1000 * kMegabyte,
+      2000 * kMegabyte, 4000 * kMegabyte, 8000 * kMegabyte, 16'000 * kMegabyte, 32'000 * kMegabyte};
+  /// How many attempts had no more memory than a bound.
+  struct Peaks {
+    std::array<int64_t, kBounds.size()> buckets{};
+    int64_t count = 0;
+    int64_t sum_bytes = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Took> by_flow;  ///< And template.
+  std::map<std::string, Peaks> by_template;
+};
+
 /// Called from any thread, several at once. They return once the wish is taken, not once it is
 /// done: a run goes on by itself. Who asked may ask, that was judged before; the codes say what
 /// answer it gives (problem.h).
@@ -76,6 +98,7 @@ struct Actions {
   std::function<Result<ConfigurationPlan>(bool prune)> plan = {};
   /// kConflict where what there is to change is another plan by now.
   std::function<Status(bool prune, const std::string& hash, const std::string& author)> apply = {};
+  std::function<TaskUsage()> task_usage = {};  ///< Empty: no task ends here.
   std::function<SchedulerState()> state =
       {};  ///< Quick, and asks nobody; empty: ready, without a scheduler.
 };

@@ -128,6 +128,9 @@ std::variant<Answer, Call> Gate::judge(const RequestHead& head, const std::strin
   call.last_event_id = head.header("last-event-id");
   call.is_tls = head.is_tls;
   route_name = call.route->name;
+  if (call.route->access != Access::kOpen && !ground_.is_open)
+    return problem(ErrorCode::kUnavailable, 503, "this server waits for its catalog",
+                   "ask again later", request_id);
   if (call.route->access == Access::kSignIn) {
     if (const auto good = check_same_origin(head, false); !good)
       return problem(good.error(), request_id);

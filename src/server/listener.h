@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "server/gate.h"
@@ -31,6 +32,7 @@ struct ListenerGround {
   Gate* gate = nullptr;
   Metrics* metrics = nullptr;
   Log* log = nullptr;
+  Clock* clock = nullptr;
 };
 
 /// Codes as start_server.

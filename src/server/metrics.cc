@@ -96,6 +96,30 @@ void add_scheduler(Exposition& out, const SchedulerState& state) {
   out.sample({}, state.is_ready ? 1 : 0);
 }
 
+void add_usage(Exposition& out, const TaskUsage& usage) {
+  const auto samples = [&](const auto& value_of) {
+    for (const auto& [key, took] : usage.by_flow)
+      out.sample({{"flow", key.first}, {"template", key.second}}, value_of(took));
+  };
+  out.family("weir_task_attempts_total", "counter", "Attempts of tasks that ended here.");
+  samples([](const TaskUsage::Took& took) { return static_cast<double>(took.attempts); });
+  out.family("weir_task_cpu_seconds_total", "counter",
+             "CPU time of those attempts, with the programs that they started.");
+  samples([](const TaskUsage::Took& took) { return static_cast<double>(took.cpu_ms) / 1e3; });
+  out.family("weir_task_peak_memory_bytes", "histogram",
+             "Most memory of an attempt, with the programs that it started.");
+  for (const auto& [template_id, peaks] : usage.by_template) {
+    for (size_t i = 0; i < peaks.buckets.size(); ++i)
+      out.sample({{"template", template_id},
+                  {"le", number_text(static_cast<double>(TaskUsage::kBounds[i]))}},
+                 static_cast<double>(peaks.buckets[i]), "_bucket");
+    const auto count = static_cast<double>(peaks.count);
+    out.sample({{"template", template_id}, {"le", "+Inf"}}, count, "_bucket");
+    out.sample({{"template", template_id}}, static_cast<double>(peaks.sum_bytes), "_sum");
+    out.sample({{"template", template_id}}, count, "_count");
+  }
+}
+
 }  // namespace
 
 void Exposition::family(std::string_view name, std::string_view type, std::string_view help) {
@@ -153,6 +177,17 @@ void Metrics::add_requests(Exposition& out) const {
   out.sample({}, static_cast<double>(turned_away_.load()));
 }
 
+void Metrics::add_certificate(Exposition& out) const {
+  if (certificate_expires_us_ == 0) return;
+  out.family("weir_tls_certificate_expiry_timestamp_seconds", "gauge",
+             "When the certificate that is in use expires.");
+  out.sample({}, seconds(certificate_expires_us_));
+  out.family("weir_tls_certificate_reloads_total", "counter",
+             "How often new files of the certificate were read, by what came of it.");
+  out.sample({{"result", "taken"}}, static_cast<double>(certificates_taken_.load()));
+  out.sample({{"result", "refused"}}, static_cast<double>(certificates_refused_.load()));
+}
+
 void Metrics::add_process(Exposition& out) const {
   out.family("weir_build_info", "gauge", "The version of this program.");
   out.sample({{"version", version_}, {"duckdb", engine_version_}}, 1);
@@ -166,11 +201,14 @@ void Metrics::add_process(Exposition& out) const {
   out.sample({}, static_cast<double>(open_files()));
 }
 
-std::string Metrics::text(const catalog::Numbers& numbers, const SchedulerState& state) const {
+std::string Metrics::text(const catalog::Numbers& numbers, const SchedulerState& state,
+                          const TaskUsage& usage) const {
   Exposition out;
   add_catalog(out, numbers);
   add_scheduler(out, state);
+  add_usage(out, usage);
   add_requests(out);
+  add_certificate(out);
   add_process(out);
   return out.text();
 }

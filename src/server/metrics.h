@@ -48,7 +48,15 @@ class Metrics {
   void set_connections(int64_t count) { connections_ = count; }
   void set_streams(int64_t count) { streams_ = count; }
 
-  std::string text(const catalog::Numbers& numbers, const SchedulerState& state) const;
+  /// Of the one that is shown; 0: there is none.
+  void set_certificate_expiry(int64_t at_us) { certificate_expires_us_ = at_us; }
+  /// New files were read: they are in use, or cannot be.
+  void note_certificate(bool is_in_use) {
+    ++(is_in_use ? certificates_taken_ : certificates_refused_);
+  }
+
+  std::string text(const catalog::Numbers& numbers, const SchedulerState& state,
+                   const TaskUsage& usage) const;
 
  private:
   static constexpr std::array<double, 10> kBounds = {0.001, 0.005, 0.01, 0.025, 0.05,
@@ -60,6 +68,7 @@ class Metrics {
   };
 
   void add_requests(Exposition& out) const;
+  void add_certificate(Exposition& out) const;
   void add_process(Exposition& out) const;
 
   const std::string version_;
@@ -68,6 +77,9 @@ class Metrics {
   std::atomic<int64_t> turned_away_ = 0;
   std::atomic<int64_t> connections_ = 0;
   std::atomic<int64_t> streams_ = 0;
+  std::atomic<int64_t> certificate_expires_us_ = 0;
+  std::atomic<int64_t> certificates_taken_ = 0;
+  std::atomic<int64_t> certificates_refused_ = 0;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int64_t> requests_ WEIR_GUARDED_BY(mutex_);
   std::map<std::string, Latency> latencies_ WEIR_GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 /// may, the OpenAPI document, the reference page and the test of every route with every role are
 /// made of this table and of nothing else.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -73,6 +74,8 @@ struct Ground {
   std::span<const task::Template> templates;
   std::function<SchedulerState()> readiness;  ///< Quick.
   std::string version;
+  /// Before it holds there is neither catalog nor sign_in, and nothing but health is answered.
+  std::atomic<bool> is_open = false;
 };
 
 struct Route;

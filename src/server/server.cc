@@ -16,35 +16,44 @@ constexpr int64_t kProbeLastsUs = 10'000'000;
 
 class HttpServer : public Server {
  public:
-  HttpServer(const ServerGround& ground, Actions actions)
-      : ground_(ground),
-        actions_(std::move(actions)),
-        metrics_(ground.version, ground.engine_version, ground.clock->now_us()) {}
+  explicit HttpServer(const ServerGround& ground)
+      : ground_(ground), metrics_(ground.version, ground.engine_version, ground.clock->now_us()) {}
   ~HttpServer() override { HttpServer::stop(0); }
 
-  Status start(const ServerOptions& options) {
-    WEIR_ASSIGN(sign_in_, SignIn::make(*ground_.catalog, *ground_.clock, *ground_.log));
-    routes_.catalog = ground_.catalog;
+  void prepare() {
     routes_.clock = ground_.clock;
     routes_.random = ground_.random;
     routes_.log = ground_.log;
     routes_.metrics = &metrics_;
-    routes_.sign_in = sign_in_.get();
     routes_.actions = &actions_;
     routes_.templates = ground_.templates;
     routes_.readiness = [this] { return readiness(); };
     routes_.version = ground_.version;
     gate_ = std::make_unique<Gate>(routes_);
-    probe();
-    WEIR_ASSIGN(listener_, start_listener(options, {gate_.get(), &metrics_, ground_.log}));
+  }
+
+  Status start(const ServerOptions& options) {
+    WEIR_ASSIGN(listener_,
+                start_listener(options, {gate_.get(), &metrics_, ground_.log, ground_.clock}));
     const bool is_v6 = options.address.find(':') != std::string::npos;
     url_ = fmt::format("{}://{}:{}", options.tls_certificate.empty() ? "http" : "https",
                        is_v6 ? fmt::format("[{}]", options.address) : options.address,
                        listener_->port());
     listener_->repeat(kProbeMs, [this] {
+      if (!routes_.is_open) return;
       probe();
       sign_in_->write_uses();
     });
+    return {};
+  }
+
+  Status open(catalog::Catalog& catalog, Actions actions) override {
+    WEIR_ASSIGN(sign_in_, SignIn::make(catalog, *ground_.clock, *ground_.log));
+    routes_.catalog = &catalog;
+    routes_.sign_in = sign_in_.get();
+    actions_ = std::move(actions);
+    probe();
+    routes_.is_open = true;
     return {};
   }
 
@@ -58,13 +67,13 @@ class HttpServer : public Server {
     }
     const std::lock_guard lock(stop_mutex_);
     if (listener_) listener_->stop(drain_ms);
-    if (sign_in_) sign_in_->write_uses();
+    if (routes_.is_open) sign_in_->write_uses();
   }
 
  private:
   /// Asks the catalog beside the requests: readiness waits for nobody.
   void probe() {
-    const auto there = ground_.catalog->overview().ping();
+    const auto there = routes_.catalog->overview().ping();
     const std::lock_guard lock(mutex_);
     if (there) {
       reached_us_ = ground_.clock->monotonic_us();
@@ -75,6 +84,10 @@ class HttpServer : public Server {
   }
 
   SchedulerState readiness() {
+    if (!routes_.is_open)
+      return {.is_ready = false,
+              .reason = "the catalog cannot be reached: the server waits for it",
+              .queue_length = {}};
     SchedulerState state = actions_.state ? actions_.state() : SchedulerState{};
     const std::lock_guard lock(mutex_);
     if (is_stopping_) {
@@ -88,7 +101,7 @@ class HttpServer : public Server {
   }
 
   const ServerGround ground_;
-  const Actions actions_;
+  Actions actions_;
   Metrics metrics_;
   std::unique_ptr<SignIn> sign_in_;
   Ground routes_;
@@ -105,7 +118,10 @@ class HttpServer : public Server {
 
 Result<std::unique_ptr<Server>> start_server(const ServerOptions& options,
                                              const ServerGround& ground, Actions actions) {
-  auto server = std::make_unique<HttpServer>(ground, std::move(actions));
+  auto server = std::make_unique<HttpServer>(ground);
+  // Before a route can be asked for: who has a catalog has it from the first request on.
+  server->prepare();
+  if (ground.catalog != nullptr) WEIR_TRY(server->open(*ground.catalog, std::move(actions)));
   WEIR_TRY(server->start(options));
   return server;
 }

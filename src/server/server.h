@@ -5,6 +5,7 @@
 /// was given.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,6 +27,9 @@ struct ServerOptions {
   std::string tls_key = {};           ///< PEM file.
   /// Another address than loopback without TLS: for who has a proxy with TLS in front.
   bool may_be_plain = false;
+  /// Whether somebody asked, since it was last called, to read the certificate again; may be empty:
+  /// then it is read again when its files change, alone.
+  std::function<bool()> wants_new_files = {};
   int64_t max_connections = 1000;
   int64_t worker_count = 8;
   int64_t head_timeout_ms = 10'000;  ///< For the head of a request, all of it.
@@ -37,7 +41,7 @@ struct ServerOptions {
 
 /// What the server stands on. All outlive it.
 struct ServerGround {
-  catalog::Catalog* catalog = nullptr;
+  catalog::Catalog* catalog = nullptr;  ///< Nothing: open() follows, once it can be had.
   Clock* clock = nullptr;
   Random* random = nullptr;
   Log* log = nullptr;
@@ -52,6 +56,9 @@ class Server {
   virtual ~Server() = default;  ///< stop(0).
   virtual int64_t port() const = 0;
   virtual std::string url() const = 0;  ///< `http://127.0.0.1:8080`
+  /// Of a server that was started without a catalog: until now it answered health, readiness (no)
+  /// and 503. Call it once.
+  virtual Status open(catalog::Catalog& catalog, Actions actions) = 0;
   /// From now on `/readyz` says no, new connections are refused and streams end. Returns once all
   /// requests are answered, or after `drain_ms`, when what is left is cut off.
   virtual void stop(int64_t drain_ms) = 0;

@@ -244,7 +244,10 @@ TEST(Metrics, AreTheTextFormat) {
   SchedulerState state;
   state.scheduler_lag_us = 250'000;
   state.queue_length = {{"runs", 7}};
-  const std::string text = metrics.text(numbers, state);
+  TaskUsage usage;
+  usage.by_flow = {{{"shop", "check"}, {.attempts = 3, .cpu_ms = 1250}}};
+  usage.by_template = {{"check", {.buckets = {0, 1, 2}, .count = 2, .sum_bytes = 300'000'000}}};
+  const std::string text = metrics.text(numbers, state, usage);
   for (const char* line :
        {"weir_runs{state=\"failed\"} 2\n",
         "weir_flow_last_success_timestamp_seconds{flow=\"a\\\"b\\\\c\\nd\"} 1.5\n",
@@ -255,6 +258,12 @@ TEST(Metrics, AreTheTextFormat) {
         "weir_http_request_duration_seconds_bucket{route=\"list_runs\",le=\"1\"} 2\n",
         "weir_http_request_duration_seconds_bucket{route=\"list_runs\",le=\"+Inf\"} 2\n",
         "weir_http_request_duration_seconds_sum{route=\"list_runs\"} 0.703\n",
+        "weir_task_attempts_total{flow=\"shop\",template=\"check\"} 3\n",
+        "weir_task_cpu_seconds_total{flow=\"shop\",template=\"check\"} 1.25\n",
+        "weir_task_peak_memory_bytes_bucket{template=\"check\",le=\"100000000\"} 1\n",
+        "weir_task_peak_memory_bytes_bucket{template=\"check\",le=\"+Inf\"} 2\n",
+        "weir_task_peak_memory_bytes_sum{template=\"check\"} 300000000\n",
+        "weir_task_peak_memory_bytes_count{template=\"check\"} 2\n",
         "weir_build_info{version=\"1.2\",duckdb=\"3\"} 1\n"})
     EXPECT_THAT(text, HasSubstr(line));
 }

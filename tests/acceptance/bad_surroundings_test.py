@@ -5,10 +5,11 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
-import time
 import unittest
 
 from weir_project import A, PROJECT, WEIR, Project
+
+from waiting import wait_for  # noqa: E402, its folder is known by then
 
 NOBODY = 65534
 HOLDER = """
@@ -152,11 +153,7 @@ class Catalog(Surroundings):
 def wait_for_sleep(pid):
     """Until the process waits for something rather than computes."""
     stat = pathlib.Path(f"/proc/{pid}/wchan")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if "nanosleep" in stat.read_text():
-            return
-    raise AssertionError("the process does not wait")
+    wait_for("sleep", lambda: "nanosleep" in stat.read_text(), pause=0)
 
 
 class Warehouse(Surroundings):

@@ -5,7 +5,6 @@ import json
 import pathlib
 import sys
 import threading
-import time
 import unittest
 
 from server_client import Server, add_token, add_user
@@ -14,6 +13,7 @@ from weir_project import Project
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import minio  # noqa: E402
 import versitygw  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 YAML = """
 project: shop
@@ -45,16 +45,6 @@ tasks:
   - {id: nothing, template: noop}
 """
 ROW = "id,amount\n{},1.00\n"
-
-
-def wait_for(what, is_so, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = is_so()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come within {seconds} s")
 
 
 class Served(unittest.TestCase):

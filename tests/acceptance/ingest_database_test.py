@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 from weir_project import Project, WEIR
@@ -14,6 +13,7 @@ from weir_project import Project, WEIR
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import canary  # noqa: E402
 import postgres  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 YAML = """
 project: shop
@@ -370,9 +370,7 @@ class IngestDatabase(unittest.TestCase):
         return run, holder
 
     def wait_for(self, query, answer):
-        end = time.monotonic() + 60
-        while self.sql(query) != answer:
-            self.assertLess(time.monotonic(), end, query)
+        wait_for(query, lambda: self.sql(query) == answer, pause=0)
 
     def parquet(self):
         return [name for name in self.project.objects() if name.endswith(".parquet")]

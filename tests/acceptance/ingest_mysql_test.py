@@ -17,6 +17,7 @@ from weir_project import Project, WEIR
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import canary  # noqa: E402
 import mariadb  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 YAML = """
 project: shop
@@ -134,9 +135,7 @@ class WithServer(unittest.TestCase):
         return {key: value for key, value in task["counts"].items() if value and key != "out"}
 
     def wait_for(self, query, answer):
-        end = time.monotonic() + 60
-        while self.sql(query) != answer:
-            self.assertLess(time.monotonic(), end, query)
+        wait_for(query, lambda: self.sql(query) == answer, pause=0)
 
     def start(self, *words):
         return subprocess.Popen([WEIR, "--project", str(self.project.folder), *words], env=self.project.environment, text=True,

@@ -1,11 +1,12 @@
 """The guide "Operating weir": its night failure from the message to the restart, with the texts that stand there."""
 import json
 import shlex
-import time
 import unittest
 
 from server_client import Server
 from weir_project import ROOT, Project
+
+from waiting import wait_for  # noqa: E402, its folder is known by then
 
 YAML = """
 project: shop
@@ -61,10 +62,7 @@ class Operating(unittest.TestCase):
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def wait(self, condition, what, server):
-        until = time.monotonic() + 60
-        while not condition():
-            self.assertLess(time.monotonic(), until, f"{what} does not come: {server.said()}")
-            time.sleep(0.05)
+        wait_for(what, condition, say=server.said)
 
     def test_from_the_message_to_the_restart(self):
         look, pause, go_on, _, _, watch = blocks("sh")

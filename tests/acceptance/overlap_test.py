@@ -11,11 +11,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from weir_project import A, B, FLOW, WEIR, Project  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 
 WORDS = ("queue", "cancel", "fail", "skip")
@@ -56,12 +56,12 @@ class Overlap(unittest.TestCase):
         return process.returncode, report[-1]["run"]["state"] if report else out + process.said
 
     def wait_for(self, sql, wanted, process=None):
-        until = time.monotonic() + 120
-        while (found := self.sql(sql)) != wanted:
+        def is_so():
             if process is not None and process.poll() is not None:
                 self.fail(f"ended: {self.end(process)}")
-            self.assertLess(time.monotonic(), until, f"{sql}: {found}, not {wanted}")
-            time.sleep(0.05)
+            return self.sql(sql) == wanted
+
+        wait_for(sql, is_so, 120, say=lambda: f"{self.sql(sql)}, not {wanted}")
 
     def land(self, days):
         for day, content in enumerate(([A, B] * days)[:days], 1):

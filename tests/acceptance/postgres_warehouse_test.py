@@ -4,13 +4,13 @@ middle, a server that restarts, and a connection that breaks at COMMIT, before i
 import pathlib
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import postgres  # noqa: E402
 import postgres_line  # noqa: E402
 from weir_project import A, B, FLOW, PROJECT, WEIR, Project  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 DUCKDB = "{connection_id: warehouse, kind: duckdb, path: data/warehouse.duckdb}"
 POSTGRES = """
@@ -62,10 +62,11 @@ class PostgresWarehouse(unittest.TestCase):
         return self.sql("SELECT count(*) FROM pg_class WHERE relname LIKE '\\_weir\\_stage%'").strip()
 
     def wait_for(self, query, wanted, process):
-        until = time.monotonic() + 120
-        while self.sql(query).strip() != wanted:
+        def is_so():
             self.assertIsNone(process.poll(), "weir ended before")
-            self.assertLess(time.monotonic(), until, query)
+            return self.sql(query).strip() == wanted
+
+        wait_for(query, is_so, 120, pause=0)
 
     def proxy(self, where):
         proxy = postgres_line.Line(self.server, at=1, fault=where, behind=b'INSERT INTO "public"."_weir_load"')

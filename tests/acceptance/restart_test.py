@@ -13,6 +13,8 @@ import unittest
 from server_client import Server
 from weir_project import WEIR, Project
 
+from waiting import wait_for  # noqa: E402, its folder is known by then
+
 YAML = """
 project: shop
 catalog: sqlite:weir.db
@@ -69,12 +71,7 @@ class Case(unittest.TestCase):
         return rows[0][0] if rows else None
 
     def wait(self, what, condition, server=None, seconds=60):
-        until = time.monotonic() + seconds
-        while not (found := condition()):
-            said = server.said() if server else ""
-            self.assertLess(time.monotonic(), until, f"{what} does not come: {self.project.sqlite('SELECT * FROM flow_run')} {said}")
-            time.sleep(0.05)
-        return found
+        return wait_for(what, condition, seconds, say=lambda: f"{self.project.sqlite('SELECT * FROM flow_run')} {server.said() if server else ''}")
 
     def serve(self, *words, **environment):
         server = Server(self.project, *words, runs=True, **environment)

@@ -7,12 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import sftp_server
 from weir_project import WEIR, Project
+from waiting import wait_for  # noqa: E402
 
 YAML = """
 project: shop
@@ -57,14 +57,6 @@ tasks:
 """
 
 LARGE = 96 << 20
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + 60
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come")
-        time.sleep(0.005)
 
 
 class Case(unittest.TestCase):
@@ -122,7 +114,7 @@ class Case(unittest.TestCase):
                 raise AssertionError(f"it ended too early: {process.stdout.read()}")
             sizes = [path.stat().st_size for path in folder.rglob(".weir-tmp-*")]
             return any(LARGE // 16 < size < LARGE for size in sizes)
-        wait_for(is_half, "half a file")
+        wait_for("half a file", is_half, pause=0.005)
 
     def large(self):
         line = b"%031d\n"
@@ -235,7 +227,7 @@ class Fetch(Case):
         for most in (1, 7, 15, 22):
             process = self.start("fetch")
             self.addCleanup(process.kill)
-            wait_for(lambda: process.poll() is not None or len(self.landed()) >= most, "a landed file")
+            wait_for("a landed file", lambda: process.poll() is not None or len(self.landed()) >= most, pause=0.005)
             process.send_signal(signal.SIGKILL)
             process.communicate()
         self.project.run("fetch")

@@ -56,7 +56,7 @@ class Handover(unittest.TestCase):
             self.assertTrue(stage.ask_for_run(one, token, f"w{number}", "k"))
         other = stage.serve("b", "--slots", "8")
         stage.wait_until_ready()
-        wait_for(lambda: self.begun(stage, one) >= 3, 30, "tasks of the first server are at work")
+        wait_for("tasks of the first server are at work", lambda: self.begun(stage, one) >= 3, 30)
         return stage, one, other
 
     def name_of(self, stage, server):
@@ -71,16 +71,16 @@ class Handover(unittest.TestCase):
         """From now until no run that goes on is the server's."""
         since = time.monotonic()
         left = f"SELECT count(*) FROM flow_run WHERE server_id = '{name}' AND state IN ('queued', 'running')"
-        wait_for(lambda: stage.sql(left) == [["0"]], seconds, "its runs are driven by another")
+        wait_for("its runs are driven by another", lambda: stage.sql(left) == [["0"]], seconds)
         return time.monotonic() - since
 
     def finish(self, stage, living):
         done = "SELECT count(*) FROM flow_run WHERE state NOT IN ('queued', 'running')"
-        wait_for(lambda: stage.sql(done) == [[str(RUNS)]], 90, "all runs end")
+        wait_for("all runs end", lambda: stage.sql(done) == [[str(RUNS)]], 90)
         wrong, explained = judge.attempts(stage, stage.lease_s + 2)
         wrong += judge.wished(stage, {f"w{number}": {"k"} for number in range(RUNS)}) + judge.states(stage) + judge.changes(stage)
         self.assertEqual(wrong, [])
-        wait_for(lambda: not judge.leases(stage, living), stage.lease_s + 10, "leases of the dead end")
+        wait_for("leases of the dead end", lambda: not judge.leases(stage, living), stage.lease_s + 10)
         return sum(explained.values())
 
     def test_a_server_that_is_told_to_stop_hands_its_runs_over_at_once_and_its_tasks_go_on(self):
@@ -118,7 +118,7 @@ class Handover(unittest.TestCase):
         took_s = self.time_until_taken_over(stage, name, 30)
         self.assertLess(took_s, stage.lease_s + LOOK_S + SLACK_S)
         # It wakes beside the second attempts: its own come to their ends at once, and must not end the others'.
-        wait_for(lambda: any(each["attempt"] == 2 for rows in judge.effects(stage.journal).values() for each in rows), 30, "tasks begin again")
+        wait_for("tasks begin again", lambda: any(each["attempt"] == 2 for rows in judge.effects(stage.journal).values() for each in rows), 30)
         one.go_on()
         again = self.finish(stage, [one.pid, other.pid])
         self.assertGreater(again, 0)
@@ -133,7 +133,7 @@ class Handover(unittest.TestCase):
                 before = server.seconds_of_cpu()
                 time.sleep(1)
                 return server.seconds_of_cpu() - before <= 0.05
-            wait_for(is_calm, 60, f"server {server.name} is calm")
+            wait_for(f"server {server.name} is calm", is_calm, 60)
         before, since = [server.seconds_of_cpu() for server in servers], time.monotonic()
         time.sleep(60 if IS_LONG else 20)  # what is measured: nothing happens
         percent = [100 * (server.seconds_of_cpu() - was) / (time.monotonic() - since) for server, was in zip(servers, before)]

@@ -22,6 +22,7 @@ for folder in ("tests", "tests/faults"):
     sys.path.insert(0, str(ROOT / folder))
 import judge  # noqa: E402
 import tap  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(ROOT / "build/release/tests/weir_recording"))
 IS_LONG = os.environ.get("WEIR_LONG") == "1"
@@ -40,16 +41,6 @@ connections:
 datasets: [{datasets}]
 defaults: {{retries: 30, retry_delay: 200ms}}
 """
-
-
-def wait_for(condition, seconds, what):
-    """What it gave, once that is something."""
-    until = time.monotonic() + seconds
-    while not (got := condition()):
-        if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-    return got
 
 
 class Server:
@@ -184,7 +175,7 @@ class Scene:
 
     def wait_until_ready(self):
         for server in self.servers:
-            wait_for(server.is_ready, 60, f"server {server.name} answers")
+            wait_for(f"server {server.name} answers", server.is_ready, 60)
 
     def token(self):
         self.weir("user", "add", "ann", "--role", "admin", "--no-password")

@@ -83,7 +83,7 @@ class Wishes:
         def ask():
             ready = [server for server in self.stage.servers if server.is_up() and server.is_ready()]
             return ready and self.stage.ask_for_run(self.dice.choice(ready), self.token, flow, key)
-        wait_for(ask, 120, f"some server takes run {key} of {flow}")
+        wait_for(f"some server takes run {key} of {flow}", ask, 120)
 
     def _land(self, flow, number):
         ids = [number * ROWS_OF_FILE + row for row in range(ROWS_OF_FILE)]
@@ -210,13 +210,13 @@ class ThreeServers(unittest.TestCase):
             stage.serve("b", "--slots", "4", "--threads", patience="100ms")  # a database that restarts is an error for it
             stage.serve("c", "--slots", "3")
             stage.wait_until_ready()
-            wait_for(lambda: stage.sql("SELECT count(*) FROM arrival_watch") == [[str(len(arriving))]], 60, "servers look for files")
+            wait_for("servers look for files", lambda: stage.sql("SELECT count(*) FROM arrival_watch") == [[str(len(arriving))]], 60)
             wishes = Wishes(stage, token, asked, arriving, FAULTS_FOR_S * 0.9)
             faults = Faults(stage)
             faults.go(FAULTS_FOR_S)
             began = time.monotonic()
-            wait_for(lambda: not any(server.start_again_if_gone() or not server.is_ready() for server in stage.servers), 60, "all servers answer")
-            wait_for(lambda: not wishes.thread.is_alive(), 300, "all is wished")
+            wait_for("all servers answer", lambda: not any(server.start_again_if_gone() or not server.is_ready() for server in stage.servers), 60)
+            wait_for("all is wished", lambda: not wishes.thread.is_alive(), 300)
             if wishes.fault:
                 raise wishes.fault
             runs = (end - start) // EVERY_S * len(scheduled) + len(scheduled) + 2 * len(asked) + FILES_OF_FLOW * len(arriving)
@@ -231,7 +231,7 @@ class ThreeServers(unittest.TestCase):
     def wait_until_quiet(self, stage, runs):
         state = "SELECT count(*), count(*) FILTER (WHERE state NOT IN ('queued', 'running')) FROM flow_run"
         try:
-            wait_for(lambda: stage.sql(state) == [[str(runs), str(runs)]], QUIET_WITHIN_S, f"all of {runs} runs end")
+            wait_for(f"all of {runs} runs end", lambda: stage.sql(state) == [[str(runs), str(runs)]], QUIET_WITHIN_S)
         except AssertionError as problem:
             open_runs = stage.sql("SELECT r.flow_id, r.run_key, r.state, r.epoch, r.server_id, t.task_id, t.state, t.attempt, left(replace(t.error_text, '|', '/'), 200) "
                                   "FROM flow_run r JOIN task_run t USING (run_id) WHERE r.state IN ('queued', 'running') ORDER BY 1, 2, 6 LIMIT 12")
@@ -244,7 +244,7 @@ class ThreeServers(unittest.TestCase):
         of_attempts, explained = judge.attempts(stage, LEASE_S + 2)
         self.explained = ", ".join(f"{count} × {kind} of another ({why})" for (kind, why), count in sorted(explained.items(), key=str)) or "none again"
         wrong += of_attempts
-        wait_for(lambda: not judge.leases(stage, living), LEASE_S + 10, f"leases of the dead end: {judge.leases(stage, living)}")
+        wait_for(f"leases of the dead end: {judge.leases(stage, living)}", lambda: not judge.leases(stage, living), LEASE_S + 10)
         self.assertEqual(wrong, [], f"seed {SEED}")
 
 

@@ -30,9 +30,12 @@ std::map<std::string, std::string> child_environment(const Session& session) {
   return {{"WEIR_CATALOG", session.flags().catalog}};
 }
 
-orchestrate::Services services_of_server(Session& session, int64_t lease_ms) {
+orchestrate::Services services_of_server(Session& session, int64_t lease_ms, UsageTotals& usage) {
   orchestrate::Services services = session.services();
   services.lease_ms = lease_ms;
+  services.on_attempt_end = [&usage](const std::string& flow_id, const catalog::TaskRun& row) {
+    usage.note(flow_id, row);
+  };
   JsonLog* const log = session.json_log();
   if (log == nullptr) return services;
   services.on_event = [log](const orchestrate::Event& event) { log_event(*log, event); };
@@ -44,7 +47,7 @@ orchestrate::Services services_of_server(Session& session, int64_t lease_ms) {
 Serving::Serving(Session& session, ServingOptions options)
     : session_(session),
       options_(options),
-      services_(services_of_server(session, options.lease_ms)),
+      services_(services_of_server(session, options.lease_ms, usage_)),
       heads_(session),
       forks_({session.wiring().program, std::string(kForkServer)}),
       executor_(options.uses_threads

@@ -11,6 +11,7 @@
 #include "base/fork_server.h"
 #include "cli/serving/arrival_source.h"
 #include "cli/serving/heads.h"
+#include "cli/serving/usage_totals.h"
 #include "cli/session.h"
 #include "orchestrate/coordinator.h"
 #include "orchestrate/schedule_source.h"
@@ -48,6 +49,7 @@ class Serving {
   /// understood or about files of others, and where no file starts the flow.
   Result<int64_t> take_arrivals(const server::ArrivalsRequest& request);
   server::SchedulerState state() const;
+  server::TaskUsage task_usage() const { return usage_.now(); }
 
  private:
   void drive(const std::stop_token& stop);
@@ -58,6 +60,7 @@ class Serving {
 
   Session& session_;
   const ServingOptions options_;
+  UsageTotals usage_;
   orchestrate::Services services_;
   Heads heads_;
   schedule::Zones zones_;

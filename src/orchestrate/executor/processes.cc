@@ -48,6 +48,7 @@ TaskExit exit_of(const Result<Finished>& finished) {
   if (finished->signal != 0) {
     exit.how = TaskExit::How::kLost;
     exit.error = why_killed(*finished);
+    exit.is_over_limit = finished->exceeded.has_value();
   }
   // Where it began the row says how it ended; where it did not, nothing else says why.
   constexpr int kLater = 75;

@@ -1,8 +1,9 @@
 #include "orchestrate/runner/execute_task.h"
 
 #include <algorithm>
+#include <optional>
 
-#include "base/process.h"
+#include "base/usage_meter.h"
 #include "orchestrate/lineage.h"
 #include "orchestrate/machine/run_machine.h"
 #include "orchestrate/machine/transitions.h"
@@ -71,6 +72,8 @@ void tell_end(const Services& services, const TaskEnd& end) {
 
 Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Cancel& cancel) {
   auto settings = task_settings(what.pinned->configuration, *what.flow, *what.task);
+  std::optional<UsageMeter> meter;
+  if (services.is_for_one_task) meter.emplace();
   WEIR_ASSIGN(auto begun, begin(services, what));
   TaskEnd end;
   if (!begun.lease) {
@@ -86,8 +89,8 @@ Result<TaskEnd> execute_task(const Services& services, const TaskToRun& what, Ca
   const Result<TaskState> made = settings
                                      ? make(services, what, *settings, *begun.lease, row, cancel)
                                      : std::unexpected(settings.error());
-  if (services.is_for_one_task) {
-    const Usage usage = usage_of_this_process();
+  if (meter) {
+    const Usage usage = meter->finish();
     row.cpu_ms = usage.cpu_ms;
     row.peak_memory_bytes = usage.peak_memory_bytes;
   }

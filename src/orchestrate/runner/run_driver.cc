@@ -139,7 +139,12 @@ Status RunDriver::end_lost(const TaskRun& row, const TaskExit& exit) {
                                  next.state == TaskState::kReady ? "warning" : "error", why));
   machine_.put(next);
   lost_.erase(row.task_id);
+  tell_end(next);
   return {};
+}
+
+void RunDriver::tell_end(const TaskRun& row) const {
+  if (services_.on_attempt_end) services_.on_attempt_end(run_.flow_id, row);
 }
 
 Status RunDriver::take(const TaskExit& exit) {
@@ -151,7 +156,10 @@ Status RunDriver::take(const TaskExit& exit) {
   switch (exit.how) {
     case TaskExit::How::kDone:
       // A process that did not begin ends like one that did: only the row tells them apart.
-      if (row.state != TaskState::kReady || row.attempt != attempt_before) return {};
+      if (row.state != TaskState::kReady || row.attempt != attempt_before) {
+        tell_end(row);
+        return {};
+      }
       if (exit.error) return refuse(row, *exit.error);
       not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
       return {};
@@ -165,7 +173,9 @@ Status RunDriver::take(const TaskExit& exit) {
   if (exit.error && exit.error->code != ErrorCode::kConflict)
     services_.log->warning("task '{}' of run {}: {}", exit.task_id, exit.run_id,
                            to_line(*exit.error));
-  // Nothing began: it is launched again. Else the lease says when its process is gone.
+  // Nothing began: it is launched again, unless that would end in the same way. Else the lease says
+  // when its process is gone.
+  if (row.state == TaskState::kReady && exit.is_over_limit) return refuse(row, *exit.error);
   if (row.state == TaskState::kReady)
     not_before_us_[exit.task_id] = services_.clock->now_us() + kAgainUs;
   if (row.state == TaskState::kRunning) lost_[exit.task_id] = exit;

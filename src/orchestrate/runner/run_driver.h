@@ -55,6 +55,7 @@ class RunDriver {
   /// Its process is gone: `exit` says more of it, where it was one of ours.
   Status end_lost(const catalog::TaskRun& row, const TaskExit& exit);
   Status refuse(const catalog::TaskRun& row, const Error& error);
+  void tell_end(const catalog::TaskRun& row) const;
   Result<Now> end(bool is_stopping);
   /// What is stored, after a change was refused. kLost where the run is another's.
   Result<Now> read_again();

@@ -1,18 +1,21 @@
 #include "server/listener.h"
 
-#include <filesystem>
 #include <thread>
 
 #include <sys/resource.h>
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "base/instant.h"
+#include "server/listener/certificate.h"
 #include "server/listener/connection.h"
 
 namespace weir::server {
 namespace {
 
 using Tcp = net::ip::tcp;
+
+constexpr int64_t kCertificateMs = 1000;
 
 /// Sockets are open files: as many as the system lets us have, less what the rest of weir opens.
 int64_t most_connections(int64_t wanted) {
@@ -61,27 +64,15 @@ class BeastListener : public Listener {
   Status load_certificate() {
     const auto& options = hub_.options;
     if (options.tls_certificate.empty()) return {};
-    tls_.emplace(net::ssl::context::tls_server);
-    beast::error_code error;
-    tls_->set_options(net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 |
-                          net::ssl::context::no_sslv3 | net::ssl::context::no_tlsv1 |
-                          net::ssl::context::no_tlsv1_1,
-                      error);
-    for (const auto& file : {options.tls_certificate, options.tls_key}) {
-      std::error_code ignored;
-      if (!std::filesystem::exists(file, ignored))
-        return fail(ErrorCode::kNotFound, "there is no file {}", file);
-    }
-    tls_->use_certificate_chain_file(options.tls_certificate, error);
-    if (error) return bad_file(options.tls_certificate, "certificate", error);
-    tls_->use_private_key_file(options.tls_key, net::ssl::context::pem, error);
-    if (error) return bad_file(options.tls_key, "key for that certificate", error);
+    WEIR_ASSIGN(certificate_, Certificate::read(options.tls_certificate, options.tls_key));
+    hub_.ground.metrics->set_certificate_expiry(certificate_->expires_at_us());
     return {};
   }
 
   void run() {
     accept();
     thread_ = std::jthread([this] { hub_.io.run(); });
+    repeat(kCertificateMs, [this] { look_at_certificate(); });
   }
 
   int64_t port() const override { return port_; }
@@ -113,10 +104,22 @@ class BeastListener : public Listener {
   }
 
  private:
-  static Status bad_file(const std::string& file, std::string_view what,
-                         const beast::error_code& error) {
-    return fail(ErrorCode::kInvalidConfig, "{} holds no {} in PEM: {}", file, what,
-                error.message());
+  /// Runs on a worker, one at a time.
+  void look_at_certificate() {
+    const auto& ground = hub_.ground;
+    const bool is_asked = hub_.options.wants_new_files && hub_.options.wants_new_files();
+    if (certificate_ == nullptr) return;
+    const auto taken =
+        certificate_->look(is_asked ? Certificate::When::kAtOnce : Certificate::When::kSettled,
+                           ground.clock->now_us());
+    if (!taken)
+      ground.log->warning("the new certificate is not used, the old one stays: {}",
+                          to_line(taken.error()));
+    if (!taken || *taken) ground.metrics->note_certificate(taken.has_value());
+    if (!taken || !*taken) return;
+    ground.metrics->set_certificate_expiry(certificate_->expires_at_us());
+    ground.log->info("a new certificate is in use, until {}",
+                     format_instant(certificate_->expires_at_us()));
   }
 
   void accept() {
@@ -147,9 +150,9 @@ class BeastListener : public Listener {
     if (error) return;
     socket.set_option(Tcp::no_delay(true), error);
     const std::string address = remote.address().to_string();
-    if (tls_)
-      std::make_shared<Connection<beast::ssl_stream<beast::tcp_stream>>>(hub_, address,
-                                                                         std::move(socket), *tls_)
+    if (certificate_ != nullptr)
+      std::make_shared<Connection<beast::ssl_stream<beast::tcp_stream>>>(
+          hub_, address, std::move(socket), *certificate_->context())
           ->start();
     else
       std::make_shared<Connection<beast::tcp_stream>>(hub_, address, std::move(socket))->start();
@@ -173,7 +176,7 @@ class BeastListener : public Listener {
   Tcp::acceptor acceptor_;
   net::steady_timer retry_;
   std::vector<std::unique_ptr<net::steady_timer>> timers_;
-  std::optional<net::ssl::context> tls_;
+  std::unique_ptr<Certificate> certificate_;
   int64_t port_ = 0;
   std::jthread thread_;
 };

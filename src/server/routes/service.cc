@@ -44,7 +44,9 @@ Result<Answer> get_metrics(const Call& call) {
   WEIR_ASSIGN(const auto numbers, call.catalog().overview().numbers());
   Answer answer;
   answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  answer.body = call.ground->metrics->text(numbers, call.ground->readiness());
+  const auto& usage = call.ground->actions->task_usage;
+  answer.body =
+      call.ground->metrics->text(numbers, call.ground->readiness(), usage ? usage() : TaskUsage());
   return answer;
 }
 
