@@ -180,12 +180,31 @@ class Datasets {
     if (target_.empty()) return {};
     WEIR_ASSIGN(const auto recorded, services_.catalog->recorded_schema(target_));
     if (recorded) output.schema = *recorded;
+    WEIR_TRY(take_columns(output));
     if (row_.counts.rejected == 0) return {};
     WEIR_ASSIGN(const auto id, place_of(target_.rejected()));
     Dataset& rejected = entry(outputs, id, target_.rejected().text());
     rejected.schema = model::rejected_schema();
     rejected.amount.rows = row_.counts.rejected;
     return {};
+  }
+
+  /// What the engine says of the columns of a query.
+  Status take_columns(Dataset& output) const {
+    const auto said = row_.details.find("column_lineage");
+    if (said == row_.details.end()) return {};
+    WEIR_ASSIGN(const auto lineage, model::column_lineage_from_json(*said));
+    const auto take = [&](const std::set<model::ColumnSource>& sources,
+                          std::set<lineage::InputField>& to) -> Status {
+      for (const auto& source : sources) {
+        WEIR_ASSIGN(auto id, place_of(source.dataset));
+        to.insert({std::move(id), source.column, source.use});
+      }
+      return {};
+    };
+    for (const auto& [name, sources] : lineage.columns)
+      WEIR_TRY(take(sources, output.columns[name]));
+    return take(lineage.rows, output.rows);
   }
 
   const Services& services_;
