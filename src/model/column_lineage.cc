@@ -6,9 +6,9 @@
 namespace weir::model {
 namespace {
 
-constexpr std::array<std::string_view, 9> kUses = {
-    "identity", "transformation", "aggregation", "join",       "filter",
-    "group_by", "sort",           "window",      "conditional"};
+constexpr std::array<std::string_view, 9> kUses = {"identity", "transformation", "aggregation",
+                                                   "join",     "filter",         "group_by",
+                                                   "sort",     "window",         "conditional"};
 
 Json to_json(const std::set<ColumnSource>& sources) {
   Json list = Json::array();
@@ -26,8 +26,7 @@ Result<std::set<ColumnSource>> sources_from_json(const Json& json) {
     WEIR_ASSIGN(const auto dataset, json_field<std::string>(each, "dataset"));
     WEIR_ASSIGN(const auto word, json_field<std::string>(each, "use"));
     const auto use = std::ranges::find(kUses, word);
-    if (use == kUses.end())
-      return fail(ErrorCode::kInvalidData, "a column has no use '{}'", word);
+    if (use == kUses.end()) return fail(ErrorCode::kInvalidData, "a column has no use '{}'", word);
     ColumnSource source;
     WEIR_ASSIGN(source.dataset, parse_dataset_name(dataset));
     WEIR_ASSIGN(source.column, json_field<std::string>(each, "column"));

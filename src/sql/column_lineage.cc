@@ -15,10 +15,10 @@ Status add_empty_tables(Session& session, const std::vector<ViewSource>& sources
     for (const auto& column : source.schema)
       columns.push_back(
           fmt::format("{} {}", model::quote_name(column.name), model::to_duckdb(column.type)));
-    WEIR_TRY(session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS {0}; CREATE TABLE {0}.{1} ({2})",
-                                     model::quote_name(source.dataset.layer),
-                                     model::quote_name(source.dataset.name),
-                                     fmt::join(columns, ", "))));
+    WEIR_TRY(
+        session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS {0}; CREATE TABLE {0}.{1} ({2})",
+                                model::quote_name(source.dataset.layer),
+                                model::quote_name(source.dataset.name), fmt::join(columns, ", "))));
   }
   return {};
 }
@@ -53,8 +53,8 @@ Result<model::ColumnLineage> column_lineage(const std::string& text,
   for (const auto& column : columns)
     parts.push_back(fmt::format("CAST({} AS {})", model::quote_name(column.name),
                                 model::to_duckdb(column.type)));
-  WEIR_ASSIGN(const Json plan, plan_of(*session, fmt::format("SELECT {} FROM {}",
-                                                             fmt::join(parts, ", "), kQuery)));
+  WEIR_ASSIGN(const Json plan,
+              plan_of(*session, fmt::format("SELECT {} FROM {}", fmt::join(parts, ", "), kQuery)));
   WEIR_ASSIGN(const lineage::Traced traced, lineage::trace(plan));
   if (traced.result.columns.size() != columns.size())
     return fail(ErrorCode::kUnsupported, "DuckDB's plan gives {} columns, not {}",

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Which columns of its datasets the columns of a user's SELECT come from. DuckDB's binder is asked,
-/// in a session of its own over empty tables: no data is read, and nothing of it is guessed.
+/// Which columns of its datasets the columns of a user's SELECT come from. DuckDB's binder is
+/// asked, in a session of its own over empty tables: no data is read, and nothing of it is guessed.
 
 #include "model/column_lineage.h"
 #include "sql/user_query.h"

@@ -87,8 +87,9 @@ INSTANTIATE_TEST_SUITE_P(
              "id = identity:customers.id\nname = identity:customers.name\n"},
         Case{"AliasOfTheSameSelect", "SELECT amount * 2 AS a, a + 1 AS b FROM raw.orders",
              "a = transformation:orders.amount\nb = transformation:orders.amount\n"},
-        Case{"Condition", "SELECT CASE WHEN day > '2026-01-01' THEN city ELSE 'old' END AS c "
-                          "FROM raw.orders",
+        Case{"Condition",
+             "SELECT CASE WHEN day > '2026-01-01' THEN city ELSE 'old' END AS c "
+             "FROM raw.orders",
              "c = transformation:orders.city conditional:orders.day\n"},
         Case{"FieldOfAStruct", "SELECT o.place.zip AS zip, place FROM raw.orders o",
              "place = identity:orders.place\nzip = transformation:orders.place\n"},
@@ -118,8 +119,7 @@ INSTANTIATE_TEST_SUITE_P(
              "t = aggregation:orders.amount\n* group_by:orders.city group_by:orders.day\n"},
         Case{"Having", "SELECT city FROM raw.orders GROUP BY city HAVING sum(amount) > 10",
              "city = identity:orders.city\n* filter:orders.amount group_by:orders.city\n"},
-        Case{"AllInOne",
-             "SELECT max(amount) AS m FROM raw.orders WHERE city = 'Oslo'",
+        Case{"AllInOne", "SELECT max(amount) AS m FROM raw.orders WHERE city = 'Oslo'",
              "m = aggregation:orders.amount filter:orders.city\n"},
         Case{"AggregateOfSome",
              "SELECT string_agg(city ORDER BY day) FILTER (WHERE amount > 1) AS s FROM raw.orders",
@@ -163,7 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UsingOfBoth", "SELECT id FROM raw.orders FULL JOIN raw.customers USING (id)",
              "id = transformation:customers.id transformation:orders.id\n"
              "* join:customers.id join:orders.id\n"},
-        Case{"Right", "SELECT o.day, c.name FROM raw.orders o RIGHT JOIN raw.customers c USING (id)",
+        Case{"Right",
+             "SELECT o.day, c.name FROM raw.orders o RIGHT JOIN raw.customers c USING (id)",
              "day = identity:orders.day\nname = identity:customers.name\n"
              "* join:customers.id join:orders.id\n"},
         Case{"Crossed", "SELECT c.name FROM raw.orders, raw.customers c",
@@ -182,11 +183,13 @@ INSTANTIATE_TEST_SUITE_P(
              "day = identity:orders.day\n* join:customers.id join:orders.id\n"},
         Case{"Positional", "SELECT o.id, c.name FROM raw.orders o POSITIONAL JOIN raw.customers c",
              "id = identity:orders.id\nname = identity:customers.name\n"},
-        Case{"WithValues",
-             "SELECT t.word, o.id FROM (VALUES (1, 'x')) t(n, word) JOIN raw.orders o ON o.id = t.n",
-             "id = identity:orders.id\n* join:orders.id\n"},
-        Case{"UnionOfRows", "SELECT id, city FROM raw.orders UNION ALL SELECT id, name FROM "
-                            "raw.customers",
+        Case{
+            "WithValues",
+            "SELECT t.word, o.id FROM (VALUES (1, 'x')) t(n, word) JOIN raw.orders o ON o.id = t.n",
+            "id = identity:orders.id\n* join:orders.id\n"},
+        Case{"UnionOfRows",
+             "SELECT id, city FROM raw.orders UNION ALL SELECT id, name FROM "
+             "raw.customers",
              "city = identity:customers.name identity:orders.city\n"
              "id = identity:customers.id identity:orders.id\n"},
         Case{"UnionByName",
@@ -207,7 +210,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Subqueries, ColumnLineage,
     ::testing::Values(
-        Case{"Derived", "SELECT t.c AS d FROM (SELECT city AS c, id FROM raw.orders) t WHERE id > 1",
+        Case{"Derived",
+             "SELECT t.c AS d FROM (SELECT city AS c, id FROM raw.orders) t WHERE id > 1",
              "d = identity:orders.city\n* filter:orders.id\n"},
         Case{"CteThatHidesADataset",
              "WITH orders AS (SELECT name AS id FROM raw.customers) SELECT id FROM orders",
@@ -225,31 +229,35 @@ INSTANTIATE_TEST_SUITE_P(
              "city = identity:customers.name identity:orders.city\n"
              "id = identity:orders.id transformation:orders.id\n"
              "* join:customers.id join:orders.id\n"},
-        Case{"OneValue", "SELECT id, (SELECT max(id) FROM raw.customers WHERE city = 'x') AS m "
-                         "FROM raw.orders",
+        Case{"OneValue",
+             "SELECT id, (SELECT max(id) FROM raw.customers WHERE city = 'x') AS m "
+             "FROM raw.orders",
              "id = identity:orders.id\nm = filter:customers.city aggregation:customers.id\n"},
-        Case{"OneRow", "SELECT id, (SELECT name FROM raw.customers ORDER BY city LIMIT 1) AS m "
-                       "FROM raw.orders",
+        Case{"OneRow",
+             "SELECT id, (SELECT name FROM raw.customers ORDER BY city LIMIT 1) AS m "
+             "FROM raw.orders",
              "id = identity:orders.id\nm = sort:customers.city identity:customers.name\n"},
         Case{"Correlated",
              "SELECT id, (SELECT max(c.name) FROM raw.customers c WHERE c.id = o.customer) AS m "
              "FROM raw.orders o",
              "id = identity:orders.id\n"
              "m = filter:customers.id aggregation:customers.name filter:orders.customer\n"},
-        Case{"CorrelatedTwice",
-             "SELECT (SELECT string_agg(c.name, ',') FROM raw.customers c WHERE c.id = o.customer "
-             "AND EXISTS (SELECT 1 FROM raw.orders p WHERE p.city = c.city AND p.day = o.day)) AS m "
-             "FROM raw.orders o",
-             "m = filter:customers.city filter:customers.id aggregation:customers.name "
-             "filter:orders.city filter:orders.customer filter:orders.day\n"},
+        Case{
+            "CorrelatedTwice",
+            "SELECT (SELECT string_agg(c.name, ',') FROM raw.customers c WHERE c.id = o.customer "
+            "AND EXISTS (SELECT 1 FROM raw.orders p WHERE p.city = c.city AND p.day = o.day)) AS m "
+            "FROM raw.orders o",
+            "m = filter:customers.city filter:customers.id aggregation:customers.name "
+            "filter:orders.city filter:orders.customer filter:orders.day\n"},
         Case{"CorrelatedRow",
              "SELECT id, (SELECT c.name FROM raw.customers c WHERE c.id = o.customer "
              "ORDER BY c.city LIMIT 1) AS m FROM raw.orders o",
              "id = identity:orders.id\n"
              "m = filter:customers.city filter:customers.id identity:customers.name "
              "filter:orders.customer\n"},
-        Case{"In", "SELECT id FROM raw.orders WHERE customer IN (SELECT id FROM raw.customers "
-                   "WHERE name > 'k')",
+        Case{"In",
+             "SELECT id FROM raw.orders WHERE customer IN (SELECT id FROM raw.customers "
+             "WHERE name > 'k')",
              "id = identity:orders.id\n"
              "* filter:customers.id filter:customers.name filter:orders.customer\n"},
         Case{"Exists",
@@ -287,9 +295,9 @@ TEST(ColumnLineageOf, ColumnsAreThoseThatAreStoredAsTheyAreStored) {
 }
 
 TEST(ColumnLineageOf, SaysNothingOfWhatItDoesNotKnow) {
-  const std::string said =
-      traced("WITH RECURSIVE r(id, n) USING KEY (id) AS (SELECT id, 1 FROM raw.orders UNION "
-             "SELECT id, n + 1 FROM r WHERE n < 3) SELECT id, n FROM r");
+  const std::string said = traced(
+      "WITH RECURSIVE r(id, n) USING KEY (id) AS (SELECT id, 1 FROM raw.orders UNION "
+      "SELECT id, n + 1 FROM r WHERE n < 3) SELECT id, n FROM r");
   EXPECT_NE(said.find("USING KEY"), std::string::npos) << said;
 }
 

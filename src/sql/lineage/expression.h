@@ -10,7 +10,8 @@ namespace weir::sql::lineage {
 /// not there or is of another type: then the plan is not read as it was written.
 Result<Value> value_of(const Json& expression, const Relation& over);
 
-/// Whether the binder made this aggregate so that a subquery gives one row: its value is that row's.
+/// Whether the binder made this aggregate so that a subquery gives one row: its value is that
+/// row's.
 bool takes_the_one_row(const Json& aggregate, const Json& operation);
 
 /// The text of a field; empty where there is none.

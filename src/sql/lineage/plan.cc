@@ -4,8 +4,8 @@
 //
 // A correlated subquery is a join by then ("delim join"): the distinct values of the columns that
 // the subquery asks of the query around it are handed in on its right side, wherever a DELIM_GET
-// stands, and joined back with IS NOT DISTINCT FROM. Those joins, and groups over handed-in columns,
-// nobody wrote, so they are no edges. (A user's own in just that form is then missing.)
+// stands, and joined back with IS NOT DISTINCT FROM. Those joins, and groups over handed-in
+// columns, nobody wrote, so they are no edges. (A user's own in just that form is then missing.)
 
 #include "sql/lineage/plan.h"
 
@@ -484,11 +484,10 @@ class Tracer {
 
   static bool is_same(const Relation& one, const Relation& other) {
     return one.rows == other.rows &&
-           std::ranges::equal(one.columns, other.columns,
-                              [](const PlanColumn& a, const PlanColumn& b) {
-                                return a.value.from == b.value.from &&
-                                       a.value.is_known == b.value.is_known;
-                              });
+           std::ranges::equal(
+               one.columns, other.columns, [](const PlanColumn& a, const PlanColumn& b) {
+                 return a.value.from == b.value.from && a.value.is_known == b.value.is_known;
+               });
   }
 
   int depth_ = 0;
