@@ -138,6 +138,13 @@ class LineageTest(unittest.TestCase):
         self.assertEqual([(each["namespace"], each["name"], each["field"]) for each in city], [(*name(raw), "city")])
         self.assertNotIn("valid_from", ends["shop.history"]["outputs"][0]["facets"]["columnLineage"]["fields"])
         self.assertIn("GROUP BY city", ends["shop.by_city"]["job"]["facets"]["sql"]["query"])
+        history = name(ends["shop.history"]["outputs"][0])
+        columns = ends["shop.by_city"]["outputs"][0]["facets"]["columnLineage"]
+        uses = lambda fields: [(each["namespace"], each["name"], each["field"],  # noqa: E731
+                                *[f'{one["type"]} {one["subtype"]}' for one in each["transformations"]]) for each in fields]
+        self.assertEqual(uses(columns["fields"]["city"]["inputFields"]), [(*history, "city", "DIRECT IDENTITY")])
+        self.assertEqual(uses(columns["dataset"]), [(*history, "city", "INDIRECT FILTER", "INDIRECT GROUP_BY"),
+                                                    (*history, "is_current", "INDIRECT FILTER")])
         self.assertEqual(self.project.sqlite("SELECT count(*) FROM outbox"), [(0,)], "what was taken is not kept")
 
     def test_a_task_that_fails_says_why_each_time(self):
@@ -198,6 +205,29 @@ class LineageTest(unittest.TestCase):
         for run, types in open_runs.items():
             self.assertIn("START", types, run)
             self.assertEqual(len(types & set(ENDS)), 1, run)
+
+    def test_files_that_are_moved_come_from_somewhere_and_go_somewhere(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        self.project.write("flows/moves.yaml", """
+flow: moves
+tasks:
+  - {id: fetch, template: fetch_files, with: {from: "upload/partner/", to: landing/partner}}
+  - {id: export, template: export_files, needs: [fetch], with: {from: landing/partner, to: sent/out}}
+""")
+        for number in (1, 2):
+            self.project.write(f"upload/partner/{number}.csv", A)
+        self.project.weir("run", "moves", "--apply")
+        events = [check(json.loads(line)) for line in (self.project.folder / "lineage.ndjson").read_text().splitlines()]
+        ends = {name: both[-1] for name, both in self.by_job(events).items()}
+        place = lambda list: [(each["namespace"], each["name"]) for each in list]  # noqa: E731
+        landed = [("file", f"{self.project.folder}/data/landing/partner")]
+        self.assertEqual(place(ends["moves.fetch"]["inputs"]), [("file", f"{self.project.folder}/upload/partner")])
+        self.assertEqual(place(ends["moves.fetch"]["outputs"]), landed)
+        self.assertEqual(place(ends["moves.export"]["inputs"]), landed)
+        self.assertEqual(place(ends["moves.export"]["outputs"]), [("file", f"{self.project.folder}/sent/out")])
+        for end in (ends["moves.fetch"], ends["moves.export"]):
+            amount = end["outputs"][0]["outputFacets"]["outputStatistics"]
+            self.assertEqual((amount["fileCount"], "rowCount" in amount), (2, False))
 
     def test_a_file_gets_a_line_an_event(self):
         self.configure("kind: log, path: lineage.ndjson")
