@@ -119,18 +119,16 @@ TEST_F(LineageOfRuns, EventsComeInTheOrderInWhichThingsHappened) {
   add_task("a");
   add_task("b", {"a"});
   run();
-  EXPECT_THAT(receiver_.taken(),
-              ElementsAre("START shop", "START shop.a", "COMPLETE shop.a", "START shop.b",
-                          "COMPLETE shop.b", "COMPLETE shop"));
+  EXPECT_THAT(receiver_.taken(), ElementsAre("START shop", "START shop.a", "COMPLETE shop.a",
+                                             "START shop.b", "COMPLETE shop.b", "COMPLETE shop"));
 }
 
 TEST_F(LineageOfRuns, EachAttemptIsARunOfItsOwnThatSaysWhyItEnded) {
   add_task("a").retries = 1;
   script("a", {fail_as(ErrorCode::kUnavailable), succeed()});
   run();
-  EXPECT_THAT(receiver_.taken(),
-              ElementsAre("START shop", "START shop.a", "FAIL shop.a", "START shop.a",
-                          "COMPLETE shop.a", "COMPLETE shop"));
+  EXPECT_THAT(receiver_.taken(), ElementsAre("START shop", "START shop.a", "FAIL shop.a",
+                                             "START shop.a", "COMPLETE shop.a", "COMPLETE shop"));
   const Json failed = receiver_.last("FAIL shop.a")["run"];
   const Json done = receiver_.last("COMPLETE shop.a")["run"];
   EXPECT_NE(failed["runId"], done["runId"]);
