@@ -9,6 +9,7 @@ import time
 import unittest
 import uuid
 
+import openlineage_judge
 from notify_test import Webhook
 from weir_project import A, PROJECT, WEIR, Project
 
@@ -51,14 +52,17 @@ class Specification:
 
 
 SPECIFICATION = Specification(SPEC) if SPEC else None
-if SPECIFICATION is None:
-    print("lineage_test: OPENLINEAGE_SPEC is not set; events are checked for what each must have, not against the schemas")
+JUDGE = openlineage_judge.make()
+if JUDGE is None:
+    print("lineage_test: OpenLineage's client was not fetched (./dev standins); events are checked for what each must have only")
 
 
 def check(event):
     """What the specification demands of every event."""
     if SPECIFICATION is not None:
         SPECIFICATION.event(event)
+    if JUDGE is not None:
+        JUDGE.event(event)
     assert event["eventType"] in ("START", *ENDS), event
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", event["eventTime"]), event["eventTime"]
     assert event["schemaURL"] == "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -235,6 +239,33 @@ tasks:
         self.project.run()
         lines = (self.project.folder / "lineage.ndjson").read_text().splitlines()
         self.assertEqual(len([check(json.loads(line)) for line in lines]), 12)
+
+    @unittest.skipIf(JUDGE is None, "OpenLineage's client was not fetched")
+    def test_the_judge_sees_what_is_wrong(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        self.project.land("customers-20260101.csv", A)
+        self.project.run()
+        end = next(event for event in map(json.loads, (self.project.folder / "lineage.ndjson").read_text().splitlines())
+                   if event["job"]["name"] == "shop.by_city" and event["eventType"] == "COMPLETE")
+        columns = lambda event: event["outputs"][0]["facets"]["columnLineage"]  # noqa: E731
+        faults = {
+            "a word that is none": lambda event: event.update(eventType="DONE"),
+            "no run": lambda event: event.pop("run"),
+            "a run id that is no UUID": lambda event: event["run"].update(runId="seven"),
+            "a time that is none": lambda event: event.update(eventTime="today"),
+            "a number as text": lambda event: event["outputs"][0]["outputFacets"]["outputStatistics"].update(rowCount="3"),
+            "a field that is misspelt": lambda event: columns(event).update(datasets=columns(event).pop("dataset")),
+            "a column without its place": lambda event: columns(event)["dataset"][0].pop("namespace"),
+            "a transformation without a type": lambda event: columns(event)["dataset"][0]["transformations"][0].pop("type"),
+            "a version that is not": lambda event: columns(event).update(_schemaURL=columns(event)["_schemaURL"].replace("1-2-0", "1-3-0")),
+            "a facet at the wrong place": lambda event: event["job"]["facets"].update(columnLineage=columns(event)),
+        }
+        JUDGE.event(end)
+        for what, spoil in faults.items():
+            spoilt = json.loads(json.dumps(end))
+            spoil(spoilt)
+            with self.subTest(what), self.assertRaises((ValueError, TypeError)):
+                JUDGE.event(spoilt)
 
     def test_what_cannot_take_events_is_refused(self):
         self.configure("kind: log")
