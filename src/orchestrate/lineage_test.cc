@@ -205,6 +205,19 @@ TEST_F(LineageOfRuns, AnEventThatIsRefusedIsGivenUpByItselfWithALineInTheLog) {
   EXPECT_THAT(*left, IsEmpty());
 }
 
+TEST_F(LineageOfRuns, ARefusalHoldsUpNoneOfTheOthers) {
+  add_task("a");
+  receiver_.answer([](const std::string&) { return std::optional(ErrorCode::kUnavailable); });
+  run();
+  receiver_.answer([](const std::string& event) -> std::optional<ErrorCode> {
+    if (event != "START shop.a") return std::nullopt;
+    return ErrorCode::kInvalidConfig;
+  });
+  clock_.advance_ms(10'000);
+  send();
+  EXPECT_THAT(receiver_.taken(), ElementsAre("START shop", "COMPLETE shop.a", "COMPLETE shop"));
+}
+
 TEST_F(LineageOfRuns, EventsThatNobodyTakesForAWeekAreGivenUpWithALineInTheLog) {
   add_task("a");
   receiver_.answer([](const std::string&) { return std::optional(ErrorCode::kUnavailable); });

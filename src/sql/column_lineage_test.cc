@@ -255,6 +255,13 @@ INSTANTIATE_TEST_SUITE_P(
              "id = identity:orders.id\n"
              "m = filter:customers.city filter:customers.id identity:customers.name "
              "filter:orders.customer\n"},
+        Case{"CorrelatedRows",
+             "SELECT (SELECT c.name FROM raw.customers c WHERE c.id = o.customer LIMIT 1) AS m, "
+             "(SELECT c.city FROM raw.customers c WHERE c.name = o.city LIMIT 1) AS n, day "
+             "FROM raw.orders o",
+             "day = identity:orders.day\n"
+             "m = filter:customers.id identity:customers.name filter:orders.customer\n"
+             "n = identity:customers.city filter:customers.name filter:orders.city\n"},
         Case{"In",
              "SELECT id FROM raw.orders WHERE customer IN (SELECT id FROM raw.customers "
              "WHERE name > 'k')",
