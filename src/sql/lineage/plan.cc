@@ -45,7 +45,7 @@ class Tracer {
   };
 
   Result<Relation> dispatch(const Json& operation) {
-    static constexpr std::array<Known, 24> kKnown = {{
+    static constexpr std::array<Known, 25> kKnown = {{
         {"LOGICAL_AGGREGATE_AND_GROUP_BY", &Tracer::aggregate},
         {"LOGICAL_ANY_JOIN", &Tracer::join},
         {"LOGICAL_ASOF_JOIN", &Tracer::join},
@@ -69,10 +69,10 @@ class Tracer {
         {"LOGICAL_RECURSIVE_CTE", &Tracer::recursive_cte},
         {"LOGICAL_SAMPLE", &Tracer::only_child},
         {"LOGICAL_UNION", &Tracer::set_operation},
-        {"LOGICAL_UNNEST", &Tracer::unnest},
+        {"LOGICAL_UNNEST", &Tracer::beside},
+        {"LOGICAL_WINDOW", &Tracer::beside},
     }};
     const std::string type = text_of(operation, "type");
-    if (type == "LOGICAL_WINDOW") return window(operation);
     const auto known = std::ranges::find(kKnown, type, &Known::type);
     if (known == kKnown.end()) return unknown(type);
     return (this->*known->step)(operation);
@@ -269,19 +269,14 @@ class Tracer {
     return relation;
   }
 
-  Result<Relation> window(const Json& operation) {
+  /// What a window or an UNNEST computes, beside the columns of its input.
+  Result<Relation> beside(const Json& operation) {
+    const bool is_window = text_of(operation, "type") == "LOGICAL_WINDOW";
     WEIR_ASSIGN(const Relation input, only_child(operation));
     Relation relation = input;
     WEIR_TRY(add_values(list_of(operation, "expressions"), input,
-                        index_of(operation, "window_index"), relation));
-    return relation;
-  }
-
-  Result<Relation> unnest(const Json& operation) {
-    WEIR_ASSIGN(const Relation input, only_child(operation));
-    Relation relation = input;
-    WEIR_TRY(add_values(list_of(operation, "expressions"), input,
-                        index_of(operation, "unnest_index"), relation));
+                        index_of(operation, is_window ? "window_index" : "unnest_index"),
+                        relation));
     return relation;
   }
 
