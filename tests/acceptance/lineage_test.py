@@ -233,6 +233,26 @@ tasks:
             amount = end["outputs"][0]["outputFacets"]["outputStatistics"]
             self.assertEqual((amount["fileCount"], "rowCount" in amount), (2, False))
 
+    def test_an_address_is_named_without_what_may_be_a_key(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        yaml = (self.project.folder / "weir.yaml").read_text()
+        self.project.write("weir.yaml", yaml.replace("connections:\n", 'connections:\n  - {connection_id: rates, kind: http, '
+                                                     'url: "http://127.0.0.1:9/v1", allow_loopback: true}\n', 1))
+        self.project.write("flows/rates.yaml", """
+flow: rates
+tasks:
+  - {id: fetch, template: fetch_http, with: {connection: rates, path: /daily, query: {key: c4nary}, to: landing/rates}}
+""")
+        self.project.weir("run", "rates", "--apply", expect=None)
+        told = [check(json.loads(line)) for line in (self.project.folder / "lineage.ndjson").read_text().splitlines()]
+        both = self.by_job(told)["rates.fetch"]
+        self.assertEqual([each["eventType"] for each in both], ["START", "FAIL"])
+        for event in both:
+            self.assertEqual([(each["namespace"], each["name"]) for each in event["inputs"]], [("http://127.0.0.1:9", "/v1/daily")])
+            self.assertEqual([(each["namespace"], each["name"]) for each in event["outputs"]],
+                             [("file", f"{self.project.folder}/data/landing/rates")])
+        self.assertNotIn("c4nary", json.dumps([event["inputs"] for event in both]))
+
     def test_a_file_gets_a_line_an_event(self):
         self.configure("kind: log, path: lineage.ndjson")
         self.project.land("customers-20260101.csv", A)
