@@ -2,9 +2,11 @@
 
 #include <array>
 #include <chrono>
+#include <mutex>
 
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include "base/check.h"
 #include "base/instant.h"
 #include "base/redact.h"
 
@@ -32,6 +34,10 @@ class StderrJsonLog final : public JsonLog {
     constexpr std::array<std::string_view, 4> kWords = {"debug", "info", "warning", "error"};
     const auto now = spdlog::log_clock::now();
     Json line = cleaned(fields);
+    {
+      const std::lock_guard lock(mutex_);
+      line.update(stamp_);
+    }
     line["time"] = format_instant(
         std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count());
     line["level"] = kWords[static_cast<size_t>(level)];
@@ -40,8 +46,15 @@ class StderrJsonLog final : public JsonLog {
     sink_.log({now, {}, "weir", spdlog::level::info, text});
   }
 
+  void stamp(const Json& fields) override {
+    const std::lock_guard lock(mutex_);
+    stamp_.update(cleaned(fields));
+  }
+
  private:
   const LogLevel least_;
+  std::mutex mutex_;
+  Json stamp_ WEIR_GUARDED_BY(mutex_) = Json::object();
   spdlog::sinks::stderr_sink_mt sink_;
 };
 

@@ -15,6 +15,8 @@ class JsonLog : public Log {
   using Log::write;
   /// `fields` stand beside `time`, `level` and `message`, and do not replace them.
   virtual void write(LogLevel level, std::string_view message, const Json& fields) = 0;
+  /// From now on every line has these fields too, whoever writes it.
+  virtual void stamp(const Json& fields) = 0;
 };
 
 /// On stderr, from `least` on. Secrets are taken out of every text before it is encoded, and out

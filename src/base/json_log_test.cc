@@ -53,6 +53,20 @@ TEST(JsonLog, FieldsDoNotStandInForItsOwn) {
   EXPECT_EQ((*line)["level"], "info");
 }
 
+TEST(JsonLog, AStampIsOnEveryLineFromThenOn) {
+  const auto lines = lines_of([](JsonLog& log) {
+    log.info("before");
+    log.stamp({{"server", "night, process 7"}});
+    log.info("plain");
+    log.write(LogLevel::kInfo, "mine", Json{{"server", "theirs"}, {"run_id", "r1"}});
+  });
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_FALSE((*parse_json(lines[0])).contains("server"));
+  EXPECT_EQ((*parse_json(lines[1]))["server"], "night, process 7");
+  EXPECT_EQ((*parse_json(lines[2]))["server"], "night, process 7") << "who writes the line says it";
+  EXPECT_EQ((*parse_json(lines[2]))["run_id"], "r1");
+}
+
 TEST(JsonLog, SaysNothingBelowItsLevel) {
   const auto lines = lines_of(
       [](JsonLog& log) {

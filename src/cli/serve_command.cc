@@ -149,6 +149,8 @@ Result<bool> wait_for_catalog(Session& session, const Error& why) {
 }
 
 Result<int> serve(Session& session, const ServeFlags& flags) {
+  // Several servers write into one collection of logs: by the name that their leases have.
+  if (JsonLog* const log = session.json_log()) log->stamp({{"server", session.services().holder}});
   WEIR_ASSIGN(const int64_t drain_ms,
               while_doing(parse_duration_ms(flags.drain), "reading --drain"));
   ServingOptions serving_options = flags.serving;

@@ -52,9 +52,11 @@ DatasetId dataset_at(const std::string& uri) {
   if (scheme == std::string::npos) return {"file", without_slashes_at_the_end(uri)};
   const auto slash = uri.find('/', scheme + 3);
   std::string authority = uri.substr(0, slash);
-  // Who reads there is no part of what is there.
-  if (const auto at = authority.find('@'); at != std::string::npos)
+  // Who reads there is no part of what is there; nor is the password, whatever stands in it.
+  if (const auto at = authority.rfind('@'); at != std::string::npos)
     authority.erase(scheme + 3, at - scheme - 2);
+  const bool has_port = authority.rfind(':') >= scheme + 3 && !authority.ends_with(']');
+  if (authority.starts_with("sftp://") && !has_port) authority += ":22";
   std::string path = slash == std::string::npos ? "/" : uri.substr(slash);
   path = without_slashes_at_the_end(path);
   if (authority == "file://") return {"file", path};
@@ -78,7 +80,10 @@ std::optional<DatasetId> table_of(const Json& options, const std::string& table)
 std::optional<DatasetId> answer_of(const Json& options, const std::string& path) {
   const std::string url = option(options, "url");
   if (url.empty()) return std::nullopt;
-  return dataset_at(without_slashes_at_the_end(url) + (path.starts_with('/') ? "" : "/") + path);
+  // What stands behind ? may be a key, and says which part of it is wanted.
+  const std::string all =
+      without_slashes_at_the_end(url) + (path.starts_with('/') ? "" : "/") + path;
+  return dataset_at(all.substr(0, all.find_first_of("?#")));
 }
 
 std::string uri_of(const DatasetId& id) {

@@ -84,9 +84,11 @@ class Writer {
           {{"identifiers",
             Json::array(
                 {{{"namespace", job_space}, {"name", dataset.own_name}, {"type", "TABLE"}}})}});
-    if (!dataset.columns.empty())
-      facets["columnLineage"] =
-          facet("1-2-0", "ColumnLineageDatasetFacet", {{"fields", columns_of(dataset.columns)}});
+    if (!dataset.columns.empty() || !dataset.rows.empty()) {
+      Json columns = {{"fields", columns_of(dataset.columns)}};
+      if (!dataset.rows.empty()) columns["dataset"] = inputs_of(dataset.rows);
+      facets["columnLineage"] = facet("1-2-0", "ColumnLineageDatasetFacet", std::move(columns));
+    }
     return {{"namespace", dataset.id.name_space},
             {"name", dataset.id.name},
             {"facets", std::move(facets)}};
@@ -133,22 +135,34 @@ class Writer {
 
   static Json columns_of(const ColumnLineage& columns) {
     Json fields = Json::object();
-    for (const auto& [name, inputs] : columns) {
-      Json list = Json::array();
-      for (const auto& input : inputs) {
-        const char* subtype = input.is_aggregation ? "AGGREGATION"
-                              : input.is_identity  ? "IDENTITY"
-                                                   : "TRANSFORMATION";
-        list.push_back(
-            {{"namespace", input.dataset.name_space},
-             {"name", input.dataset.name},
-             {"field", input.column},
-             {"transformations",
-              Json::array({{{"type", "DIRECT"}, {"subtype", subtype}, {"masking", false}}})}});
-      }
-      fields[name] = {{"inputFields", std::move(list)}};
-    }
+    for (const auto& [name, inputs] : columns) fields[name] = {{"inputFields", inputs_of(inputs)}};
     return fields;
+  }
+
+  /// One entry a column, with all that becomes of it.
+  static Json inputs_of(const std::set<InputField>& inputs) {
+    Json list = Json::array();
+    const InputField* before = nullptr;
+    for (const auto& input : inputs) {
+      if (before == nullptr || before->dataset != input.dataset || before->column != input.column)
+        list.push_back({{"namespace", input.dataset.name_space},
+                        {"name", input.dataset.name},
+                        {"field", input.column},
+                        {"transformations", Json::array()}});
+      list.back()["transformations"].push_back(transformation_of(input.use));
+      before = &input;
+    }
+    return list;
+  }
+
+  static Json transformation_of(model::ColumnUse use) {
+    std::string subtype(model::to_text(use));
+    for (char& c : subtype)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    Json json = {{"type", model::is_direct(use) ? "DIRECT" : "INDIRECT"}, {"subtype", subtype}};
+    // Of what is computed nobody knows whether the value can be told from it.
+    if (use == model::ColumnUse::kIdentity) json["masking"] = false;
+    return json;
   }
 
   const std::string& version_;

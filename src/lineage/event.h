@@ -5,12 +5,14 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
 #include "lineage/dataset.h"
+#include "model/column_lineage.h"
 #include "model/schema.h"
 
 namespace weir::lineage {
@@ -25,23 +27,23 @@ struct Amount {
   int64_t files = -1;
 };
 
-/// A column that a value comes from.
+/// A column that a value comes from, or that decides on it, and how; once for each use.
 struct InputField {
   DatasetId dataset;
   std::string column;
-  bool is_identity = true;      ///< The value itself; else something was computed from it.
-  bool is_aggregation = false;  ///< Of many rows.
+  model::ColumnUse use = model::ColumnUse::kIdentity;
   auto operator<=>(const InputField&) const = default;
 };
 /// Output column → where its values come from. Columns of which nobody knows are not there.
-using ColumnLineage = std::map<std::string, std::vector<InputField>>;
+using ColumnLineage = std::map<std::string, std::set<InputField>>;
 
 struct Dataset {
   DatasetId id;
   std::string own_name;  ///< weir's: `raw.sales`, `landing/*.csv`; empty: none.
   model::Schema schema;  ///< Empty: not known.
   Amount amount;
-  ColumnLineage columns = {};  ///< Of an output.
+  ColumnLineage columns = {};      ///< Of an output.
+  std::set<InputField> rows = {};  ///< What decides on the rows of an output.
 };
 
 struct Job {

@@ -430,6 +430,9 @@ class AttemptRun {
   /// Adds what an operation did in this run to the task's sums; what was done before counts
   /// nothing.
   void take_in(const Outcome& outcome) {
+    // What was computed is told of by who records it, whoever computed it.
+    if (const auto from = outcome.details.find("column_lineage"); from != outcome.details.end())
+      row_.details["column_lineage"] = *from;
     if (outcome.was_already_done || outcome.held) return;
     auto& sum = row_.counts;
     const auto& counts = outcome.counts;

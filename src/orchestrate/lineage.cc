@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/instant.h"
 #include "base/pattern.h"
+#include "base/redact.h"
 #include "inputs/locations.h"
 #include "lineage/event.h"
 #include "orchestrate/resolve.h"
@@ -62,6 +63,7 @@ class Datasets {
     const RunValues values(flow, run_);
     WEIR_ASSIGN(const Json given, values.params_of(task, *made));
     params_ = task::with_defaults(made->params, given);
+    is_effect_ = made->is_effect();
     for (const auto& param : made->params) WEIR_TRY(take_param(*made, param));
     if (row_.pinned.is_object()) WEIR_TRY(take_pinned(values));
     if (row_.state != TaskState::kSucceeded) return {};
@@ -98,6 +100,10 @@ class Datasets {
 
   Status take_param(const task::Template& made, const task::Param& param) {
     if (param.use == task::Use::kConsumesFiles) return take_folder(text(param.name));
+    if (param.use == task::Use::kReadsPlace) return take_place(text(param.name), inputs);
+    if (param.use == task::Use::kFillsPlace) return take_place(text(param.name), outputs);
+    if (param.use == task::Use::kReadsFolder) return take_files(text(param.name), inputs);
+    if (param.use == task::Use::kFillsFolder) return take_files(text(param.name), outputs);
     if (param.use == task::Use::kConsumes || param.use == task::Use::kProduces) {
       WEIR_ASSIGN(const auto name, model::parse_dataset_name(text(param.name)));
       WEIR_ASSIGN(const auto id, place_of(name));
@@ -120,6 +126,29 @@ class Datasets {
     const auto end = start.rfind('/');
     if (end != std::string::npos) uri += "/" + start.substr(0, end);
     entry(inputs, lineage::dataset_at(uri), "");
+    return {};
+  }
+
+  /// A folder of others.
+  Status take_place(const std::string& place, std::vector<Dataset>& to) {
+    if (place.empty() || refers_to_secret(place)) return {};
+    entry(to, lineage::dataset_at(inputs::absolute_uri(services_.base_folder, place)), "");
+    return {};
+  }
+
+  /// A folder of a layer, or a dataset whose files are meant.
+  Status take_files(const std::string& from, std::vector<Dataset>& to) {
+    const auto cut = from.find_first_of("/.");
+    if (cut != std::string::npos && from[cut] == '.') {
+      WEIR_ASSIGN(const auto name, model::parse_dataset_name(from));
+      WEIR_ASSIGN(const auto id, place_of(name));
+      entry(to, id, name.text());
+      return {};
+    }
+    WEIR_ASSIGN(std::string uri,
+                inputs::layer_uri(configuration_, services_.base_folder, from.substr(0, cut)));
+    if (cut != std::string::npos) uri += "/" + from.substr(cut + 1);
+    entry(to, lineage::dataset_at(uri), "");
     return {};
   }
 
@@ -172,6 +201,10 @@ class Datasets {
   Status take_result() {
     if (outputs.empty()) return {};
     Dataset& output = outputs.front();
+    if (is_effect_) {  // counts files
+      output.amount.files = row_.counts.inserted + row_.counts.updated_in_place;
+      return {};
+    }
     output.amount.rows = row_.counts.inserted + row_.counts.updated_in_place;
     const auto bytes = row_.details.find("bytes_written");
     if (bytes != row_.details.end() && bytes->is_number_integer())
@@ -180,6 +213,7 @@ class Datasets {
     if (target_.empty()) return {};
     WEIR_ASSIGN(const auto recorded, services_.catalog->recorded_schema(target_));
     if (recorded) output.schema = *recorded;
+    WEIR_TRY(take_columns(output));
     if (row_.counts.rejected == 0) return {};
     WEIR_ASSIGN(const auto id, place_of(target_.rejected()));
     Dataset& rejected = entry(outputs, id, target_.rejected().text());
@@ -188,12 +222,31 @@ class Datasets {
     return {};
   }
 
+  /// What the engine says of the columns of a query.
+  Status take_columns(Dataset& output) const {
+    const auto said = row_.details.find("column_lineage");
+    if (said == row_.details.end()) return {};
+    WEIR_ASSIGN(const auto lineage, model::column_lineage_from_json(*said));
+    const auto take = [&](const std::set<model::ColumnSource>& sources,
+                          std::set<lineage::InputField>& to) -> Status {
+      for (const auto& source : sources) {
+        WEIR_ASSIGN(auto id, place_of(source.dataset));
+        to.insert({std::move(id), source.column, source.use});
+      }
+      return {};
+    };
+    for (const auto& [name, sources] : lineage.columns)
+      WEIR_TRY(take(sources, output.columns[name]));
+    return take(lineage.rows, output.rows);
+  }
+
   const Services& services_;
   const model::Configuration& configuration_;
   const FlowRun& run_;
   const TaskRun& row_;
   Json params_;
   model::DatasetName target_;
+  bool is_effect_ = false;
   bool is_outside_ = false;
 };
 

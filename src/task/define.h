@@ -23,6 +23,7 @@ struct Narrow {
   std::optional<double> least;
   std::optional<double> greatest;
   std::optional<ParamType> type;
+  Use use = Use::kPlain;
 };
 inline Narrow choice(std::vector<std::string> words) {
   return {std::move(words), {}, {}, ParamType::kChoice};
@@ -33,6 +34,8 @@ inline Narrow connection(std::vector<std::string> kinds) {
 }
 inline Narrow in_range(double least, double greatest) { return {{}, least, greatest, {}}; }
 inline Narrow typed(ParamType type) { return {{}, {}, {}, type}; }
+/// Where an effect reads or writes files.
+inline Narrow moves(Use use) { return {{}, {}, {}, {}, use}; }
 
 /// Durations bind to a member of this type.
 struct Duration {
@@ -86,11 +89,13 @@ class Define {
 
   template <typename T>
   Define& required(std::string name, T Params::* member, std::string doc, Narrow narrow = {}) {
-    return add(std::move(name), member, std::move(doc), std::move(narrow), Use::kPlain, true);
+    const Use use = narrow.use;
+    return add(std::move(name), member, std::move(doc), std::move(narrow), use, true);
   }
   template <typename T>
   Define& optional(std::string name, T Params::* member, std::string doc, Narrow narrow = {}) {
-    return add(std::move(name), member, std::move(doc), std::move(narrow), Use::kPlain, false);
+    const Use use = narrow.use;
+    return add(std::move(name), member, std::move(doc), std::move(narrow), use, false);
   }
   /// A dataset that this template reads.
   Define& consumes(std::string name, model::DatasetName Params::* member, std::string doc) {

@@ -47,6 +47,11 @@ enum class Use {
   kConsumes,
   kProduces,
   kReconciles,  ///< a list of datasets and warehouse tables
+  // What an effect moves, for lineage; nothing is resolved for it.
+  kReadsPlace,   ///< a folder that is no layer of ours: a path or URI
+  kFillsPlace,   ///< the same, written
+  kReadsFolder,  ///< `layer/folder`, or `layer.name` for the files of a dataset
+  kFillsFolder,  ///< `layer/folder`
 };
 
 struct Param {

@@ -214,9 +214,11 @@ task::Template export_files() {
   return task::Define<Params>("export_files", "Sends files of a layer to a place of others.")
       .required("from", &Params::from,
                 "Layer, with a folder where wanted (exports/sales), or a Parquet dataset "
-                "(raw.sales).")
+                "(raw.sales).",
+                task::moves(task::Use::kReadsFolder))
       .required("to", &Params::to,
-                "Folder to fill: a path, `s3://…` or `sftp://…` (with a connection).")
+                "Folder to fill: a path, `s3://…` or `sftp://…` (with a connection).",
+                task::moves(task::Use::kFillsPlace))
       .optional("pattern", &Params::pattern, "Glob over the names of files below `from`.")
       .optional("on_conflict", &Params::on_conflict,
                 "What happens when the target has the name with other content.",

@@ -345,8 +345,10 @@ Status check(const Params& params) {
 task::Template fetch_files() {
   return task::Define<Params>("fetch_files", "Copies files from a source into the landing zone.")
       .required("from", &Params::from,
-                "Folder that others fill: a path, `s3://…` or `sftp://…` (with a connection).")
-      .required("to", &Params::to, "Landing layer, with a folder where wanted: landing/sales.")
+                "Folder that others fill: a path, `s3://…` or `sftp://…` (with a connection).",
+                task::moves(task::Use::kReadsPlace))
+      .required("to", &Params::to, "Landing layer, with a folder where wanted: landing/sales.",
+                task::moves(task::Use::kFillsFolder))
       .optional("pattern", &Params::pattern, "Glob over the names of files below `from`.")
       .optional("on_change", &Params::on_change,
                 "What happens when a name comes again with other content.",

@@ -433,7 +433,8 @@ task::Template fetch_http() {
       .required("connection", &Params::connection, "Connection of kind http.",
                 task::connection({"http"}))
       .required("path", &Params::path, "What is asked for, behind the connection's url: /orders.")
-      .required("to", &Params::to, "Landing layer, with a folder where wanted: landing/orders.")
+      .required("to", &Params::to, "Landing layer, with a folder where wanted: landing/orders.",
+                task::moves(task::Use::kFillsFolder))
       .optional("method", &Params::method, "How it is asked.", task::choice({"GET", "POST"}))
       .optional("query", &Params::query, "Parameters of the query, as an object.")
       .optional("headers", &Params::headers,

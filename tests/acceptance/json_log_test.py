@@ -2,6 +2,7 @@
 import datetime
 import json
 import re
+import socket
 import time
 import unittest
 
@@ -63,6 +64,7 @@ class JsonLog(unittest.TestCase):
             datetime.datetime.fromisoformat(line["time"])
             self.assertIn(line["level"], ("debug", "info", "warning", "error"))
             self.assertTrue(line["message"], line)
+            self.assertEqual(line["server"], f"{socket.gethostname()}, process {server.process.pid}", "also of a task's process")
         of_run = [line for line in lines if line.get("run_id") == run_id]
         self.assertTrue(all(line["flow_id"] == "night" for line in of_run if "flow_id" in line), of_run)
         ends = {line["task_id"]: line for line in of_run if line.get("event") == "task_finished"}

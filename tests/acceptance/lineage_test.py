@@ -9,6 +9,7 @@ import time
 import unittest
 import uuid
 
+import openlineage_judge
 from notify_test import Webhook
 from weir_project import A, PROJECT, WEIR, Project
 
@@ -51,14 +52,17 @@ class Specification:
 
 
 SPECIFICATION = Specification(SPEC) if SPEC else None
-if SPECIFICATION is None:
-    print("lineage_test: OPENLINEAGE_SPEC is not set; events are checked for what each must have, not against the schemas")
+JUDGE = openlineage_judge.make()
+if JUDGE is None:
+    print("lineage_test: OpenLineage's client was not fetched (./dev standins); events are checked for what each must have only")
 
 
 def check(event):
     """What the specification demands of every event."""
     if SPECIFICATION is not None:
         SPECIFICATION.event(event)
+    if JUDGE is not None:
+        JUDGE.event(event)
     assert event["eventType"] in ("START", *ENDS), event
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", event["eventTime"]), event["eventTime"]
     assert event["schemaURL"] == "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -138,6 +142,13 @@ class LineageTest(unittest.TestCase):
         self.assertEqual([(each["namespace"], each["name"], each["field"]) for each in city], [(*name(raw), "city")])
         self.assertNotIn("valid_from", ends["shop.history"]["outputs"][0]["facets"]["columnLineage"]["fields"])
         self.assertIn("GROUP BY city", ends["shop.by_city"]["job"]["facets"]["sql"]["query"])
+        history = name(ends["shop.history"]["outputs"][0])
+        columns = ends["shop.by_city"]["outputs"][0]["facets"]["columnLineage"]
+        uses = lambda fields: [(each["namespace"], each["name"], each["field"],  # noqa: E731
+                                *[f'{one["type"]} {one["subtype"]}' for one in each["transformations"]]) for each in fields]
+        self.assertEqual(uses(columns["fields"]["city"]["inputFields"]), [(*history, "city", "DIRECT IDENTITY")])
+        self.assertEqual(uses(columns["dataset"]), [(*history, "city", "INDIRECT FILTER", "INDIRECT GROUP_BY"),
+                                                    (*history, "is_current", "INDIRECT FILTER")])
         self.assertEqual(self.project.sqlite("SELECT count(*) FROM outbox"), [(0,)], "what was taken is not kept")
 
     def test_a_task_that_fails_says_why_each_time(self):
@@ -199,12 +210,82 @@ class LineageTest(unittest.TestCase):
             self.assertIn("START", types, run)
             self.assertEqual(len(types & set(ENDS)), 1, run)
 
+    def test_files_that_are_moved_come_from_somewhere_and_go_somewhere(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        self.project.write("flows/moves.yaml", """
+flow: moves
+tasks:
+  - {id: fetch, template: fetch_files, with: {from: "upload/partner/", to: landing/partner}}
+  - {id: export, template: export_files, needs: [fetch], with: {from: landing/partner, to: sent/out}}
+""")
+        for number in (1, 2):
+            self.project.write(f"upload/partner/{number}.csv", A)
+        self.project.weir("run", "moves", "--apply")
+        events = [check(json.loads(line)) for line in (self.project.folder / "lineage.ndjson").read_text().splitlines()]
+        ends = {name: both[-1] for name, both in self.by_job(events).items()}
+        place = lambda list: [(each["namespace"], each["name"]) for each in list]  # noqa: E731
+        landed = [("file", f"{self.project.folder}/data/landing/partner")]
+        self.assertEqual(place(ends["moves.fetch"]["inputs"]), [("file", f"{self.project.folder}/upload/partner")])
+        self.assertEqual(place(ends["moves.fetch"]["outputs"]), landed)
+        self.assertEqual(place(ends["moves.export"]["inputs"]), landed)
+        self.assertEqual(place(ends["moves.export"]["outputs"]), [("file", f"{self.project.folder}/sent/out")])
+        for end in (ends["moves.fetch"], ends["moves.export"]):
+            amount = end["outputs"][0]["outputFacets"]["outputStatistics"]
+            self.assertEqual((amount["fileCount"], "rowCount" in amount), (2, False))
+
+    def test_an_address_is_named_without_what_may_be_a_key(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        yaml = (self.project.folder / "weir.yaml").read_text()
+        self.project.write("weir.yaml", yaml.replace("connections:\n", 'connections:\n  - {connection_id: rates, kind: http, '
+                                                     'url: "http://127.0.0.1:9/v1", allow_loopback: true}\n', 1))
+        self.project.write("flows/rates.yaml", """
+flow: rates
+tasks:
+  - {id: fetch, template: fetch_http, with: {connection: rates, path: /daily, query: {key: c4nary}, to: landing/rates}}
+""")
+        self.project.weir("run", "rates", "--apply", expect=None)
+        told = [check(json.loads(line)) for line in (self.project.folder / "lineage.ndjson").read_text().splitlines()]
+        both = self.by_job(told)["rates.fetch"]
+        self.assertEqual([each["eventType"] for each in both], ["START", "FAIL"])
+        for event in both:
+            self.assertEqual([(each["namespace"], each["name"]) for each in event["inputs"]], [("http://127.0.0.1:9", "/v1/daily")])
+            self.assertEqual([(each["namespace"], each["name"]) for each in event["outputs"]],
+                             [("file", f"{self.project.folder}/data/landing/rates")])
+        self.assertNotIn("c4nary", json.dumps([event["inputs"] for event in both]))
+
     def test_a_file_gets_a_line_an_event(self):
         self.configure("kind: log, path: lineage.ndjson")
         self.project.land("customers-20260101.csv", A)
         self.project.run()
         lines = (self.project.folder / "lineage.ndjson").read_text().splitlines()
         self.assertEqual(len([check(json.loads(line)) for line in lines]), 12)
+
+    @unittest.skipIf(JUDGE is None, "OpenLineage's client was not fetched")
+    def test_the_judge_sees_what_is_wrong(self):
+        self.configure("kind: log, path: lineage.ndjson")
+        self.project.land("customers-20260101.csv", A)
+        self.project.run()
+        end = next(event for event in map(json.loads, (self.project.folder / "lineage.ndjson").read_text().splitlines())
+                   if event["job"]["name"] == "shop.by_city" and event["eventType"] == "COMPLETE")
+        columns = lambda event: event["outputs"][0]["facets"]["columnLineage"]  # noqa: E731
+        faults = {
+            "a word that is none": lambda event: event.update(eventType="DONE"),
+            "no run": lambda event: event.pop("run"),
+            "a run id that is no UUID": lambda event: event["run"].update(runId="seven"),
+            "a time that is none": lambda event: event.update(eventTime="today"),
+            "a number as text": lambda event: event["outputs"][0]["outputFacets"]["outputStatistics"].update(rowCount="3"),
+            "a field that is misspelt": lambda event: columns(event).update(datasets=columns(event).pop("dataset")),
+            "a column without its place": lambda event: columns(event)["dataset"][0].pop("namespace"),
+            "a transformation without a type": lambda event: columns(event)["dataset"][0]["transformations"][0].pop("type"),
+            "a version that is not": lambda event: columns(event).update(_schemaURL=columns(event)["_schemaURL"].replace("1-2-0", "1-3-0")),
+            "a facet at the wrong place": lambda event: event["job"]["facets"].update(columnLineage=columns(event)),
+        }
+        JUDGE.event(end)
+        for what, spoil in faults.items():
+            spoilt = json.loads(json.dumps(end))
+            spoil(spoilt)
+            with self.subTest(what), self.assertRaises((ValueError, TypeError)):
+                JUDGE.event(spoilt)
 
     def test_what_cannot_take_events_is_refused(self):
         self.configure("kind: log")

@@ -18,6 +18,7 @@
 #include "model/canonical.h"
 #include "parquet/column_sums.h"
 #include "parquet/parquet.h"
+#include "sql/column_lineage.h"
 #include "table/hudi.h"
 
 namespace weir::engine::embedded {
@@ -133,6 +134,21 @@ Result<std::unique_ptr<sql::BatchReader>> start(const Operation& operation,
   WEIR_ASSIGN(const auto columns, columns_of(operation, from_query));
   WEIR_ASSIGN(const auto statement, statement_of(operation, columns));
   return session.stream(statement);
+}
+
+/// Where the columns come from, for who asks later. A query of which that cannot be told runs all
+/// the same.
+Result<Json> lineage_of(const sql::UserQuery& query, const Readings& readings,
+                        model::Schema columns, const Context& context) {
+  std::erase_if(columns, [](const auto& column) { return column.name == kKeyText; });
+  std::vector<sql::ViewSource> sources;
+  for (const auto& input : readings.inputs) sources.push_back(input.view);
+  const auto lineage = sql::column_lineage(query.text, sources, columns, *context.cancel);
+  WEIR_TRY(context.cancel->check());
+  if (lineage) return model::to_json(*lineage);
+  if (context.log != nullptr)
+    context.log->info("no lineage of columns: {}", to_line(lineage.error()));
+  return Json();
 }
 
 // ---- What is written
@@ -385,7 +401,8 @@ Result<std::optional<Outcome>> find_done(const Operation& operation, table::Hudi
 
 /// Writes the query's rows as the one commit of this hop.
 Result<Outcome> replace_rows(const Operation& operation, const Context& context,
-                             table::HudiTable& table, sql::BatchReader& reader) {
+                             table::HudiTable& table, sql::BatchReader& reader,
+                             const Json& columns_from) {
   table::BeginOptions options;
   options.action = table::Action::kReplaceCommit;
   options.operation_type = "INSERT_OVERWRITE_TABLE";
@@ -420,6 +437,7 @@ Result<Outcome> replace_rows(const Operation& operation, const Context& context,
                 counts.in, operation.target.dataset.text(), counts.out);
   WEIR_ASSIGN(const auto sums, sums_delivered(table.store(), slices, maker, context));
   Json details = {{"lineage", model::lineage_of(operation.inputs)}};
+  if (!columns_from.is_null()) details["column_lineage"] = columns_from;
   if (!control.empty()) details["sums"] = model::to_json(sums);
   WEIR_ASSIGN(const auto info,
               commit->complete(extra_of(operation, counts, options.schema, details)));
@@ -445,7 +463,8 @@ Result<Outcome> transform(const Operation& operation, const Context& context) {
     const auto schema = table_schema(operation, reader->columns());
     WEIR_ASSIGN(table, create(operation, table_context, schema));
   }
-  return replace_rows(operation, context, *table, *reader);
+  WEIR_ASSIGN(const auto columns_from, lineage_of(query, readings, reader->columns(), context));
+  return replace_rows(operation, context, *table, *reader, columns_from);
 }
 
 }  // namespace weir::engine::embedded
