@@ -81,6 +81,13 @@ void add_flows(std::vector<Route>& all) {
                  .summary = "A flow with its tasks, as rows.",
                  .answer = "Flow",
                  .handler = get_flow});
+  all.push_back({.name = "list_waiting_starts",
+                 .method = "GET",
+                 .path = "/v1/waiting_starts",
+                 .object = Object::kFlows,
+                 .summary = "Runs that are due and cannot start: there is no version to pin.",
+                 .answer = "WaitingStartList",
+                 .handler = list_waiting_starts});
   all.push_back({.name = "start_run",
                  .method = "POST",
                  .path = "/v1/flows/{flow_id}/runs",

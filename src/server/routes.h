@@ -10,6 +10,7 @@ namespace weir::server {
 // routes/flows.cc
 Result<Answer> list_flows(const Call& call);
 Result<Answer> get_flow(const Call& call);
+Result<Answer> list_waiting_starts(const Call& call);
 Result<Answer> start_run(const Call& call);
 Result<Answer> pause_flow(const Call& call);
 Result<Answer> resume_flow(const Call& call);

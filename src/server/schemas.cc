@@ -149,6 +149,7 @@ void add_flows(Json& all) {
                             {"task_count", number()},
                             {"schedule", schedule},
                             {"last_run", {{"anyOf", {refer("Run"), {{"type", "null"}}}}}},
+                            {"waiting_starts", list_of(refer("WaitingStart"))},
                             {"last_success_at", instant()}});
   all["FlowPage"] = page_of("flows", "FlowLine");
   all["Row"] = object({{"table", text()},
@@ -160,7 +161,20 @@ void add_flows(Json& all) {
                          {{"type", "array"},
                           {"items", refer("Row")},
                           {"description", "Its rows of the configuration tables."}}},
+                        {"waiting_starts", list_of(refer("WaitingStart"))},
                         {"last_run", {{"anyOf", {refer("Run"), {{"type", "null"}}}}}}});
+  all["WaitingStart"] = object({{"flow_id", text()},
+                                {"trigger", text("`scheduled` or `file`")},
+                                {"run_key", text("Of the run that was tried last.")},
+                                {"logical_time", instant()},
+                                {"since", instant("When it failed first.")},
+                                {"tried_at", instant()},
+                                {"next_try_at", instant()},
+                                {"tries", number()},
+                                {"error_code", text()},
+                                {"error_text", text()},
+                                {"error_hint", text()}});
+  all["WaitingStartList"] = object({{"waiting_starts", list_of(refer("WaitingStart"))}});
 }
 
 void add_lake(Json& all) {

@@ -71,6 +71,7 @@ std::span<const Migration> all_migrations() {
       Migration{9, "arrivals", arrivals_ddl()},
       Migration{10, "accounts", accounts_ddl()},
       Migration{11, "lineage", lineage_ddl()},
+      Migration{12, "operators", operators_ddl()},
   };
   return kAll;
 }

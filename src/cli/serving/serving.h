@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -51,6 +53,10 @@ class Serving {
  private:
   void drive(const std::stop_token& stop);
   void refresh();
+  /// The head; where it cannot be pinned, the last one that could: who is told, and what is due.
+  Result<Heads::Kept> known();
+  /// Flows that are not to be started that way any more wait for nothing.
+  Status forget_waiting_starts(const Heads::Kept& head, const std::set<std::string>& paused);
   void tell(const std::stop_token& stop);
   std::vector<std::string> command_of(const orchestrate::TaskLaunch& launch) const;
 
@@ -70,6 +76,8 @@ class Serving {
   std::atomic<int64_t> runs_ = 0;
   std::atomic<int64_t> tasks_ = 0;
   std::atomic<int64_t> stepped_at_us_ = 0;
+  std::mutex known_mutex_;
+  Heads::Kept known_ WEIR_GUARDED_BY(known_mutex_);
   Heads::Kept seen_;  ///< Whose schedules are in use.
   int64_t paused_seen_us_ = 0;
   std::string told_;
