@@ -15,8 +15,8 @@ namespace weir::catalog {
 
 struct WaitingStart {
   std::string flow_id;
-  std::string trigger;  ///< `scheduled`, `file`
-  std::string run_key;  ///< Of the run that was tried last.
+  std::string trigger;          ///< `scheduled`, `file`
+  std::string run_key;          ///< Of the run that was tried last.
   int64_t logical_time_us = 0;  ///< Of that run; 0: of none.
   int64_t since_us = 0;         ///< When it failed first.
   int64_t tried_at_us = 0;

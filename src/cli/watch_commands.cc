@@ -44,7 +44,7 @@ struct FlowStanding {
 };
 
 /// When servers start it next.
-void note_next(const model::Flow& flow, schedule::Zones& zones, int64_t now_us,
+void note_next(const model::Flow& flow, const Json& written, schedule::Zones& zones, int64_t now_us,
                FlowStanding& standing) {
   const bool on_files = !flow.file_trigger.is_null();
   if (standing.state.is_paused) {
@@ -53,7 +53,7 @@ void note_next(const model::Flow& flow, schedule::Zones& zones, int64_t now_us,
     standing.next = "not enabled";
   } else if (flow.schedule.is_null()) {
     standing.next = on_files ? "on files" : "";
-  } else if (const auto schedule = schedule::read_schedule(flow.schedule, zones); !schedule) {
+  } else if (const auto schedule = schedule::read_schedule(written, zones); !schedule) {
     standing.next = "unknown";  // A variable stands in it, or it is at fault: `weir next` says.
   } else {
     standing.next_us = schedule->next_after(now_us);
@@ -93,7 +93,7 @@ Result<std::vector<FlowStanding>> standings(Session& session, catalog::Catalog& 
     if (const auto run = newest.find(flow.flow_id); run != newest.end()) standing.run = run->second;
     for (const auto& start : waiting)
       if (start.flow_id == flow.flow_id) standing.waiting.push_back(start);
-    note_next(flow, zones, now_us, standing);
+    note_next(flow, model::with_calendar(configuration, flow.schedule), zones, now_us, standing);
     found.push_back(std::move(standing));
   }
   return found;

@@ -59,12 +59,12 @@ constexpr std::string_view kOfStart = "WHERE flow_id = :of_flow AND trigger_kind
 }  // namespace
 
 Result<bool> end_waiting_start_in(Session& session, const FlowRun& run) {
-  WEIR_ASSIGN(const int64_t rows,
-              session.execute("DELETE FROM waiting_start WHERE flow_id = :flow_id AND "
-                              "(trigger_kind = :trigger_kind OR run_key = :run_key)",
-                              {{"flow_id", run.flow_id},
-                               {"trigger_kind", run.trigger},
-                               {"run_key", run.run_key}}));
+  WEIR_ASSIGN(
+      const int64_t rows,
+      session.execute(
+          "DELETE FROM waiting_start WHERE flow_id = :flow_id AND "
+          "(trigger_kind = :trigger_kind OR run_key = :run_key)",
+          {{"flow_id", run.flow_id}, {"trigger_kind", run.trigger}, {"run_key", run.run_key}}));
   return rows > 0;
 }
 
@@ -100,10 +100,10 @@ Result<bool> SqlCatalog::note_waiting_start(const WaitingStart& start, const Not
           fmt::format("UPDATE waiting_start SET tries = tries + 1 {}", kOfStart), of));
       Binds of_other = of;
       of_other.push_back({"same_reason", reason});
-      WEIR_ASSIGN(const int64_t changed,
-                  session.update("waiting_start", values_of(start, now_us),
-                                 fmt::format("{} AND reason_key <> :same_reason", kOfStart),
-                                 of_other));
+      WEIR_ASSIGN(
+          const int64_t changed,
+          session.update("waiting_start", values_of(start, now_us),
+                         fmt::format("{} AND reason_key <> :same_reason", kOfStart), of_other));
       if (changed == 0) {
         WEIR_TRY(session.update("waiting_start", values_of(start, now_us), kOfStart, of));
         return false;
