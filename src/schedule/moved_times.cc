@@ -118,8 +118,8 @@ std::optional<int64_t> Schedule::moved_after(int64_t at_us) const {
   if (!day) day = days_->first_from(day_of(from_us));
   while (day) {
     for (const int64_t time_us : times_on(*day))
-      if (time_us > at_us) return time_us < Zone::kEnd * kSecondUs ? std::optional(time_us)
-                                                                   : std::nullopt;
+      if (time_us > at_us)
+        return time_us < Zone::kEnd * kSecondUs ? std::optional(time_us) : std::nullopt;
     const auto next = cron.first_match(days_moved_to(*day).to * kDay, Zone::kEnd);
     if (!next) return std::nullopt;
     day = moved_day(floor_div(*next, kDay));

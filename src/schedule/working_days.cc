@@ -21,9 +21,7 @@ constexpr int64_t kDay = 86'400;
 constexpr int64_t kFarthest = 3660;       ///< Days.
 constexpr int64_t kFarthestEaster = 100;  ///< Days from it.
 
-year_month_day date_of(int64_t at) {
-  return year_month_day(sys_days(days(static_cast<int>(at))));
-}
+year_month_day date_of(int64_t at) { return year_month_day(sys_days(days(static_cast<int>(at)))); }
 
 std::optional<int> number_of(std::string_view text) {
   int value = 0;
@@ -33,8 +31,7 @@ std::optional<int> number_of(std::string_view text) {
 }
 
 bool has_shape(std::string_view text, std::string_view shape) {
-  return text.size() == shape.size() &&
-         std::ranges::equal(text, shape, [](char c, char s) {
+  return text.size() == shape.size() && std::ranges::equal(text, shape, [](char c, char s) {
            return s == '0' ? c >= '0' && c <= '9' : c == s;
          });
 }
@@ -127,7 +124,8 @@ class WorkingDaysReader {
     for (int64_t weekday = 0; weekday < 7; ++weekday) {
       constexpr int64_t kSunday = 3;  // 1970-01-04
       const int64_t from = (kSunday + weekday) * kDay;
-      if (cron->first_match(from, from + kDay)) made.weekdays_ |= static_cast<uint8_t>(1 << weekday);
+      if (cron->first_match(from, from + kDay))
+        made.weekdays_ |= static_cast<uint8_t>(1 << weekday);
     }
   }
 
@@ -172,9 +170,9 @@ Result<WorkingDays> WorkingDays::read(const Json& calendar) {
   reader.read(calendar);
   if (reader.faults.empty()) return std::move(reader.made);
   auto& first = reader.faults.front();
-  const std::string step = reader.made.name_.empty() ? "reading a calendar"
-                                                     : fmt::format("reading calendar '{}'",
-                                                                   reader.made.name_);
+  const std::string step = reader.made.name_.empty()
+                               ? "reading a calendar"
+                               : fmt::format("reading calendar '{}'", reader.made.name_);
   return std::unexpected(std::move(first.error).while_doing(step));
 }
 
