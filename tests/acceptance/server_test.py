@@ -26,7 +26,7 @@ OWN = {"change_own_password", "create_token", "revoke_token"}
 OPEN = {"get_health", "get_readiness", "sign_in"}
 BODIES = {"take_arrivals": {"file": "landing/none.csv"}, "take_arrivals_of_flow": {"file": "landing/none.csv"}, "start_run": {}, "retry_run": {}, "plan_configuration": {}, "apply_configuration": {"hash": "0" * 64},
           "sign_in": {"user": "nobody", "password": "x"},
-          "create_user": {"user": "made by the matrix"}, "set_user_grants": {"grants": []}, "set_user_password": {"password": "five lamps under a horse"}}
+          "create_user": {"user": "matrix"}, "create_token": {"name": "matrix"}, "set_user_grants": {"grants": []}, "set_user_password": {"password": "five lamps under a horse"}}
 HOLD_SALES, HOLD_SHOP, NO_TOKEN = "a" * 64, "b" * 64, "c" * 64
 
 
@@ -634,9 +634,11 @@ class Judged(ServerCase):
         self.ask("POST", f"/v1/runs/{Shared.sales}/cancel", self.admin)
         matrix, seen = Matrix(), set()
         matrix.project = self.project
+        self.project.sqlite("DELETE FROM user_account WHERE user_name = 'matrix'")
+        self.project.sqlite("DELETE FROM api_token WHERE name = 'matrix'")
         for method, path, operation in self.routes():
             name = operation["operationId"]
-            if name in ("approve_hold", "reject_hold"):
+            if name in ("approve_hold", "reject_hold", "remove_user"):
                 continue  # below: it changes what other tests read
             for kind, (address, _) in matrix.objects(path).items():
                 for token in (self.admin, self.tokens["viewer", "sales"], None):
@@ -648,10 +650,12 @@ class Judged(ServerCase):
                             "e" * 64, Shared.sales)
         operations = {operation["operationId"]: operation for _, _, operation in self.routes()}
         self.check(self.ask("POST", f"/v1/holds/{'e' * 64}/reject", self.admin), operations["reject_hold"], "reject")
+        self.check(self.ask("DELETE", "/v1/users/matrix", self.admin), operations["remove_user"], "remove")
         served = {name for name, each in operations.items() if each["x-weir-access"] != "sign_in"}
         # Without a scheduler four are not served, no run can be cancelled; what is applied is tested by itself.
         self.assertEqual(served - seen, {"start_run", "retry_run", "cancel_run", "apply_configuration", "approve_hold",
-                                         "reject_hold", "take_arrivals", "take_arrivals_of_flow"})
+                                         "reject_hold", "take_arrivals", "take_arrivals_of_flow",
+                                         "remove_user", "change_own_password", "revoke_token"})
 
     def test_the_checks_can_fail(self):
         good = self.ask("GET", f"/v1/runs/{Shared.sales}", self.admin)
