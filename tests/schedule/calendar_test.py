@@ -136,6 +136,17 @@ class Calendars(unittest.TestCase):
             counted += self.compare(text, pick.choice(names), calendar, on_holiday, low, high)
         print(f"seed {SEED}: {counted} times")
 
+    def test_days_whose_end_is_shown_twice(self):
+        """Clocks that go back over midnight: an hour of the day before comes after the first minute of the next."""
+        zones = (("America/Goose_Bay", 2010), ("America/St_Johns", 2008), ("America/Sao_Paulo", 2018), ("America/Havana", 2015),
+                 ("Atlantic/Azores", 2020), ("Pacific/Apia", 2011), ("Africa/Cairo", 2009))
+        for zone, year in zones:
+            low, high = second(f"{year}-01-01"), second(f"{year + 1}-02-01")
+            for weekdays in ("sun-thu", "mon-sat", "sun", "sat", "mon-fri"):
+                for text in ("0,30 * * * *", "0 0 * * *", "30 23 * * *"):
+                    for on_holiday in ("skip",) if "*" in text.split()[1] else ("skip", "next", "previous"):
+                        self.compare(text, zone, {"weekdays": weekdays}, on_holiday, low, high)
+
     def test_a_period_is_left_out_on_whole_days(self):
         calendar = {"weekdays": "mon-fri", "holidays": ["2026-12-24"]}
         for zone in ("UTC", "Europe/Berlin", "America/Sao_Paulo", "America/St_Johns"):
