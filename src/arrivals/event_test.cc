@@ -95,6 +95,17 @@ TEST(ReadEvents, APlainOneNamesFilesOfALayer) {
               ElementsAre("landing/a", "landing/b"));
 }
 
+TEST(ReadEvents, OneBodyIsBounded) {
+  Json files = Json::array();
+  for (int i = 0; i < 10'000; ++i) files.push_back(fmt::format("landing/{}.csv", i));
+  const auto most = read_events(dump_json({{"files", files}}), kNow);
+  ASSERT_TRUE(most);
+  EXPECT_EQ(most->size(), 10'000U);
+  files.push_back("landing/one more.csv");
+  EXPECT_THAT(files_of(read_events(dump_json({{"files", files}}), kNow)),
+              ElementsAre("fault: it holds more than 10000 events"));
+}
+
 TEST(ReadEvents, WhatIsNotUnderstoodIsSaid) {
   for (const char* body : {"", "[]", "{}", R"({"file": "a.csv"})", R"({"files": "landing/a"})",
                            R"({"Records": [{}]})", R"({"Records": 3})"}) {

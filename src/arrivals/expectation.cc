@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kMostFreeTimes = 1000;  ///< In a row; a schedule of free days alone ends there.
 constexpr size_t kDateLetters = 10;
-const std::vector<std::string> kNames = {"cron", "timezone", "except", "key", "of"};
+const std::vector<std::string> kNames = {"cron",   "timezone", "calendar", "on_holiday",
+                                         "except", "key",      "of"};
 
 std::unexpected<Error> refuse(std::string message, std::string hint) {
   return fail_with_hint(ErrorCode::kInvalidConfig, std::move(message), std::move(hint));
@@ -46,7 +47,8 @@ Result<Expectation> Expectation::read(const Json& map, schedule::Zones& zones) {
                   guess.empty() ? fmt::format("it takes: {}", fmt::join(kNames, ", ")) : guess);
   }
   Json beat = {{"cron", map.value("cron", Json())}};
-  if (map.contains("timezone")) beat["timezone"] = map.at("timezone");
+  for (const char* name : {"timezone", "calendar", "on_holiday"})
+    if (map.contains(name)) beat[name] = map.at(name);
   WEIR_ASSIGN(auto schedule, schedule::read_schedule(beat, zones));
   Expectation made(std::move(schedule));
   WEIR_ASSIGN(made.except_, dates_of(map.value("except", Json::array())));

@@ -17,7 +17,7 @@ namespace weir::arrivals {
 /// Immutable.
 class Expectation {
  public:
-  /// `{cron, timezone, except: [2026-12-25], key: "%Y%m%d", of: start|end}`.
+  /// `{cron, timezone, calendar, on_holiday, except: [2026-12-25], key: "%Y%m%d", of: start|end}`.
   /// kInvalidConfig names what is wrong.
   static Result<Expectation> read(const Json& written, schedule::Zones& zones);
 

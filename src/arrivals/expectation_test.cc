@@ -47,6 +47,28 @@ TEST(Expectation, ItsKeyIsOfTheDayThatIsDueOrOfTheOneBefore) {
   EXPECT_EQ(read(written).key_of(interval), "20261224");
 }
 
+TEST(Expectation, GoesByACalendarAndItsZone) {
+  const Json calendar = {{"weekdays", "mon-fri"}, {"holidays", {"12-25", "easter+1"}}};
+  const Json written = {{"cron", "30 0 * * *"},
+                        {"timezone", "Europe/Berlin"},
+                        {"calendar", calendar},
+                        {"key", "%Y%m%d"}};
+  const auto due = read(written);
+  const auto interval = due.newest(*parse_instant("2026-12-28T05:00:00Z"));
+  ASSERT_TRUE(interval);
+  EXPECT_EQ(due.local_text(interval->start_us), "2026-12-24T00:30:00+01:00");
+  EXPECT_EQ(due.key_of(*interval), "20261228") << "the day in Berlin, not in UTC";
+  EXPECT_EQ(due.local_text(*due.next_after(*parse_instant("2026-04-03T12:00:00Z"))),
+            "2026-04-07T00:30:00+02:00");
+  Json moved = written;
+  moved["on_holiday"] = "previous";
+  moved["cron"] = "30 0 25 * *";
+  EXPECT_EQ(read(moved).local_text(*read(moved).next_after(*parse_instant("2026-12-01T00:00:00Z"))),
+            "2026-12-24T00:30:00+01:00");
+  EXPECT_THAT(error_of({{"cron", "0 6 * * *"}, {"calendar", "target2"}}),
+              HasSubstr("unknown calendar 'target2'"));
+}
+
 TEST(Expectation, SaysWhatIsWrongWithIt) {
   EXPECT_THAT(error_of({{"cron", "0 6 * *"}}), HasSubstr("has 5 fields"));
   EXPECT_THAT(error_of({{"corn", "0 6 * * *"}}), HasSubstr("has no 'corn'"));

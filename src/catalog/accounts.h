@@ -49,7 +49,8 @@ struct WebSession {
 };
 
 /// Safe to use from many threads at once. Codes as those of Catalog. Each change leaves a line in
-/// the audit log, in the same transaction.
+/// the audit log, in the same transaction. Where somebody administers (`admin` for all flows, and
+/// not switched off), somebody still does after each change.
 class Accounts {
  public:
   virtual ~Accounts() = default;
@@ -59,12 +60,16 @@ class Accounts {
   virtual Result<std::optional<UserAccount>> find_user(const std::string& user_name) = 0;
   /// kAlreadyExists.
   virtual Status add_user(const UserAccount& user, const std::string& author) = 0;
-  /// Takes tokens and sessions along. kNotFound.
+  /// Takes tokens and sessions along. kNotFound; kConflict for the last who administers.
   virtual Status remove_user(const std::string& user_name, const std::string& author) = 0;
   /// A new password ends all sessions of the user. kNotFound.
   virtual Status set_password(const std::string& user_name, const std::string& password_hash,
                               const std::string& author) = 0;
-  /// In place of those that the user had. kNotFound.
+  /// Switched off: no password, token or session lets it in; its sessions end. kNotFound; kConflict
+  /// for the last who administers.
+  virtual Status set_enabled(const std::string& user_name, bool is_enabled,
+                             const std::string& author) = 0;
+  /// In place of those that the user had. kNotFound; kConflict where nobody would administer.
   virtual Status set_grants(const std::string& user_name, const std::vector<Grant>& grants,
                             const std::string& author) = 0;
 

@@ -23,10 +23,11 @@
 
 namespace weir::catalog {
 
-class Accounts;    // catalog/accounts.h
-class AuditTrail;  // catalog/audit_trail.h
-class Overview;    // catalog/overview.h
-class Retention;   // catalog/retention.h
+class Accounts;       // catalog/accounts.h
+class AuditTrail;     // catalog/audit_trail.h
+class Overview;       // catalog/overview.h
+class Retention;      // catalog/retention.h
+class WaitingStarts;  // catalog/waiting_starts.h
 
 // ---- configuration -------------------------------------------------------------------------
 
@@ -100,7 +101,8 @@ struct FlowRun {
   std::string error_code;
   std::string error_text;
   bool cancel_requested = false;
-  bool has_failed = false;  ///< It ended so once, and was taken up again.
+  bool has_failed =
+      false;  ///< It ended so once and was taken up again, or could not begin at first.
   /// Grows each time somebody else comes to drive the run: who drove it before moves nothing more.
   int64_t epoch = 0;
   bool is_served = false;  ///< Servers drive it; else the process that made it, or an outsider.
@@ -330,7 +332,8 @@ class Catalog {
 
   // -- runs
   /// Inserts the run and its task rows unless run_key exists for the flow; what stands there then.
-  /// A scheduled run takes its flow's schedule to its logical time in the same transaction.
+  /// A scheduled run takes its flow's schedule to its logical time in the same transaction. A run
+  /// that could not begin before (catalog/waiting_starts.h) has failed once, and waits no more.
   struct Started {
     FlowRun run;
     bool is_new = false;
@@ -525,6 +528,7 @@ class Catalog {
   virtual AuditTrail& audit_trail() = 0;
   virtual Overview& overview() = 0;
   virtual Retention& retention() = 0;
+  virtual WaitingStarts& waiting_starts() = 0;
 };
 
 /// Token of the newest load into a warehouse table that is recorded; empty where there is none.

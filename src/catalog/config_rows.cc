@@ -255,6 +255,17 @@ void read_pool(ValueReader& row, model::Configuration& into) {
   into.pools.push_back({row.key(0), row.integer("slots")});
 }
 
+void read_calendar(ValueReader& row, model::Configuration& into) {
+  model::Calendar calendar;
+  calendar.calendar_id = row.key(0);
+  row.check("calendar_id", model::check_name(calendar.calendar_id, "calendar"));
+  calendar.description = row.text("description");
+  calendar.weekdays = row.text("weekdays");
+  calendar.holidays = row.names("holidays");
+  calendar.workdays = row.names("workdays");
+  into.calendars.push_back(std::move(calendar));
+}
+
 void read_flow(ValueReader& row, model::Configuration& into) {
   model::Flow flow;
   flow.flow_id = row.key(0);
@@ -370,6 +381,7 @@ constexpr TableReader kReaders[] = {
     {"connection", read_connection},
     {"template", read_template},
     {"pool", read_pool},
+    {"calendar", read_calendar},
     {"flow", read_flow},
     {"task", read_task},
     {"task_dependency", read_dependency},
@@ -388,6 +400,7 @@ void sort_all(model::Configuration& configuration) {
   std::ranges::sort(configuration.templates, {}, &model::TemplateRow::template_id);
   std::ranges::sort(configuration.flows, {}, &model::Flow::flow_id);
   std::ranges::sort(configuration.pools, {}, &model::Pool::name);
+  std::ranges::sort(configuration.calendars, {}, &model::Calendar::calendar_id);
   std::ranges::sort(configuration.notifications, {}, &model::NotificationRule::rule_id);
   for (model::Flow& flow : configuration.flows) {
     std::ranges::sort(flow.tasks, {}, &model::Task::task_id);
@@ -412,6 +425,12 @@ std::vector<ConfigRow> rows_of(const model::Configuration& configuration,
   for (const auto& row : configuration.templates) maker.template_row(row);
   for (const auto& pool : configuration.pools)
     maker.add("pool", {pool.name}, {{"slots", pool.slots}});
+  for (const auto& calendar : configuration.calendars)
+    maker.add("calendar", {calendar.calendar_id},
+              {{"description", calendar.description},
+               {"weekdays", calendar.weekdays},
+               {"holidays", calendar.holidays},
+               {"workdays", calendar.workdays}});
   for (const auto& flow : configuration.flows) maker.flow(flow);
   for (const auto& rule : configuration.notifications) maker.rule(rule, configuration);
   std::vector<ConfigRow> rows = std::move(maker).rows();

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "catalog/waiting_starts.h"
 
 namespace weir::catalog {
 
@@ -102,6 +103,7 @@ struct Numbers {
   std::map<std::string, int64_t> notices;          ///< By state.
   std::map<std::string, int64_t> last_success_us;  ///< By flow.
   int64_t open_holds = 0;
+  std::vector<WaitingStart> waiting_starts = {};
 };
 
 /// Safe to use from many threads at once. Codes as those of Catalog.

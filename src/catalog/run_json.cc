@@ -32,4 +32,18 @@ Json to_json(const FlowRun& run) {
           {"error_text", run.error_text}};
 }
 
+Json to_json(const WaitingStart& start) {
+  return {{"flow_id", start.flow_id},
+          {"trigger", start.trigger},
+          {"run_key", start.run_key},
+          {"logical_time", instant(start.logical_time_us)},
+          {"since", instant(start.since_us)},
+          {"tried_at", instant(start.tried_at_us)},
+          {"next_try_at", instant(start.next_try_us)},
+          {"tries", start.tries},
+          {"error_code", start.error_code},
+          {"error_text", start.error_text},
+          {"error_hint", start.error_hint}};
+}
+
 }  // namespace weir::catalog

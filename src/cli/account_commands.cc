@@ -10,6 +10,7 @@
 #include "cli/hidden_input.h"
 #include "cli/table_text.h"
 #include "model/names.h"
+#include "server/account_rules.h"
 #include "server/password.h"
 #include "server/role.h"
 
@@ -23,25 +24,8 @@ struct UserFlags {
   bool has_no_password = false;
 };
 
-struct TokenFlags {
-  std::string user;
-  std::string name;
-  std::string role = "viewer";
-  std::string flows = "*";
-  std::string lasts = "90d";
-};
-
 std::string author_of(Session& session) {
   return session.wiring().environment->get("USER").value_or("");
-}
-
-Result<catalog::Grant> grant_of(const std::string& flows, const std::string& role) {
-  WEIR_ASSIGN(const auto known, server::role_from_text(role));
-  if (!catalog::is_flow_pattern(flows))
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("'{}' is no pattern of flows", flows),
-                          "write the name of a flow, or the beginning of names and '*': 'sales_*'");
-  return catalog::Grant{flows, std::string(to_text(known))};
 }
 
 std::string grants_text(const std::vector<catalog::Grant>& grants) {
@@ -62,7 +46,7 @@ Result<std::string> read_password(Session& session, const std::string& name) {
 
 Result<int> add_user(Session& session, const UserFlags& flags) {
   WEIR_TRY(model::check_name(flags.name, "user"));
-  WEIR_ASSIGN(const auto grant, grant_of(flags.flows, flags.role));
+  WEIR_ASSIGN(const auto grant, server::make_grant(flags.flows, flags.role));
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   catalog::UserAccount user;
   user.user_name = flags.name;
@@ -110,6 +94,20 @@ Result<int> remove_user(Session& session, const std::string& name) {
   return 0;
 }
 
+Result<int> switch_user(Session& session, const std::string& name, bool is_enabled) {
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+  WEIR_TRY(catalog->accounts().set_enabled(name, is_enabled, author_of(session)));
+  session.say(fmt::format("user {} is switched {}", name,
+                          is_enabled ? "on" : "off; its sessions have ended, its tokens rest"));
+  return 0;
+}
+Result<int> disable_user(Session& session, const std::string& name) {
+  return switch_user(session, name, false);
+}
+Result<int> enable_user(Session& session, const std::string& name) {
+  return switch_user(session, name, true);
+}
+
 Result<int> set_password(Session& session, const std::string& name) {
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
   WEIR_ASSIGN(const std::string hash, read_password(session, name));
@@ -128,46 +126,29 @@ Result<int> change_grant(Session& session, const UserFlags& flags) {
   if (flags.role.empty() && user && grants.size() == before)
     return fail(ErrorCode::kNotFound, "user '{}' has no grant for '{}'", flags.name, flags.flows);
   if (!flags.role.empty()) {
-    WEIR_ASSIGN(auto grant, grant_of(flags.flows, flags.role));
+    WEIR_ASSIGN(auto grant, server::make_grant(flags.flows, flags.role));
     grants.push_back(std::move(grant));
   }
-  if (grants.size() > catalog::kMaxScopePatterns)
-    return fail_with_hint(ErrorCode::kInvalidConfig,
-                          fmt::format("a user has at most {} grants", catalog::kMaxScopePatterns),
-                          "name flows that belong together alike: 'sales_*'");
+  WEIR_TRY(server::check_grants(grants));
   WEIR_TRY(catalog->accounts().set_grants(flags.name, grants, author_of(session)));
   session.say(fmt::format("user {} may: {}", flags.name, grants_text(grants)));
   return 0;
 }
 
-Result<int> create_token(Session& session, const TokenFlags& flags) {
-  WEIR_TRY(model::check_name(flags.name, "token"));
-  WEIR_ASSIGN(auto limit, grant_of(flags.flows, flags.role));
-  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
-  WEIR_ASSIGN(const std::string word, server::random_word());
-  const std::string text = std::string(server::kTokenMark) + word;
+Result<int> create_token(Session& session, const server::TokenWish& wish) {
   const Wiring& wiring = session.wiring();
-  catalog::ApiToken token;
-  token.api_token_id = make_uuid7(*wiring.clock, *wiring.random);
-  token.user_name = flags.user;
-  token.name = flags.name;
-  token.prefix = text.substr(0, server::kShownOfToken);
-  token.token_hash = sha256_hex(text);
-  token.limit = std::move(limit);
-  if (flags.lasts != "never") {
-    WEIR_ASSIGN(const int64_t lasts_ms,
-                while_doing(parse_duration_ms(flags.lasts), "reading --lasts"));
-    token.expires_at_us = wiring.clock->now_us() + lasts_ms * 1000;
-  }
-  WEIR_TRY(catalog->accounts().add_token(token, author_of(session)));
+  WEIR_ASSIGN(const auto made, server::make_token(wish, *wiring.clock, *wiring.random));
+  WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog(false));
+  WEIR_TRY(catalog->accounts().add_token(made.row, author_of(session)));
+  const std::string& text = made.text;
   if (session.wants_json()) {
-    session.give({{"token", text}, {"token_id", token.api_token_id}});
+    session.give({{"token", text}, {"token_id", made.row.api_token_id}});
     return 0;
   }
   // Alone on its line, so that a script can take it; the words around it go the other way.
   *wiring.out << text << "\n";
   *wiring.err << fmt::format("token {} of {}; it is shown this once: keep it where secrets are\n",
-                             token.api_token_id, flags.user);
+                             made.row.api_token_id, wish.user_name);
   return 0;
 }
 
@@ -287,8 +268,8 @@ void add_tokens(CLI::App& app, Chosen& chosen) {
   auto* token = app.add_subcommand("token", "Tokens by which programs use a server");
   token->require_subcommand(1);
   auto* create = token->add_subcommand("create", "Make a token and show it, this once");
-  auto flags = std::make_shared<TokenFlags>();
-  create->add_option("user", flags->user, "User whose token it is")->required();
+  auto flags = std::make_shared<server::TokenWish>();
+  create->add_option("user", flags->user_name, "User whose token it is")->required();
   create->add_option("--name", flags->name, "What it is for")->required();
   create->add_option("--role", flags->role, "No more than this role (default: viewer)");
   create->add_option("--flows", flags->flows, "For no other flows than these (default: all)");
@@ -332,6 +313,9 @@ void add_account_commands(CLI::App& app, Chosen& chosen) {
   });
   add_word(*user, chosen, "remove", "Take an account away, with its tokens and sessions",
            {"name", "User"}, remove_user);
+  add_word(*user, chosen, "disable", "Switch an account off: nothing lets it in", {"name", "User"},
+           disable_user);
+  add_word(*user, chosen, "enable", "Switch an account on again", {"name", "User"}, enable_user);
   add_word(*user, chosen, "password", "Set another password, from standard input", {"name", "User"},
            set_password);
   add_user_command(*user, chosen, "grant",

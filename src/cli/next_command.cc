@@ -52,11 +52,12 @@ Result<std::vector<const model::Flow*>> flows_of(const model::Configuration& con
 }
 
 /// Faults with their places, as `weir validate` shows them.
-Status check_schedules(Session& session, const std::vector<const model::Flow*>& flows,
-                       schedule::Zones& zones) {
+Status check_schedules(Session& session, const model::Configuration& configuration,
+                       const std::vector<const model::Flow*>& flows, schedule::Zones& zones) {
   WEIR_ASSIGN(const auto open, open_configuration(session));
   config::Faults faults;
-  for (const auto* flow : flows) config::lint_schedule(*flow, open.places, zones, faults);
+  for (const auto* flow : flows)
+    config::lint_schedule(configuration, *flow, open.places, zones, faults);
   if (!faults.empty()) return std::unexpected(config::as_one(faults));
   return {};
 }
@@ -98,7 +99,7 @@ Result<int> next(Session& session, const NextFlags& flags) {
   WEIR_ASSIGN(const auto configuration, resolved_configuration(session));
   WEIR_ASSIGN(const auto flows, flows_of(configuration, flags.flow));
   schedule::Zones zones;
-  WEIR_TRY(check_schedules(session, flows, zones));
+  WEIR_TRY(check_schedules(session, configuration, flows, zones));
   WEIR_ASSIGN(const auto paused, paused_flows(session));
   schedule::Calendar calendar;
   for (const auto* flow : flows) {

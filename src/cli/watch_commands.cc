@@ -40,10 +40,11 @@ struct FlowStanding {
   int64_t holds = 0;
   bool is_enabled = true;
   catalog::FlowState state;
+  std::vector<catalog::WaitingStart> waiting;  ///< Starts that are due and fail.
 };
 
 /// When servers start it next.
-void note_next(const model::Flow& flow, schedule::Zones& zones, int64_t now_us,
+void note_next(const model::Flow& flow, const Json& written, schedule::Zones& zones, int64_t now_us,
                FlowStanding& standing) {
   const bool on_files = !flow.file_trigger.is_null();
   if (standing.state.is_paused) {
@@ -52,7 +53,7 @@ void note_next(const model::Flow& flow, schedule::Zones& zones, int64_t now_us,
     standing.next = "not enabled";
   } else if (flow.schedule.is_null()) {
     standing.next = on_files ? "on files" : "";
-  } else if (const auto schedule = schedule::read_schedule(flow.schedule, zones); !schedule) {
+  } else if (const auto schedule = schedule::read_schedule(written, zones); !schedule) {
     standing.next = "unknown";  // A variable stands in it, or it is at fault: `weir next` says.
   } else {
     standing.next_us = schedule->next_after(now_us);
@@ -64,6 +65,7 @@ void note_next(const model::Flow& flow, schedule::Zones& zones, int64_t now_us,
 Result<std::vector<FlowStanding>> standings(Session& session, catalog::Catalog& catalog) {
   WEIR_ASSIGN(const auto configuration, catalog.load_configuration());
   WEIR_ASSIGN(const auto states, catalog.flow_states());
+  WEIR_ASSIGN(const auto waiting, catalog.waiting_starts().list_waiting_starts());
   std::map<std::string, int64_t> holds;
   WEIR_ASSIGN(const auto open,
               catalog.overview().hold_lines(catalog::FlowScope::all(), "open", kPage));
@@ -89,7 +91,9 @@ Result<std::vector<FlowStanding>> standings(Session& session, catalog::Catalog& 
     const auto state = std::ranges::find(states, flow.flow_id, &catalog::FlowState::flow_id);
     if (state != states.end()) standing.state = *state;
     if (const auto run = newest.find(flow.flow_id); run != newest.end()) standing.run = run->second;
-    note_next(flow, zones, now_us, standing);
+    for (const auto& start : waiting)
+      if (start.flow_id == flow.flow_id) standing.waiting.push_back(start);
+    note_next(flow, model::with_calendar(configuration, flow.schedule), zones, now_us, standing);
     found.push_back(std::move(standing));
   }
   return found;
@@ -101,6 +105,13 @@ int64_t since_us(const catalog::FlowRun& run) {
   return run.state == catalog::RunState::kRunning ? run.started_at_us : run.created_at_us;
 }
 
+/// `cannot start since 2026-11-28T01:00:00Z (4 tries): unavailable: …`
+std::string start_text(const catalog::WaitingStart& start) {
+  return fmt::format(
+      "cannot start since {} ({}): {}", format_instant(start.since_us / 1'000'000 * 1'000'000),
+      start.tries == 1 ? "1 try" : fmt::format("{} tries", start.tries), start.error_text);
+}
+
 std::string remark_on(const FlowStanding& standing) {
   std::string remark;
   const auto add = [&](const std::string& text) { remark += (remark.empty() ? "" : "; ") + text; };
@@ -108,6 +119,7 @@ std::string remark_on(const FlowStanding& standing) {
     add(fmt::format("paused{}{}",
                     standing.state.paused_by.empty() ? "" : " by " + standing.state.paused_by,
                     standing.state.pause_reason.empty() ? "" : ": " + standing.state.pause_reason));
+  for (const auto& start : standing.waiting) add(start_text(start));
   if (standing.holds > 0)
     add(fmt::format("{} held: `weir approve {}`", standing.holds, standing.flow_id));
   if (standing.run && !standing.run->error_text.empty()) add(standing.run->error_text);
@@ -123,6 +135,12 @@ std::string standings_text(const std::vector<FlowStanding>& all) {
   return table_text({"flow", "newest run", "since", "next due", ""}, rows, 110);
 }
 
+Json waiting_json(const std::vector<catalog::WaitingStart>& starts) {
+  Json list = Json::array();
+  for (const auto& start : starts) list.push_back(catalog::to_json(start));
+  return list;
+}
+
 Json standings_json(const std::vector<FlowStanding>& all) {
   Json flows = Json::array();
   for (const auto& each : all)
@@ -133,6 +151,7 @@ Json standings_json(const std::vector<FlowStanding>& all) {
                      {"is_paused", each.state.is_paused},
                      {"paused_by", each.state.paused_by},
                      {"pause_reason", each.state.pause_reason},
+                     {"waiting_starts", waiting_json(each.waiting)},
                      {"open_holds", each.holds}});
   return flows;
 }
@@ -212,6 +231,14 @@ Result<int> runs(Session& session, const RunsFlags& flags) {
   WEIR_ASSIGN(const auto list, catalog->overview().run_page(filter));
   std::vector<std::vector<std::string>> rows;
   Json json = Json::array();
+  WEIR_ASSIGN(auto waiting, catalog->waiting_starts().list_waiting_starts());
+  // They are no runs yet, and in no state.
+  std::erase_if(waiting, [&](const auto& start) {
+    return filter.state || (!flags.flow.empty() && start.flow_id != flags.flow);
+  });
+  for (const auto& start : waiting)
+    rows.push_back({"(none yet)", start.flow_id, "cannot start", format_instant(start.since_us),
+                    start.trigger, start.error_text});
   for (const auto& run : list) {
     if (run.created_at_us < from_us) break;  // Newest first.
     rows.push_back({run.run_id, run.flow_id, std::string(to_text(run.state)),
@@ -219,7 +246,7 @@ Result<int> runs(Session& session, const RunsFlags& flags) {
     json.push_back(to_json(run));
   }
   if (session.wants_json())
-    session.give({{"runs", std::move(json)}});
+    session.give({{"runs", std::move(json)}, {"waiting_starts", waiting_json(waiting)}});
   else
     *session.wiring().out << printable(
         table_text({"run", "flow", "state", "created", "trigger", ""}, rows));

@@ -129,6 +129,8 @@ struct Schedule {
   std::string cron;
   std::optional<int64_t> every_ms;
   std::string timezone;
+  std::string calendar;
+  std::string on_holiday;
   std::string catchup;
   std::string start;
   std::string end;
@@ -143,6 +145,11 @@ const Keys<Schedule>& schedule_keys() {
           .optional("every", &Schedule::every_ms, optional_duration(),
                     "Instead of cron: a period, counted from start or 1970.")
           .optional("timezone", &Schedule::timezone, text(), "IANA name; UTC where it is not said.")
+          .optional("calendar", &Schedule::calendar, text(),
+                    "Calendar on whose days it runs; on all where it is not said.")
+          .optional("on_holiday", &Schedule::on_holiday, choice({"skip", "next", "previous"}),
+                    "What becomes of a time on another day: it is left out (where it is not said), "
+                    "or moves to the next or the last day before.")
           .optional("catchup", &Schedule::catchup, choice({"none", "latest", "all"}),
                     "Which missed times are made up for; latest where it is not said.")
           .optional("start", &Schedule::start, text(),
@@ -282,6 +289,20 @@ Keys<model::Pool> pool_keys() {
       .required("slots", &model::Pool::slots, integer(1, 1'000'000), "Tasks that may run at once.");
 }
 
+Keys<model::Calendar> calendar_keys() {
+  using model::Calendar;
+  return Keys<Calendar>("calendar", "calendar_id")
+      .required("calendar_id", &Calendar::calendar_id, name("calendar"), "Name of the calendar.")
+      .optional("description", &Calendar::description, text(), "For people.")
+      .optional("weekdays", &Calendar::weekdays, text(),
+                "Days of the week on which business is done, as in cron: mon-fri; all seven where "
+                "it is not said.")
+      .optional("holidays", &Calendar::holidays, texts(),
+                "Days without it: 2026-12-24, 12-25 each year, easter-2, easter+1.")
+      .optional("workdays", &Calendar::workdays, texts(),
+                "Dates that count whatever the rest says.");
+}
+
 Keys<model::NotificationRule> notification_keys() {
   using model::NotificationRule;
   return Keys<NotificationRule>("notification", "rule_id")
@@ -330,6 +351,8 @@ Keys<ProjectDocument> rows(Keys<ProjectDocument> keys) {
                 "Templates of your own.")
       .optional("pools", &ProjectDocument::pools, list_of(map_of(pool_keys())),
                 "Limits on tasks that run at once.")
+      .optional("calendars", &ProjectDocument::calendars, list_of(map_of(calendar_keys())),
+                "Days on which business is done, for schedules that name them.")
       .optional("notifications", &ProjectDocument::notifications,
                 list_of(map_of(notification_keys())), "Who is told of what.");
 }
@@ -520,10 +543,15 @@ const Keys<ProjectDocument>& project_keys() {
 
 const std::vector<NamedList>& named_lists() {
   static const std::vector<NamedList> kLists = {
-      {"layers", "layer", "name"},     {"connections", "connection", "connection_id"},
-      {"datasets", "dataset", "name"}, {"templates", "template", "template_id"},
-      {"pools", "pool", "name"},       {"flows", "flow", "flow"},
-      {"tasks", "task", "id"},         {"notifications", "notification_rule", "rule_id"},
+      {"layers", "layer", "name"},
+      {"connections", "connection", "connection_id"},
+      {"datasets", "dataset", "name"},
+      {"templates", "template", "template_id"},
+      {"pools", "pool", "name"},
+      {"flows", "flow", "flow"},
+      {"tasks", "task", "id"},
+      {"notifications", "notification_rule", "rule_id"},
+      {"calendars", "calendar", "calendar_id"},
   };
   return kLists;
 }

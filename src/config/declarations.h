@@ -30,6 +30,7 @@ struct ProjectDocument {
   std::vector<DatasetEntry> datasets;
   std::vector<model::TemplateRow> templates;
   std::vector<model::Pool> pools;
+  std::vector<model::Calendar> calendars;
   std::vector<model::NotificationRule> notifications;
   Json defaults = Json::object();
   model::Lineage lineage;

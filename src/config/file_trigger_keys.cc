@@ -41,7 +41,8 @@ const Keys<FileTriggerWords>& file_trigger_keys() {
           .optional("silence", &Words::silence_ms, optional_duration(),
                     "So long without any file is late, too.")
           .optional("expected", &Words::expected, json_map(),
-                    "By when a run's files are due: {cron, timezone, except, key, of}; "
+                    "By when a run's files are due: {cron, timezone, calendar, on_holiday, except, "
+                    "key, of}; "
                     "what has not come by then is late.")
           .optional("poll", &Words::poll_ms, optional_duration(),
                     "Between two listings; 30s where it is not said, with events 15m.")

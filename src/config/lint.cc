@@ -90,10 +90,11 @@ class Linter {
     for (const auto& row : configuration_.templates) lint_template(row);
     lint_notifications(configuration_, places_, inputs_.is_of_one_flow, faults);
     lint_file_triggers(configuration_, places_, faults);
+    lint_calendars(configuration_, places_, faults);
   }
 
   void flow(const Flow& flow) {
-    lint_schedule(flow, places_, zones_, faults);
+    lint_schedule(configuration_, flow, places_, zones_, faults);
     lint_flow_params(flow, places_, faults);
     for (const auto& task : flow.tasks) {
       lint_task(task, {"task", {flow.flow_id, task.task_id}, {}});

@@ -11,7 +11,11 @@ namespace weir::config {
 
 /// Adds what is wrong with the schedule of a flow. A fault within a cron text is shown at the words
 /// at fault, where the text stands on one line.
-void lint_schedule(const model::Flow& flow, const Places& places, schedule::Zones& zones,
-                   Faults& faults);
+void lint_schedule(const model::Configuration& configuration, const model::Flow& flow,
+                   const Places& places, schedule::Zones& zones, Faults& faults);
+
+/// Adds what is wrong with the calendars.
+void lint_calendars(const model::Configuration& configuration, const Places& places,
+                    Faults& faults);
 
 }  // namespace weir::config

@@ -57,7 +57,8 @@ class TriggerLinter {
 
   void expected(const Subject& subject, const Json& said) {
     if (said.is_null() || is_open(dump_json(said))) return;
-    const auto read = arrivals::Expectation::read(said, zones_);
+    const auto read =
+        arrivals::Expectation::read(model::with_calendar(configuration_, said), zones_);
     if (!read) fault(subject, read.error().message, read.error().hint);
   }
 

@@ -136,6 +136,7 @@ class Loader {
     }
     std::ranges::move(document.templates, std::back_inserter(into.templates));
     std::ranges::move(document.pools, std::back_inserter(into.pools));
+    std::ranges::move(document.calendars, std::back_inserter(into.calendars));
     for (auto& rule : document.notifications) {
       // What a rule tells of where it says nothing.
       if (rule.events == std::vector<std::string>{"failed"} && rule.severities.empty())
@@ -230,6 +231,7 @@ class Loader {
     std::ranges::stable_sort(c.templates, {}, &model::TemplateRow::template_id);
     std::ranges::stable_sort(c.flows, {}, &model::Flow::flow_id);
     std::ranges::stable_sort(c.pools, {}, &model::Pool::name);
+    std::ranges::stable_sort(c.calendars, {}, &model::Calendar::calendar_id);
     std::ranges::stable_sort(c.notifications, {}, &model::NotificationRule::rule_id);
     for (auto& flow : c.flows) std::ranges::stable_sort(flow.tasks, {}, &model::Task::task_id);
   }

@@ -33,7 +33,7 @@ struct LoadOptions {
 
 /// Reads `weir.yaml` and every `flows/**/*.yaml` and `.yml`, in order of their names. A document
 /// with `flow:` is a flow, that with `project:` the project; any other holds more layers, datasets,
-/// connections, templates, pools or notifications. The configuration is sorted as
+/// connections, templates, pools, calendars or notifications. The configuration is sorted as
 /// model::Configuration says. kNotFound where there is no weir.yaml; else all faults
 /// (kInvalidConfig), and what the folder's store says.
 Checked<Project> load_project(storage::Storage& folder, const LoadOptions& options = {});

@@ -118,10 +118,10 @@ TEST(ProjectFault, UnknownKeyIsShownWithTheNearest) {
       "'uri'?\n"
       "invalid_config: layer 'raw': 'uri' is missing at weir.yaml:3:5 | hint: Folder (from the "
       "project's).");
-  EXPECT_EQ(
-      only_fault(with_main("wharehouses: 1\n")),
-      "unknown key 'wharehouses' | weir.yaml:2:1 | keys: project, catalog, layers, "
-      "connections, datasets, templates, pools, notifications, defaults, lineage, environments");
+  EXPECT_EQ(only_fault(with_main("wharehouses: 1\n")),
+            "unknown key 'wharehouses' | weir.yaml:2:1 | keys: project, catalog, layers, "
+            "connections, datasets, templates, pools, calendars, notifications, defaults, lineage, "
+            "environments");
   EXPECT_EQ(
       only_fault(with_flow("flow: f\ntasks:\n  - id: a\n    template: t\n    wiht: {x: 1}\n")),
       "task 'a' of flow 'f': unknown key 'wiht' | flows/f.yaml:5:5 | did you mean 'with'?");

@@ -41,6 +41,7 @@ ProjectDocument document_of(const model::Configuration& configuration, const std
   document.connections = configuration.connections;
   document.templates = without_file_bodies(configuration).templates;
   document.pools = configuration.pools;
+  document.calendars = configuration.calendars;
   document.notifications = configuration.notifications;
   document.defaults = configuration.defaults;
   document.lineage = configuration.lineage;
@@ -76,6 +77,7 @@ std::string project_text(const model::Configuration& configuration, const std::s
   comment(document, "datasets", "Keys, types and contracts. What is not said is inferred once.");
   comment(document, "templates", "Templates of this project, beside the builtin ones.");
   comment(document, "pools", "How many tasks may share something.");
+  comment(document, "calendars", "Days on which business is done.");
   comment(document, "notifications", "Who is told of what.");
   comment(document, "defaults", "For every task that says nothing else.");
   comment(document, "lineage", "Where events of OpenLineage go.");

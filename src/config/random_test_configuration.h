@@ -173,6 +173,9 @@ inline void add_rows(model::Configuration& c) {
   for (int i = few(); i > 0; --i)
     c.pools.push_back({hard_name(ids), *rc::gen::inRange<int64_t>(1, 9)});
   std::ranges::sort(c.pools, {}, &model::Pool::name);
+  for (int i = few(); i > 0; --i)
+    c.calendars.push_back({hard_name(ids), hard_text(), hard_text(), {"12-25"}, {"2026-12-25"}});
+  std::ranges::sort(c.calendars, {}, &model::Calendar::calendar_id);
 }
 
 inline model::TemplateRow random_template(std::set<std::string>& taken) {

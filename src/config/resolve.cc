@@ -342,6 +342,14 @@ void resolve_flow(Resolver& resolver, model::Flow& flow) {
   flow.file_trigger["params"] = std::move(params);
 }
 
+/// Who reads a schedule needs nothing else; and a version says which days its runs went by.
+void write_calendars_out(const model::Configuration& configuration, model::Flow& flow) {
+  flow.schedule = model::with_calendar(configuration, flow.schedule);
+  if (flow.file_trigger.is_object() && flow.file_trigger.contains("expected"))
+    flow.file_trigger["expected"] =
+        model::with_calendar(configuration, flow.file_trigger["expected"]);
+}
+
 void resolve_connection(Resolver& resolver, model::Connection& connection) {
   const Subject subject{"connection", {connection.connection_id}, {}};
   resolver.text(subject.in("kind"), connection.kind);
@@ -385,6 +393,7 @@ Checked<model::Configuration> resolve(model::Configuration configuration,
                   configuration.defaults);
     for (auto& flow : configuration.flows) {
       resolve_flow(resolver, flow);
+      write_calendars_out(configuration, flow);
       TaskResolver(resolver, variables.found, configuration, builtin).run(flow);
     }
   }

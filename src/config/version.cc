@@ -178,6 +178,8 @@ Checked<Made> make(const model::Configuration& written, model::Configuration rea
   if (!of_files.empty()) return std::unexpected(std::move(of_files));
   made.connections = std::move(usable->connections);
   made.configuration = without_file_bodies(std::move(expanded->configuration));
+  // Written out where they are used: those of other flows are none of this one's business.
+  if (is_of_one_flow) made.configuration.calendars.clear();
   return made;
 }
 

@@ -231,6 +231,41 @@ const Flow* Configuration::find_flow(std::string_view id) const {
   return found == flows.end() ? nullptr : &*found;
 }
 
+const Calendar* Configuration::find_calendar(std::string_view id) const {
+  const auto found = std::ranges::find(calendars, id, &Calendar::calendar_id);
+  return found == calendars.end() ? nullptr : &*found;
+}
+
+Json with_calendar(const Configuration& configuration, const Json& schedule) {
+  if (!schedule.is_object()) return schedule;
+  const auto named = schedule.find("calendar");
+  if (named == schedule.end() || !named->is_string()) return schedule;
+  const Calendar* calendar = configuration.find_calendar(named->get_ref<const std::string&>());
+  if (calendar == nullptr) return schedule;
+  Json written = schedule;
+  written["calendar"] = to_json(*calendar);
+  return written;
+}
+
+Json to_json(const Calendar& calendar) {
+  Json json = {{"calendar_id", calendar.calendar_id}};
+  add(json, "description", calendar.description, "");
+  add(json, "weekdays", calendar.weekdays, "");
+  add(json, "holidays", calendar.holidays, Json::array());
+  add(json, "workdays", calendar.workdays, Json::array());
+  return json;
+}
+
+Result<Calendar> calendar_from_json(const Json& json) {
+  Calendar calendar;
+  WEIR_ASSIGN(calendar.calendar_id, json_field<std::string>(json, "calendar_id"));
+  WEIR_ASSIGN(calendar.description, json_field_or<std::string>(json, "description", ""));
+  WEIR_ASSIGN(calendar.weekdays, json_field_or<std::string>(json, "weekdays", ""));
+  WEIR_ASSIGN(calendar.holidays, names_from_json(json, "holidays"));
+  WEIR_ASSIGN(calendar.workdays, names_from_json(json, "workdays"));
+  return calendar;
+}
+
 Json to_json(const Dataset& dataset) {
   Json json = {{"name", dataset.name.text()}};
   add(json, "format", dataset.format, "");
@@ -317,6 +352,10 @@ Json to_json(const Configuration& configuration) {
   for (const auto& rule : sorted(configuration.notifications, &NotificationRule::rule_id))
     notifications.push_back(to_json(rule));
   add(json, "notifications", std::move(notifications), Json::array());
+  Json calendars = Json::array();
+  for (const auto& calendar : sorted(configuration.calendars, &Calendar::calendar_id))
+    calendars.push_back(to_json(calendar));
+  add(json, "calendars", std::move(calendars), Json::array());
   add(json, "defaults", configuration.defaults, Json::object());
   add(json, "lineage", to_json(configuration.lineage), Json::object());
   return json;
@@ -373,6 +412,11 @@ Result<Configuration> configuration_from_json(const Json& json) {
   for (const auto& item : flows) {
     WEIR_ASSIGN(Flow flow, flow_from_json(item));
     configuration.flows.push_back(std::move(flow));
+  }
+  WEIR_ASSIGN(const Json calendars, json_field_or<Json>(json, "calendars", Json::array()));
+  for (const auto& item : calendars) {
+    WEIR_ASSIGN(Calendar calendar, calendar_from_json(item));
+    configuration.calendars.push_back(std::move(calendar));
   }
   WEIR_ASSIGN(const Json pools, json_field_or<Json>(json, "pools", Json::array()));
   for (const auto& item : pools) {

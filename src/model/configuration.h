@@ -119,6 +119,17 @@ struct Pool {
   int64_t slots = 1;
 };
 
+/// Days on which business is done: what schedules and expectations of files refer to. The times of
+/// day, and the time zone in which days are meant, are the schedule's.
+struct Calendar {
+  std::string calendar_id;
+  std::string description = {};
+  std::string weekdays = {};               ///< As in cron: `mon-fri`; empty: all seven.
+  std::vector<std::string> holidays = {};  ///< `2026-12-24`, `12-25` each year, `easter+1`.
+  std::vector<std::string> workdays = {};  ///< Dates that count whatever the rest says.
+  bool operator==(const Calendar&) const = default;
+};
+
 /// Where events of OpenLineage go.
 struct Lineage {
   std::string to;                 ///< A connection of kind `webhook` or `log`; empty: nowhere.
@@ -135,6 +146,7 @@ struct Configuration {
   std::vector<TemplateRow> templates;                ///< By template_id.
   std::vector<Flow> flows;                           ///< By flow_id.
   std::vector<Pool> pools;                           ///< By name.
+  std::vector<Calendar> calendars = {};              ///< By calendar_id.
   std::vector<NotificationRule> notifications = {};  ///< By rule_id.
   Json defaults = Json::object();                    ///< Of the project, below those of flows.
   Lineage lineage = {};
@@ -144,7 +156,13 @@ struct Configuration {
   const Connection* find_connection(std::string_view id) const;
   const TemplateRow* find_template(std::string_view id) const;
   const Flow* find_flow(std::string_view id) const;
+  const Calendar* find_calendar(std::string_view id) const;
 };
+
+/// A schedule (Flow::schedule, or what a trigger expects) with the calendar that it names written
+/// out in it: `{…, calendar: {weekdays, holidays, …}}`. What it names and is not there stays a
+/// name.
+Json with_calendar(const Configuration& configuration, const Json& schedule);
 
 /// The canonical JSON of a configuration (sorted, defaults left out) and back. Equal configurations
 /// have equal text, whatever order they were given in. kInvalidData names the field.
@@ -165,6 +183,8 @@ std::string_view to_text(RunIf run_if);
 Result<RunIf> run_if_from_text(std::string_view text);
 Result<Identity> identity_from_text(std::string_view text);
 Result<Overlap> overlap_from_text(std::string_view text);
+Json to_json(const Calendar& calendar);
+Result<Calendar> calendar_from_json(const Json& json);
 Json to_json(const Lineage& lineage);
 Result<Lineage> lineage_from_json(const Json& json);
 Json to_json(const Contract& contract);

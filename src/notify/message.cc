@@ -62,6 +62,9 @@ std::string first_sentence(const Json& fields) {
   if (event == "late")
     return text +
            fmt::format("is late: it is {} and has not ended by its deadline.", field("state"));
+  if (event == "failed" && field("run_id").empty())
+    return text +
+           fmt::format("cannot start, and is tried again by itself: {}", field("error_code"));
   if (event == "recovered") return text + "succeeded again, after it had failed.";
   if (event == "held")
     return text + fmt::format("is held at task '{}': {}", field("task"), field("held_reason"));
@@ -83,8 +86,8 @@ const std::vector<Field>& message_fields() {
       {"severity", "error, warning or info."},
       {"project", "Name of the project."},
       {"flow", "The flow."},
-      {"run_id", "The run."},
-      {"state", "Of the run: failed, succeeded, …"},
+      {"run_id", "The run; empty where it could not start."},
+      {"state", "Of the run: failed, succeeded, cannot start, …"},
       {"task", "The task, where it is about one."},
       {"attempt", "The attempt of the task that was the last."},
       {"error_code", "What kind of error: docs/reference/errors.md."},

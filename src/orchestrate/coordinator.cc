@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/redact.h"
+#include "catalog/waiting_starts.h"
 #include "orchestrate/machine/transitions.h"
 #include "orchestrate/notices.h"
 #include "orchestrate/run_values.h"
@@ -20,6 +22,9 @@ template <typename T>
 bool is_lost(const Result<T>& result) {
   return !result && result.error().code == ErrorCode::kConflict;
 }
+
+constexpr int64_t kLongestPauseMs = 60'000;  ///< Between two tries to begin a run.
+constexpr int64_t kLongFailureMs = 1000;     ///< Others, and our lease, have their turn after it.
 
 constexpr std::string_view kAsked = "cancelled by request";
 
@@ -98,8 +103,7 @@ Status Coordinator::start_due() {
   for (RunSource* source : sources_) {
     const int64_t now_us = services_.clock->now_us();
     if (next_of(source) > now_us) continue;
-    // What cannot start is asked for again, but not without a pause: a configuration is mended, a
-    // database comes back.
+    // What cannot start is asked for again, but not without a pause.
     const int64_t again_us = now_us + options_.look_ms * 1000;
     ask_again_us_.erase(source);
     auto wishes = source->due(now_us);
@@ -112,23 +116,77 @@ Status Coordinator::start_due() {
     std::set<std::string> waiting;
     for (const RunWish& wish : *wishes) {
       if (waiting.contains(wish.flow_id)) continue;
-      const auto pinned = pinning_.head(wish);
-      const auto started =
-          pinned ? enqueue_run(services_, **pinned, wish) : std::unexpected(pinned.error());
-      if (pinned && !started && is_retried(started.error().code))
-        return std::unexpected(started.error());
-      if (!started) {
-        services_.log->warning("flow '{}' cannot start: {}", wish.flow_id,
-                               to_line(started.error()));
-        ask_again_us_[source] = again_us;
-        waiting.insert(wish.flow_id);
-        continue;
-      }
-      WEIR_TRY(source->started(wish, started->run));
-      if (started->is_new) look_soon();
+      const int64_t began_us = services_.clock->monotonic_us();
+      WEIR_ASSIGN(const bool has_started, start(wish, *source));
+      if (has_started) continue;
+      ask_again_us_[source] = again_us;
+      waiting.insert(wish.flow_id);
+      // A database that does not answer: the wishes behind it come with the next step.
+      if (services_.clock->monotonic_us() - began_us < kLongFailureMs * 1000) continue;
+      ask_again_us_.erase(source);
+      break;
     }
   }
   return {};
+}
+
+Result<bool> Coordinator::start(const RunWish& wish, RunSource& source) {
+  const auto held = waiting_.find({wish.flow_id, wish.trigger});
+  if (held != waiting_.end() && services_.clock->now_us() < held->second.next_us) return false;
+  const auto pinned = pinning_.head(wish);
+  const auto started =
+      pinned ? enqueue_run(services_, **pinned, wish) : std::unexpected(pinned.error());
+  if (pinned && !started && is_retried(started.error().code))
+    return std::unexpected(started.error());
+  if (!started) {
+    const model::Flow* flow = pinned ? (*pinned)->configuration.find_flow(wish.flow_id) : nullptr;
+    // Switched off or removed since it came due: its source will know. No fault.
+    if (pinned && (flow == nullptr || !flow->is_enabled)) return false;
+    WEIR_TRY(note_waiting(wish, started.error()));
+    return false;
+  }
+  WEIR_TRY(source.started(wish, started->run));
+  if (waiting_.erase({wish.flow_id, wish.trigger}) > 0)
+    services_.log->info("flow '{}' starts again", wish.flow_id);
+  if (started->is_new) look_soon();
+  return true;
+}
+
+// Pauses double, so that a database that is down is not asked each second for each flow.
+Status Coordinator::note_waiting(const RunWish& wish, const Error& error) {
+  Waiting& waiting = waiting_[{wish.flow_id, wish.trigger}];
+  constexpr int64_t kMostDoublings = 16;
+  const int64_t pause_ms =
+      std::min(options_.look_ms << std::min(waiting.tries, kMostDoublings), kLongestPauseMs);
+  ++waiting.tries;
+  waiting.next_us = services_.clock->now_us() + pause_ms * 1000;
+  catalog::WaitingStart start;
+  start.flow_id = wish.flow_id;
+  start.trigger = wish.trigger;
+  start.run_key = wish.run_key;
+  start.logical_time_us = wish.logical_time_us;
+  start.next_try_us = waiting.next_us;
+  start.error_code = std::string(to_text(error.code));
+  start.error_text = process_redactor().clean(to_line(error));
+  start.error_hint = process_redactor().clean(error.hint);
+  catalog::Notices notices;
+  if (pinning_.rules) {
+    if (const auto rules = pinning_.rules())
+      notices = notices_of_waiting_start(services_, **rules, start);
+    else
+      services_.log->warning("nobody is told that flow '{}' cannot start: {}", wish.flow_id,
+                             to_line(rules.error()));
+  }
+  WEIR_ASSIGN(const bool is_news,
+              services_.catalog->waiting_starts().note_waiting_start(start, notices));
+  if (!is_news) return {};
+  services_.log->warning("flow '{}' cannot start, and is tried again: {}", wish.flow_id,
+                         start.error_text);
+  return {};
+}
+
+void Coordinator::retry_starts() {
+  for (auto& [flow, waiting] : waiting_) waiting = {};
 }
 
 Status Coordinator::look_around() {

@@ -51,6 +51,9 @@ struct Pinning {
   std::function<Result<std::shared_ptr<const Pinned>>(const RunWish& wish)> head;
   /// Of a run that has begun.
   std::function<Result<std::shared_ptr<const Pinned>>(const std::string& hash)> version;
+  /// The newest that can be read, though no run may be able to pin it: its rules say who is told
+  /// that a run cannot begin. Empty: nobody is.
+  std::function<Result<std::shared_ptr<const model::Configuration>>()> rules = {};
 };
 
 /// Puts a run into the queue of the servers; the run of then where the key is known.
@@ -76,6 +79,8 @@ class Coordinator {
   Result<int64_t> step();
   /// Looks for runs at the next step(), without waiting for its time: somebody queued one here.
   void look_soon() { next_look_us_ = 0; }
+  /// What could not begin is tried at the next step(): something was mended.
+  void retry_starts();
   /// From now on nothing is started or taken up, and no task begins.
   void drain() { is_draining_ = true; }
   /// Nothing that it launched is under way.
@@ -96,8 +101,17 @@ class Coordinator {
     int64_t next_us = 0;
   };
 
+  /// What could not begin, by flow and trigger.
+  struct Waiting {
+    int64_t tries = 0;
+    int64_t next_us = 0;
+  };
+
   Status keep_lease();
   Status start_due();
+  /// False: not to be tried now, or it could not begin.
+  Result<bool> start(const RunWish& wish, RunSource& source);
+  Status note_waiting(const RunWish& wish, const Error& error);
   int64_t next_of(const RunSource* source) const;
   Status look_around();
   Status take_up(const catalog::FlowRun& run);
@@ -119,6 +133,7 @@ class Coordinator {
   int64_t renewed_at_us_ = 0;
   int64_t next_look_us_ = 0;
   std::map<const RunSource*, int64_t> ask_again_us_;  ///< Those with something that cannot start.
+  std::map<std::pair<std::string, std::string>, Waiting> waiting_;
   std::map<std::string, Driven> runs_;
   bool is_draining_ = false;
 };

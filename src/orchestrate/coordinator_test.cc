@@ -55,8 +55,16 @@ class CoordinatorTest : public ScriptedRuns {
   }
   std::unique_ptr<Coordinator> coordinator(const std::string& server_id = "one") {
     const Pinning pinning{
-        .head = [this](const RunWish&) { return std::make_shared<const Pinned>(pinned_); },
-        .version = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); }};
+        .head = [this](const RunWish& of) -> Result<std::shared_ptr<const Pinned>> {
+          ++pins_;
+          clock_.advance_ms(pin_takes_ms_);
+          if (const auto fault = unpinnable_.find(of.flow_id); fault != unpinnable_.end())
+            return std::unexpected(fault->second);
+          return std::make_shared<const Pinned>(pinned_);
+        },
+        .version = [this](const std::string&) { return std::make_shared<const Pinned>(pinned_); },
+        .rules =
+            [this] { return std::make_shared<const model::Configuration>(pinned_.configuration); }};
     return std::make_unique<Coordinator>(services_, pinning, executor_,
                                          std::vector<RunSource*>{&source_},
                                          CoordinatorOptions{.server_id = server_id});
@@ -82,9 +90,35 @@ class CoordinatorTest : public ScriptedRuns {
     ASSERT_TRUE(lease && *lease);
   }
 
+  /// Two flows, and who is told of them.
+  void tell_the_night() {
+    pinned_.configuration.flows.push_back(flow());
+    pinned_.configuration.flows.back().flow_id = "bank";
+    pinned_.configuration.flows.back().tasks.clear();
+    model::NotificationRule rule;
+    rule.rule_id = "night";
+    rule.channel = "log";
+    pinned_.configuration.notifications = {rule};
+  }
+  std::vector<catalog::KeptNotice> told() {
+    std::vector<catalog::KeptNotice> told = *catalog_->notices("", 100);
+    std::ranges::sort(told, {}, &catalog::KeptNotice::outbox_id);
+    return told;
+  }
+  std::vector<catalog::WaitingStart> waiting() {
+    return *catalog_->waiting_starts().list_waiting_starts();
+  }
+
   HoldingExecutor executor_;
   WishList source_;
+  std::map<std::string, Error> unpinnable_;
+  int64_t pin_takes_ms_ = 0;
+  int pins_ = 0;
 };
+
+Error no_answer(const std::string& what = "the database does not answer") {
+  return Error{ErrorCode::kUnavailable, what, {}, "look at it", {}};
+}
 
 TEST_F(CoordinatorTest, StartsWhatIsDueOnceAndDrivesIt) {
   source_.wishes = {wish("shop", "monday")};
@@ -111,6 +145,120 @@ TEST_F(CoordinatorTest, FlowThatCannotStartHoldsUpNoOtherAndIsAskedForAgain) {
   clock_.advance_ms(1000);
   ASSERT_TRUE(mine->step());
   EXPECT_THAT(keys(), ElementsAre("monday", "off monday", "off tuesday"));
+}
+
+TEST_F(CoordinatorTest, WhatCannotBePinnedIsToldOnceAndStartsOnceItCan) {
+  tell_the_night();
+  unpinnable_ = {{"shop", no_answer()}};
+  source_.wishes = {wish("shop", "monday"), wish("bank", "payday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("payday")) << "others start";
+  ASSERT_EQ(told().size(), 1U);
+  EXPECT_EQ(told()[0].event, "failed");
+  EXPECT_EQ(told()[0].flow_id, "shop");
+  EXPECT_EQ(told()[0].run_id, "");
+  EXPECT_THAT(
+      told()[0].payload["body"].get<std::string>(),
+      AllOf(HasSubstr("Flow 'shop'"), HasSubstr("cannot start, and is tried again by itself"),
+            HasSubstr("the database does not answer"), HasSubstr("Help: look at it")));
+  ASSERT_EQ(waiting().size(), 1U);
+  EXPECT_EQ(waiting()[0].run_key, "monday");
+  EXPECT_EQ(waiting()[0].error_code, "unavailable");
+  for (int i = 0; i < 100; ++i) {
+    clock_.advance_ms(1000);
+    ASSERT_TRUE(mine->step());
+  }
+  EXPECT_EQ(told().size(), 1U);
+  EXPECT_LT(waiting()[0].tries, 9) << "pauses double";
+  EXPECT_GT(waiting()[0].tries, 5);
+  unpinnable_ = {{"shop", no_answer("the password is wrong")}};
+  clock_.advance_ms(60'000);
+  ASSERT_TRUE(mine->step());
+  ASSERT_EQ(told().size(), 2U) << "another reason";
+  unpinnable_.clear();
+  clock_.advance_ms(60'000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("monday", "payday"));
+  EXPECT_THAT(waiting(), IsEmpty());
+  EXPECT_TRUE(run_of("monday").has_failed) << "so its success is a recovery";
+  EXPECT_FALSE(run_of("payday").has_failed);
+}
+
+TEST_F(CoordinatorTest, RunsBehindOneThatCannotStartAreNotLostAndComeInOrder) {
+  tell_the_night();
+  unpinnable_ = {{"shop", no_answer()}};
+  source_.wishes = {wish("shop", "1"), wish("shop", "2"), wish("shop", "3")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  EXPECT_EQ(pins_, 1) << "the first stands for those behind it";
+  unpinnable_.clear();
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), IsEmpty()) << "not before its pause is over";
+  mine->retry_starts();
+  clock_.advance_ms(1000);
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(keys(), ElementsAre("1", "2", "3"));
+  EXPECT_EQ(told().size(), 1U);
+}
+
+TEST_F(CoordinatorTest, PauseBetweenTriesIsAMinuteAtMostAndNoneOnceSomethingIsMended) {
+  tell_the_night();
+  unpinnable_ = {{"shop", no_answer()}};
+  source_.wishes = {wish("shop", "monday")};
+  const auto mine = coordinator();
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(mine->step());
+    clock_.advance_ms(1000);
+  }
+  const int before = pins_;
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(mine->step());
+    clock_.advance_ms(1000);
+  }
+  EXPECT_GE(pins_ - before, 9);
+  EXPECT_LE(pins_ - before, 11);
+  mine->retry_starts();
+  const int then = pins_;
+  ASSERT_TRUE(mine->step());
+  EXPECT_EQ(pins_, then + 1);
+}
+
+TEST_F(CoordinatorTest, OneThatTakesLongToFailLetsOthersAndTheLeaseHaveTheirTurn) {
+  tell_the_night();
+  unpinnable_ = {{"shop", no_answer()}, {"bank", no_answer()}};
+  pin_takes_ms_ = 5000;
+  source_.wishes = {wish("shop", "monday"), wish("bank", "payday")};
+  const auto mine = coordinator();
+  const auto next_us = mine->step();
+  ASSERT_TRUE(next_us);
+  EXPECT_EQ(pins_, 1);
+  EXPECT_LE(*next_us, clock_.now_us()) << "the others come at once";
+  ASSERT_TRUE(mine->step());
+  EXPECT_EQ(waiting().size(), 2U);
+}
+
+TEST_F(CoordinatorTest, ServersThatTryTheSameStartTellOnce) {
+  tell_the_night();
+  unpinnable_ = {{"shop", no_answer()}};
+  source_.wishes = {wish("shop", "monday")};
+  const auto first = coordinator("one");
+  const auto second = coordinator("two");
+  ASSERT_TRUE(first->step());
+  ASSERT_TRUE(second->step());
+  EXPECT_EQ(pins_, 2);
+  EXPECT_EQ(told().size(), 1U);
+  EXPECT_EQ(waiting()[0].tries, 2);
+}
+
+TEST_F(CoordinatorTest, FlowThatWasSwitchedOffSinceItCameDueIsNoFault) {
+  tell_the_night();
+  pinned_.configuration.flows.back().is_enabled = false;
+  source_.wishes = {wish("bank", "payday")};
+  const auto mine = coordinator();
+  ASSERT_TRUE(mine->step());
+  EXPECT_THAT(waiting(), IsEmpty());
+  EXPECT_THAT(told(), IsEmpty());
 }
 
 TEST_F(CoordinatorTest, WhatIsDueIsNotKnownForNow) {

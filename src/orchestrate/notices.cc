@@ -41,6 +41,7 @@ struct Happening {
   std::string state;              ///< Of the run, for people.
   const TaskRun* task = nullptr;  ///< That it is about.
   std::string also_failed = {};
+  std::string hint = {};  ///< Where it is about no task.
 };
 
 /// `code: message, while a, while b`, as rows keep an error, in its parts.
@@ -75,6 +76,7 @@ std::string command_for(const Happening& what) {
   if (what.event == "slow" || what.event == "late")
     return fmt::format("weir status {}", what.run.run_id);
   if (what.event == "recovered" || what.event == "succeeded") return {};
+  if (what.run.run_id.empty()) return {};  // it is tried again by itself
   return fmt::format("weir retry {}", what.run.run_id);
 }
 
@@ -97,6 +99,7 @@ Json fields_of(const Happening& what, const NotificationRule& rule) {
     fields["duration"] = format_duration_ms(took_ms < kSecondMs ? std::max<int64_t>(took_ms, 0)
                                                                 : took_ms / kSecondMs * kSecondMs);
   }
+  if (!what.hint.empty()) fields["hint"] = what.hint;
   std::string line = what.run.error_text;
   std::string code = what.run.error_code;
   if (what.task != nullptr) {
@@ -262,6 +265,25 @@ Notices notices_of_late(const Services& services, const model::Configuration& co
     if (!model::tells_of(rule, "late") || !rule.tasks.empty() || !matches(rule.flows, run.flow_id))
       continue;
     Happening what{services, configuration, run, "late", std::string(to_text(run.state))};
+    notices.push_back(notice_of(what, rule));
+  }
+  return notices;
+}
+
+Notices notices_of_waiting_start(const Services& services,
+                                 const model::Configuration& configuration,
+                                 const catalog::WaitingStart& start) {
+  FlowRun none;
+  none.flow_id = start.flow_id;
+  none.error_code = start.error_code;
+  none.error_text = start.error_text;
+  Notices notices;
+  for (const auto& rule : configuration.notifications) {
+    if (!model::tells_of(rule, "failed") || !rule.tasks.empty() ||
+        !matches(rule.flows, start.flow_id))
+      continue;
+    Happening what{services, configuration, none, "failed", "cannot start"};
+    what.hint = start.error_hint;
     notices.push_back(notice_of(what, rule));
   }
   return notices;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "catalog/waiting_starts.h"
 #include "orchestrate/services.h"
 
 namespace weir::orchestrate {
@@ -38,6 +39,11 @@ struct Missing {
 catalog::Notices notices_of_missing(const Services& services,
                                     const model::Configuration& configuration,
                                     const Missing& missing);
+
+/// A run that is due and cannot begin: the event `failed`, about a flow without a run.
+catalog::Notices notices_of_waiting_start(const Services& services,
+                                          const model::Configuration& configuration,
+                                          const catalog::WaitingStart& start);
 
 /// A run that has not ended by its flow's deadline. As above, asking again makes no second message.
 catalog::Notices notices_of_late(const Services& services,

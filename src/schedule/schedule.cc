@@ -28,7 +28,10 @@ int64_t floor_div(int64_t value, int64_t by) { return value / by - (value % by <
 std::string Schedule::text() const {
   if (const auto* every = std::get_if<Every>(&beat_))
     return "every " + format_duration_ms(every->period_us / 1000);
-  return fmt::format("cron \"{}\" ({})", std::get<Cron>(beat_).text(), zone_->name());
+  const std::string zone = days_ == nullptr || days_->name().empty()
+                               ? zone_->name()
+                               : fmt::format("{}, calendar {}", zone_->name(), days_->name());
+  return fmt::format("cron \"{}\" ({})", std::get<Cron>(beat_).text(), zone);
 }
 
 /// The farthest reading that clocks showed before a span; its own begin for the first.
@@ -106,20 +109,20 @@ std::optional<int64_t> Schedule::beat_until(int64_t at_us) const {
 }
 
 std::optional<int64_t> Schedule::next_after(int64_t at_us) const {
-  const auto next = beat_after(start_us_ ? std::max(at_us, *start_us_ - 1) : at_us);
+  const auto next = time_after(start_us_ ? std::max(at_us, *start_us_ - 1) : at_us);
   if (!next || (end_us_ && *next > *end_us_)) return std::nullopt;
   return next;
 }
 
 std::optional<int64_t> Schedule::last_until(int64_t at_us) const {
-  const auto last = beat_until(end_us_ ? std::min(at_us, *end_us_) : at_us);
+  const auto last = time_until(end_us_ ? std::min(at_us, *end_us_) : at_us);
   if (!last || (start_us_ && *last < *start_us_)) return std::nullopt;
   return last;
 }
 
 Interval Schedule::interval_of(int64_t logical_time_us) const {
-  const int64_t end_us = beat_until(logical_time_us).value_or(kBeginningUs);
-  return {beat_until(end_us - 1).value_or(kBeginningUs), end_us};
+  const int64_t end_us = time_until(logical_time_us).value_or(kBeginningUs);
+  return {time_until(end_us - 1).value_or(kBeginningUs), end_us};
 }
 
 Due Schedule::due(int64_t after_us, int64_t now_us, size_t most) const {

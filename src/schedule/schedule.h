@@ -17,6 +17,11 @@
 /// **`every`** counts time that passed, from `start` or from 1970-01-01T00:00:00Z: no zone moves
 /// it, and a late start does not either.
 ///
+/// **A calendar** says on which days business is done, as the zone's clocks show them. A time that
+/// falls on another day is left out, or moves to the same time of the next or the last day before
+/// on which it is (OnHoliday); where that day has the time already it is one run. Only times of a
+/// day move.
+///
 /// **Data intervals** end at their logical time and begin at the one before, inclusive; so they
 /// tile time. `start` and `end` bound which times run, not the intervals: the first run's interval
 /// reaches back before `start`.
@@ -31,6 +36,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "schedule/cron.h"
+#include "schedule/working_days.h"
 #include "schedule/zone.h"
 
 namespace weir::schedule {
@@ -40,6 +46,13 @@ enum class Catchup {
   kNone,    ///< They are left out.
   kLatest,  ///< The newest of them is made up for.
   kAll,     ///< Each is, oldest first.
+};
+
+/// What becomes of a time on a day that is none of the calendar's.
+enum class OnHoliday {
+  kSkip,      ///< It is left out.
+  kNext,      ///< It moves to the next day that is one.
+  kPrevious,  ///< It moves to the last one before.
 };
 
 /// [start, end)
@@ -97,7 +110,21 @@ class Schedule {
   };
   Schedule() = default;
 
-  // Without start and end; in seconds for cron, whose times are whole minutes of a wall clock.
+  // Without start and end.
+  std::optional<int64_t> time_after(int64_t at_us) const;
+  std::optional<int64_t> time_until(int64_t at_us) const;
+  int64_t day_of(int64_t at_us) const;
+  int64_t end_of_day_us(int64_t day) const;
+  std::optional<int64_t> moved_after(int64_t at_us) const;
+  std::optional<int64_t> moved_until(int64_t at_us) const;
+  std::optional<int64_t> moved_day(int64_t day) const;
+  struct Days {
+    int64_t from = 0;
+    int64_t to = 0;  ///< Exclusive.
+  };
+  Days days_moved_to(int64_t day) const;
+  std::vector<int64_t> times_on(int64_t day) const;
+  // Without the calendar; in seconds for cron, whose times are whole minutes of a wall clock.
   std::optional<int64_t> beat_after(int64_t at_us) const;
   std::optional<int64_t> beat_until(int64_t at_us) const;
   std::optional<int64_t> cron_after(const Cron& cron, int64_t at_s) const;
@@ -108,12 +135,15 @@ class Schedule {
   std::variant<Cron, Every> beat_;
   std::shared_ptr<const Zone> zone_;
   Catchup catchup_ = Catchup::kLatest;
+  std::shared_ptr<const WorkingDays> days_;  ///< Nothing: all days.
+  OnHoliday on_holiday_ = OnHoliday::kSkip;
   std::optional<int64_t> start_us_;
   std::optional<int64_t> end_us_;
   Json params_ = Json::object();
 };
 
-/// A schedule as flows write it (model::Flow::schedule): a text is its cron. kInvalidConfig names
+/// A schedule as flows write it (model::Flow::schedule, with its calendar written out:
+/// model::with_calendar): a text is its cron. kInvalidConfig names
 /// the key at fault as the last step of the trail, `key 'cron'`; the place of a faulty cron is
 /// within its text.
 Result<Schedule> read_schedule(const Json& written, Zones& zones);

@@ -11,8 +11,8 @@ namespace weir::schedule {
 namespace {
 
 constexpr int64_t kLeastPeriodMs = 1000;
-constexpr std::array<std::string_view, 7> kKeys = {"cron",  "every", "timezone", "catchup",
-                                                   "start", "end",   "params"};
+constexpr std::array<std::string_view, 9> kKeys = {
+    "cron", "every", "timezone", "calendar", "on_holiday", "catchup", "start", "end", "params"};
 
 bool is_open(std::string_view text) {
   return text.find("${") != std::string_view::npos || text.find("{{") != std::string_view::npos;
@@ -48,6 +48,7 @@ class ScheduleReader {
     read_zone(json);
     read_beat(json);
     read_catchup(json);
+    read_calendar(json);
     read_bounds(json);
     if (const auto params = json.find("params"); params != json.end() && !params->is_null()) {
       if (params->is_object())
@@ -155,6 +156,59 @@ class ScheduleReader {
                                "write one of: none, latest, all",
                                {}});
     schedule_.catchup_ = known->second;
+  }
+
+  /// A calendar that is still a name is none of the configuration's.
+  void read_calendar(const Json& json) {
+    const auto said = json.find("calendar");
+    const bool is_said = said != json.end() && !said->is_null();
+    if (is_said && said->is_object()) {
+      auto days = WorkingDays::read(*said);
+      if (days)
+        schedule_.days_ = std::make_shared<const WorkingDays>(*std::move(days));
+      else
+        fault("calendar", days.error());
+    } else if (const auto name = text_of(json, "calendar")) {
+      fault("calendar", {ErrorCode::kInvalidConfig,
+                         fmt::format("unknown calendar '{}'", *name),
+                         {},
+                         "write it under calendars:",
+                         {}});
+    }
+    read_on_holiday(json, is_said);
+  }
+
+  void read_on_holiday(const Json& json, bool has_calendar) {
+    const auto word = text_of(json, "on_holiday");
+    if (!word) return;
+    constexpr std::array kWords = {std::pair{"skip", OnHoliday::kSkip},
+                                   std::pair{"next", OnHoliday::kNext},
+                                   std::pair{"previous", OnHoliday::kPrevious}};
+    const auto* known =
+        std::ranges::find(kWords, *word, [](const auto& each) { return each.first; });
+    if (known == kWords.end())
+      return fault("on_holiday", {ErrorCode::kInvalidConfig,
+                                  fmt::format("'{}' is not known", *word),
+                                  {},
+                                  "write one of: skip, next, previous",
+                                  {}});
+    if (!has_calendar)
+      return fault("on_holiday", {ErrorCode::kInvalidConfig,
+                                  "'on_holiday' needs a calendar",
+                                  {},
+                                  "write calendar: <name>, too",
+                                  {}});
+    const auto* cron = std::get_if<Cron>(&schedule_.beat_);
+    const bool is_beat = cron == nullptr || cron->is_interval();
+    if (known->second != OnHoliday::kSkip && is_beat)
+      return fault("on_holiday",
+                   {ErrorCode::kInvalidConfig,
+                    fmt::format("on_holiday: {} is for times of a day", *word),
+                    {},
+                    "what beats with time has them on the other day, too: write skip, "
+                    "or a cron that names hours",
+                    {}});
+    schedule_.on_holiday_ = known->second;
   }
 
   void read_bounds(const Json& json) {

@@ -249,5 +249,102 @@ TEST(ReadSchedule, AVariableIsNoFaultAndNoSchedule) {
   EXPECT_FALSE(read_schedule(written, zones));
 }
 
+// ---- calendars -----------------------------------------------------------------------------
+
+const Json kTarget2 = {{"calendar_id", "target2"},
+                       {"weekdays", "mon-fri"},
+                       {"holidays", {"01-01", "easter-2", "easter+1", "05-01", "12-25", "12-26"}}};
+
+Json on_target2(const std::string& cron, const std::string& on_holiday) {
+  return {{"cron", cron},
+          {"timezone", "Europe/Berlin"},
+          {"calendar", kTarget2},
+          {"on_holiday", on_holiday}};
+}
+
+TEST(Calendars, TimesOnOtherDaysAreLeftOut) {
+  const auto schedule = schedule_of(on_target2("0 6 * * *", "skip"));
+  EXPECT_EQ(schedule.text(), "cron \"0 6 * * *\" (Europe/Berlin, calendar target2)");
+  // Thursday, then Easter, then Tuesday.
+  EXPECT_THAT(between(schedule, "2026-04-02T00:00", "2026-04-08T00:00"),
+              ElementsAre("2026-04-02T04:00:00Z", "2026-04-07T04:00:00Z"));
+  const Interval interval = schedule.interval_of(at("2026-04-07T04:00"));
+  EXPECT_EQ(format_instant(interval.start_us), "2026-04-02T04:00:00Z") << "intervals tile";
+  EXPECT_EQ(schedule.last_until(at("2026-04-06T12:00")), at("2026-04-02T04:00"));
+}
+
+TEST(Calendars, MonthEndIsTheLastDayOfBusiness) {
+  const auto schedule = schedule_of(on_target2("0 18 L * *", "previous"));
+  EXPECT_THAT(between(schedule, "2026-04-30T20:00", "2026-09-01T00:00"),
+              ElementsAre("2026-05-29T16:00:00Z", "2026-06-30T16:00:00Z", "2026-07-31T16:00:00Z",
+                          "2026-08-31T16:00:00Z"));
+  EXPECT_FALSE(schedule.due(at("2026-05-29T16:00"), at("2026-06-01T00:00"), 9).until_us);
+}
+
+TEST(Calendars, FirstOfTheMonthWaitsForBusinessAndMergesWithWhatIsThere) {
+  const auto first = schedule_of(on_target2("0 6 1 * *", "next"));
+  EXPECT_THAT(between(first, "2026-04-30T00:00", "2026-06-02T00:00"),
+              ElementsAre("2026-05-04T04:00:00Z", "2026-06-01T04:00:00Z"));
+  const auto daily = schedule_of(on_target2("0 6,9 * * *", "next"));
+  EXPECT_THAT(between(daily, "2026-04-03T00:00", "2026-04-08T00:00"),
+              ElementsAre("2026-04-07T04:00:00Z", "2026-04-07T07:00:00Z"))
+      << "four days of times are one day's";
+}
+
+TEST(Calendars, DaysWithoutBusinessCatchUpWithNothing) {
+  const auto schedule = schedule_of(on_target2("0 6 * * *", "skip"));
+  EXPECT_FALSE(schedule.due(at("2026-04-02T04:00"), at("2026-04-06T23:00"), 9).until_us);
+}
+
+TEST(Calendars, CalendarWithoutAnyDayRunsNever) {
+  Json written = on_target2("0 6 * * *", "skip");
+  written["calendar"] = {{"holidays", Json::array()}};
+  for (int month = 1; month <= 12; ++month)
+    for (int day = 1; day <= (month == 2                                              ? 29
+                              : month == 4 || month == 6 || month == 9 || month == 11 ? 30
+                                                                                      : 31);
+         ++day)
+      written["calendar"]["holidays"].push_back(fmt::format("{:02}-{:02}", month, day));
+  for (const char* mode : {"skip", "next", "previous"}) {
+    written["on_holiday"] = mode;
+    const auto schedule = schedule_of(written);
+    EXPECT_FALSE(schedule.next_after(at("2026-01-01T00:00"))) << mode;
+    EXPECT_FALSE(schedule.last_until(at("2026-01-01T00:00"))) << mode;
+  }
+}
+
+TEST(Calendars, FaultsNameTheKeyAndTheWayOut) {
+  EXPECT_EQ(faults({{"cron", "0 6 * * *"}, {"calendar", "target2"}}),
+            "calendar: unknown calendar 'target2' | write it under calendars:");
+  EXPECT_EQ(faults({{"cron", "0 6 * * *"}, {"on_holiday", "next"}}),
+            "on_holiday: 'on_holiday' needs a calendar | write calendar: <name>, too");
+  EXPECT_EQ(faults(on_target2("0 6 * * *", "later")),
+            "on_holiday: 'later' is not known | write one of: skip, next, previous");
+  EXPECT_THAT(faults(on_target2("*/15 * * * *", "next")),
+              HasSubstr("on_holiday: on_holiday: next is for times of a day"));
+  EXPECT_EQ(faults(on_target2("*/15 * * * *", "skip")), "");
+  Json every = {{"every", "1h"}, {"calendar", kTarget2}, {"on_holiday", "previous"}};
+  EXPECT_THAT(faults(every), HasSubstr("is for times of a day"));
+}
+
+TEST(WorkingDays, FaultsNameTheDay) {
+  const auto told = [](const Json& calendar) {
+    std::string all;
+    for (const auto& [key, error] : WorkingDays::check(calendar))
+      all += fmt::format("{}{}: {}", all.empty() ? "" : "\n", key, error.message);
+    EXPECT_EQ(WorkingDays::read(calendar).has_value(), all.empty());
+    return all;
+  };
+  EXPECT_EQ(told({{"weekdays", "mon-fir"}}), "weekdays: 'mon-fir' names no days of the week");
+  EXPECT_EQ(told({{"weekdays", "fri#2"}}), "weekdays: 'fri#2' names no days of the week");
+  EXPECT_EQ(told({{"holidays", {"2026-02-30", "13-01", "easter+", "easter-101", "12-25"}}}),
+            "holidays: '2026-02-30' is no day\nholidays: '13-01' is no day\n"
+            "holidays: 'easter+' is no day\nholidays: 'easter-101' is no day");
+  EXPECT_EQ(told({{"workdays", {"12-25"}}}), "workdays: '12-25' is no date");
+  EXPECT_EQ(told({{"holidays", {"2026-12-24"}}, {"workdays", {"2026-12-24"}}}),
+            "workdays: 2026-12-24 is a holiday and a workday");
+  EXPECT_EQ(told({{"holidays", {"12-24"}}, {"workdays", {"2026-12-24"}}}), "") << "worked once";
+}
+
 }  // namespace
 }  // namespace weir::schedule

@@ -85,6 +85,15 @@ void add_catalog(Exposition& out, const catalog::Numbers& numbers) {
     out.sample({{"flow", flow}}, seconds(at_us));
 }
 
+void add_waiting_starts(Exposition& out, const std::vector<catalog::WaitingStart>& starts) {
+  out.family("weir_waiting_starts", "gauge", "Flows whose runs are due and cannot start.");
+  out.sample({}, static_cast<double>(starts.size()));
+  out.family("weir_waiting_start_since_timestamp_seconds", "gauge",
+             "Since when a run of the flow is due and cannot start.");
+  for (const auto& start : starts)
+    out.sample({{"flow", start.flow_id}, {"trigger", start.trigger}}, seconds(start.since_us));
+}
+
 void add_scheduler(Exposition& out, const SchedulerState& state) {
   out.family("weir_queue_length", "gauge", "What waits, by queue.");
   add_by(out, "queue", state.queue_length);
@@ -205,6 +214,7 @@ std::string Metrics::text(const catalog::Numbers& numbers, const SchedulerState&
                           const TaskUsage& usage) const {
   Exposition out;
   add_catalog(out, numbers);
+  add_waiting_starts(out, numbers.waiting_starts);
   add_scheduler(out, state);
   add_usage(out, usage);
   add_requests(out);

@@ -19,7 +19,7 @@ enum class Role {
   kViewer,     ///< Sees flows, runs, logs.
   kOperator,   ///< Starts, retries and cancels runs, decides on holds, pauses flows.
   kDeveloper,  ///< Plans and applies the configuration.
-  kAdmin,      ///< Reads the audit log.
+  kAdmin,      ///< Reads the audit log, decides who may do what.
 };
 
 std::string_view to_text(Role role);

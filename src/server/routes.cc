@@ -81,6 +81,13 @@ void add_flows(std::vector<Route>& all) {
                  .summary = "A flow with its tasks, as rows.",
                  .answer = "Flow",
                  .handler = get_flow});
+  all.push_back({.name = "list_waiting_starts",
+                 .method = "GET",
+                 .path = "/v1/waiting_starts",
+                 .object = Object::kFlows,
+                 .summary = "Runs that are due and cannot start: there is no version to pin.",
+                 .answer = "WaitingStartList",
+                 .handler = list_waiting_starts});
   all.push_back({.name = "start_run",
                  .method = "POST",
                  .path = "/v1/flows/{flow_id}/runs",
@@ -333,6 +340,100 @@ void add_configuration(std::vector<Route>& all) {
                  .handler = list_audit});
 }
 
+void add_accounts(std::vector<Route>& all) {
+  all.push_back({.name = "list_users",
+                 .method = "GET",
+                 .path = "/v1/users",
+                 .role = Role::kAdmin,
+                 .summary = "Accounts, and what each may do.",
+                 .answer = "UserList",
+                 .handler = list_users});
+  all.push_back({.name = "create_user",
+                 .method = "POST",
+                 .path = "/v1/users",
+                 .role = Role::kAdmin,
+                 .summary = "Make an account; without a password it signs in by tokens alone.",
+                 .body = "NewUser",
+                 .answer = "User",
+                 .status = 201,
+                 .handler = create_user});
+  all.push_back({.name = "get_user",
+                 .method = "GET",
+                 .path = "/v1/users/{user_name}",
+                 .role = Role::kAdmin,
+                 .summary = "An account.",
+                 .answer = "User",
+                 .handler = get_user});
+  all.push_back({.name = "set_user_grants",
+                 .method = "POST",
+                 .path = "/v1/users/{user_name}/grants",
+                 .role = Role::kAdmin,
+                 .summary = "What the account may do from now on.",
+                 .body = "UserGrants",
+                 .answer = "User",
+                 .handler = set_user_grants});
+  all.push_back({.name = "set_user_password",
+                 .method = "POST",
+                 .path = "/v1/users/{user_name}/password",
+                 .role = Role::kAdmin,
+                 .summary = "Give the account another password; its sessions end.",
+                 .body = "NewPassword",
+                 .status = 204,
+                 .handler = set_user_password});
+  all.push_back({.name = "disable_user",
+                 .method = "POST",
+                 .path = "/v1/users/{user_name}/disable",
+                 .role = Role::kAdmin,
+                 .summary = "Switch the account off: nothing lets it in.",
+                 .status = 204,
+                 .handler = disable_user});
+  all.push_back({.name = "enable_user",
+                 .method = "POST",
+                 .path = "/v1/users/{user_name}/enable",
+                 .role = Role::kAdmin,
+                 .summary = "Switch the account on again.",
+                 .status = 204,
+                 .handler = enable_user});
+  all.push_back({.name = "remove_user",
+                 .method = "DELETE",
+                 .path = "/v1/users/{user_name}",
+                 .role = Role::kAdmin,
+                 .summary = "Take the account away, with its tokens and sessions.",
+                 .status = 204,
+                 .handler = remove_user});
+  all.push_back({.name = "change_own_password",
+                 .method = "POST",
+                 .path = "/v1/session/password",
+                 .access = Access::kAccount,
+                 .summary = "Change your own password; all your sessions end.",
+                 .body = "ChangePassword",
+                 .status = 204,
+                 .handler = change_own_password});
+  all.push_back({.name = "list_tokens",
+                 .method = "GET",
+                 .path = "/v1/tokens",
+                 .access = Access::kAccount,
+                 .summary = "Your tokens; all of them for who administers.",
+                 .answer = "TokenList",
+                 .handler = list_tokens});
+  all.push_back({.name = "create_token",
+                 .method = "POST",
+                 .path = "/v1/tokens",
+                 .access = Access::kAccount,
+                 .summary = "Make a token and show it, this once.",
+                 .body = "NewToken",
+                 .answer = "MadeToken",
+                 .status = 201,
+                 .handler = create_token});
+  all.push_back({.name = "revoke_token",
+                 .method = "DELETE",
+                 .path = "/v1/tokens/{token_id}",
+                 .access = Access::kAccount,
+                 .summary = "Take a token away.",
+                 .status = 204,
+                 .handler = revoke_token});
+}
+
 }  // namespace
 
 const std::vector<Route>& all_routes() {
@@ -343,6 +444,7 @@ const std::vector<Route>& all_routes() {
     add_runs(all);
     add_lake(all);
     add_configuration(all);
+    add_accounts(all);
     return all;
   }();
   return kAll;

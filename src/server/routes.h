@@ -10,6 +10,7 @@ namespace weir::server {
 // routes/flows.cc
 Result<Answer> list_flows(const Call& call);
 Result<Answer> get_flow(const Call& call);
+Result<Answer> list_waiting_starts(const Call& call);
 Result<Answer> start_run(const Call& call);
 Result<Answer> pause_flow(const Call& call);
 Result<Answer> resume_flow(const Call& call);
@@ -42,6 +43,19 @@ Result<Answer> plan_configuration(const Call& call);
 Result<Answer> apply_configuration(const Call& call);
 Result<Answer> list_templates(const Call& call);
 Result<Answer> get_template(const Call& call);
+// routes/accounts.cc
+Result<Answer> list_users(const Call& call);
+Result<Answer> get_user(const Call& call);
+Result<Answer> create_user(const Call& call);
+Result<Answer> set_user_grants(const Call& call);
+Result<Answer> disable_user(const Call& call);
+Result<Answer> enable_user(const Call& call);
+Result<Answer> set_user_password(const Call& call);
+Result<Answer> remove_user(const Call& call);
+Result<Answer> change_own_password(const Call& call);
+Result<Answer> list_tokens(const Call& call);
+Result<Answer> create_token(const Call& call);
+Result<Answer> revoke_token(const Call& call);
 // routes/service.cc
 Result<Answer> get_health(const Call& call);
 Result<Answer> get_readiness(const Call& call);

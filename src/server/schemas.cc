@@ -149,6 +149,7 @@ void add_flows(Json& all) {
                             {"task_count", number()},
                             {"schedule", schedule},
                             {"last_run", {{"anyOf", {refer("Run"), {{"type", "null"}}}}}},
+                            {"waiting_starts", list_of(refer("WaitingStart"))},
                             {"last_success_at", instant()}});
   all["FlowPage"] = page_of("flows", "FlowLine");
   all["Row"] = object({{"table", text()},
@@ -160,7 +161,20 @@ void add_flows(Json& all) {
                          {{"type", "array"},
                           {"items", refer("Row")},
                           {"description", "Its rows of the configuration tables."}}},
+                        {"waiting_starts", list_of(refer("WaitingStart"))},
                         {"last_run", {{"anyOf", {refer("Run"), {{"type", "null"}}}}}}});
+  all["WaitingStart"] = object({{"flow_id", text()},
+                                {"trigger", text("`scheduled` or `file`")},
+                                {"run_key", text("Of the run that was tried last.")},
+                                {"logical_time", instant()},
+                                {"since", instant("When it failed first.")},
+                                {"tried_at", instant()},
+                                {"next_try_at", instant()},
+                                {"tries", number()},
+                                {"error_code", text()},
+                                {"error_text", text()},
+                                {"error_hint", text()}});
+  all["WaitingStartList"] = object({{"waiting_starts", list_of(refer("WaitingStart"))}});
 }
 
 void add_lake(Json& all) {
@@ -244,6 +258,28 @@ void add_server(Json& all) {
   all["Grant"] = object({{"flows", text("A flow, or the beginning of names and `*`.")},
                          {"role", one_of({"viewer", "operator", "developer", "admin"})}});
   all["Account"] = object({{"user", text()}, {"grants", list_of(refer("Grant"))}});
+  all["User"] = object({{"user", text()},
+                        {"grants", list_of(refer("Grant"))},
+                        {"has_password", flag("Else it signs in by tokens alone.")},
+                        {"is_enabled", flag()},
+                        {"created_at", instant()},
+                        {"password_at", instant("When it was set.")}});
+  all["UserList"] = object({{"users", list_of(refer("User"))}});
+  all["Token"] = object({{"token_id", text()},
+                         {"user", text()},
+                         {"name", text("What it is for.")},
+                         {"prefix", text("How it begins.")},
+                         {"flows", text("For no other flows.")},
+                         {"role", text("No more than this role.")},
+                         {"created_at", instant()},
+                         {"expires_at", instant("null: never")},
+                         {"last_used_at", instant("To the minute.")}});
+  all["TokenList"] = object({{"tokens", list_of(refer("Token"))}});
+  all["MadeToken"] = object({{"token", text("Shown this once: keep it where secrets are.")},
+                             {"token_id", text()},
+                             {"user", text()},
+                             {"name", text()},
+                             {"expires_at", instant("null: never")}});
   all["AuditRow"] = object({{"position", number("In the chain; 0: older than it.")},
                             {"at", instant()},
                             {"author", text()},
@@ -269,6 +305,24 @@ Json limited(Json schema, int64_t max_length) {
 
 void add_bodies(Json& all) {
   all["SignIn"] = object({{"user", limited(text(), 200)}, {"password", limited(text(), 1000)}});
+  // References are not followed where bodies are checked.
+  const Json grants =
+      list_of(object({{"flows", limited(text("A flow, or the beginning of names and `*`."), 200)},
+                      {"role", one_of({"viewer", "operator", "developer", "admin"})}}));
+  const Json password = limited(text(), 1000);
+  all["NewUser"] =
+      object({{"user", limited(text(), 200)}, {"grants", grants}, {"password", password}},
+             {"grants", "password"});
+  all["UserGrants"] = object({{"grants", grants}});
+  all["NewPassword"] = object({{"password", password}});
+  all["ChangePassword"] = object({{"current_password", password}, {"password", password}});
+  all["NewToken"] = object(
+      {{"user", limited(text("Whose; your own where it is left out."), 200)},
+       {"name", limited(text("What it is for."), 200)},
+       {"role", one_of({"viewer", "operator", "developer", "admin"})},
+       {"flows", limited(text("For no other flows; all where it is left out."), 200)},
+       {"lasts", limited(text("`30d`, `12h`, … or `never`; 90d where it is left out."), 40)}},
+      {"user", "role", "flows", "lasts"});
   all["StartRun"] =
       object({{"run_key", limited(text("A second start with the same key finds the run."), 200)},
               {"params", open_object("Over the defaults of the flow.")},

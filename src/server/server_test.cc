@@ -95,9 +95,9 @@ class ServerTest : public ::testing::Test {
             ? std::string()
             : fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size()),
         body);
-    EXPECT_EQ(::send(line, request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
     std::string answer;
+    // A server that stops may have hung up by now: then there is no answer.
+    static_cast<void>(::send(line, request.data(), request.size(), MSG_NOSIGNAL));
     char piece[4096];
     for (ssize_t got = 0; (got = ::recv(line, piece, sizeof piece, 0)) > 0;)
       answer.append(piece, static_cast<size_t>(got));

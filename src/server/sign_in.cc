@@ -71,6 +71,18 @@ Result<SignIn::Session> SignIn::with_password(const std::string& user_name,
   return session;
 }
 
+Status SignIn::confirm(const std::string& user_name, const std::string& password,
+                       const std::string& address) {
+  if (const int64_t wait_s = wait_seconds(user_name, address); wait_s > 0)
+    return fail_with_hint(ErrorCode::kDenied, "there were too many passwords that were wrong",
+                          fmt::format("try again in {} seconds", wait_s));
+  WEIR_ASSIGN(const auto user, catalog_.accounts().find_user(user_name));
+  WEIR_ASSIGN(const bool is_right_one, is_right(user, password));
+  if (is_right_one) return {};
+  attempts_.note_failure(user_name, address);
+  return fail(ErrorCode::kDenied, "the current password is another one");
+}
+
 Status SignIn::sign_out(const Caller& caller) {
   if (caller.session_hash.empty()) return {};
   return catalog_.accounts().end_session(caller.session_hash);

@@ -34,6 +34,10 @@ class SignIn {
   /// too many sign in at once.
   Result<Session> with_password(const std::string& user_name, const std::string& password,
                                 const std::string& address);
+  /// Whether it is the password of the account: kDenied where it is not, and for a while after too
+  /// many that were not.
+  Status confirm(const std::string& user_name, const std::string& password,
+                 const std::string& address);
   /// Seconds to wait before the next attempt; 0: none.
   int64_t wait_seconds(const std::string& user_name, const std::string& address) {
     return attempts_.wait_seconds(user_name, address);

@@ -100,7 +100,7 @@ class Versions(RestartCase):
         seen = self.count("other")
         self.wait("runs of the mended one", lambda: self.count("other") > seen + 1, server)
         self.project.sqlite("UPDATE flow SET params = '{\"day\": {\"default\": \"${NOBODY_SET_IT}\"}}' WHERE flow_id = 'other'")
-        self.wait("the fault", lambda: "flow 'other' is started by nothing" in server.said(), server)
+        self.wait("the fault", lambda: "flow 'other' is as it was" in server.said(), server)
         self.assertIn("variable 'NOBODY_SET_IT' is not set", server.said())
         seen = self.count("sales")
         self.wait("further runs", lambda: self.count("sales") > seen + 1, server)

@@ -23,7 +23,7 @@ class Schedules(unittest.TestCase):
         project = Project()
         self.addCleanup(project.close)
         project.write("weir.yaml", PROJECT.replace("datasets:\n", "datasets:\n  - {name: raw.orders, columns: {id: bigint}}\n"))
-        (flows,) = blocks("schedules.md", "yaml")
+        flows, calendars = blocks("schedules.md", "yaml")
         project.write("flows/shop.yaml", flows)
         (command,) = blocks("schedules.md", "sh")
         (shown,) = blocks("schedules.md", "text")
@@ -31,6 +31,12 @@ class Schedules(unittest.TestCase):
         one = json.loads(project.weir("--output", "json", "next", "nightly", "--count", "1").stdout)
         self.assertEqual(one["times"][0]["run_key"], "scheduled:" + one["times"][0]["logical_time"])
         self.assertIn("tzdata " + one["tzdata"], project.weir("doctor").stdout)
+        rows, _, flows = calendars.partition("---\n")
+        project.write("flows/calendars.yaml", rows)
+        project.write("flows/shop.yaml", flows)
+        project.weir("validate")
+        ends = json.loads(project.weir("--output", "json", "next", "month_end", "--from", "2026-05-01", "--count", "2").stdout)["times"]
+        self.assertEqual([each["local_time"][:16] for each in ends], ["2026-05-29T18:00", "2026-06-30T18:00"])
 
 
 class PostgresSource(unittest.TestCase):

@@ -18,10 +18,15 @@ CHANGES = {
     "start_run": "operator", "pause_flow": "operator", "resume_flow": "operator", "retry_run": "operator",
     "cancel_run": "operator", "approve_hold": "operator", "reject_hold": "operator", "plan_configuration": "developer",
     "apply_configuration": "developer", "sign_in": None, "sign_out": None,
+    "create_user": "admin", "set_user_grants": "admin", "set_user_password": "admin", "disable_user": "admin", "enable_user": "admin",
+    "remove_user": "admin", "change_own_password": None, "create_token": None, "revoke_token": None,
 }
+# Whoever is signed in may ask: what they may do with whose is judged behind the gate, and has tests of its own.
+OWN = {"change_own_password", "create_token", "revoke_token"}
 OPEN = {"get_health", "get_readiness", "sign_in"}
 BODIES = {"take_arrivals": {"file": "landing/none.csv"}, "take_arrivals_of_flow": {"file": "landing/none.csv"}, "start_run": {}, "retry_run": {}, "plan_configuration": {}, "apply_configuration": {"hash": "0" * 64},
-          "sign_in": {"user": "nobody", "password": "x"}}
+          "sign_in": {"user": "nobody", "password": "x"},
+          "create_user": {"user": "matrix"}, "create_token": {"name": "matrix"}, "set_user_grants": {"grants": []}, "set_user_password": {"password": "five lamps under a horse"}}
 HOLD_SALES, HOLD_SHOP, NO_TOKEN = "a" * 64, "b" * 64, "c" * 64
 
 
@@ -58,6 +63,7 @@ class Shared:
         project.weir("user", "grant", "mixed", "--role", "operator", "--flows", "sal*")
         cls.tokens["mixed", "all"] = add_token(project, "mixed")
         add_user(project, "ann", "admin", password=PASSWORD)
+        add_user(project, "guest", "viewer")
         add_user(project, "stranger", "viewer")
         cls.tokens["none", "all"] = add_token(project, "stranger")
         project.weir("user", "revoke", "stranger", "--flows", "*")
@@ -116,6 +122,10 @@ class Matrix(ServerCase):
             names = {"own": "raw.sales", "foreign": "stage.customers", "missing": "raw.nothing"}
         elif "{template_id}" in path:
             names = {"own": "ingest_files"}
+        elif "{user_name}" in path:
+            names = {"own": "guest"}
+        elif "{token_id}" in path:
+            names = {"own": "01a21f8c-6557-7d86-a59d-7656a1b3520d"}
         elif "{hash}" in path:
             names = {"own": self.project.sqlite("SELECT hash FROM config_version")[0][0]}
         else:
@@ -157,7 +167,7 @@ class Matrix(ServerCase):
         for method, path, operation in self.routes():
             for kind, (address, name) in self.objects(path).items():
                 for role, mark in callers:
-                    if operation["operationId"] in ("follow_logs", "sign_in", "approve_hold", "reject_hold") and \
+                    if operation["operationId"] in ({"follow_logs", "sign_in", "approve_hold", "reject_hold", "remove_user"} | OWN) and \
                             self.expected(operation, role, mark, kind) == "in":
                         continue  # each has a test of its own
                     expected = self.expected(operation, role, mark, kind)
@@ -195,7 +205,8 @@ class Matrix(ServerCase):
         self.assertEqual(table, CHANGES)
         reading = {operation["operationId"]: operation for method, _, operation in self.routes() if method == "GET"}
         self.assertEqual({name for name, each in reading.items() if each["x-weir-access"] == "open"}, OPEN - {"sign_in"})
-        self.assertEqual({name for name, each in reading.items() if each["x-weir-access"] == "account"}, {"get_openapi", "get_account"})
+        self.assertEqual({name for name, each in reading.items() if each["x-weir-access"] == "account"}, {"get_openapi", "get_account", "list_tokens"})
+        self.assertEqual({reading[name]["x-weir-role"] for name in ("list_users", "get_user")}, {"admin"})
         self.assertEqual(reading["list_audit"]["x-weir-role"], "admin")
         self.assertEqual(reading["get_configuration"]["x-weir-role"], "developer")
 
@@ -241,6 +252,151 @@ class Matrix(ServerCase):
         for invented in ("weir_pat_" + "A" * 43, "x", "weir_pat_", "' OR 1=1 --"):
             self.problem(self.ask("GET", "/v1/flows", invented), 401)
         self.problem(self.ask("GET", "/v1/flows", headers={"Authorization": "Basic YW5uOng="}), 401)
+
+
+class AccountsByApi(ServerCase):
+    """Who may do what with whose accounts and tokens; the last who administers stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.words = {}
+
+    def sign_in(self, name, password):
+        reply = self.ask("POST", "/v1/session", body={"user": name, "password": password})
+        self.assertEqual(reply.status, 200, reply)
+        return {"Cookie": reply.headers["Set-Cookie"].split(";")[0], "Sec-Fetch-Site": "same-origin"}
+
+    def make(self, name, role="viewer", flows="*", password="nine green boats at noon"):
+        canary.watch(password)
+        body = {"user": name, "grants": [{"flows": flows, "role": role}]}
+        if password:
+            body["password"] = password
+        reply = self.ask("POST", "/v1/users", self.admin, body=body)
+        self.assertEqual(reply.status, 201, reply)
+        self.assertEqual(reply.headers["Location"], f"/v1/users/{name}")
+        self.assertNotIn(password, reply.body.decode())
+        return self.sign_in(name, password)
+
+    def audit(self, action):
+        return self.project.sqlite("SELECT author, details FROM audit_log WHERE action = ? ORDER BY audit_log_id DESC LIMIT 1", action)[0]
+
+    def test_an_account_from_its_making_to_its_end(self):
+        cookie = self.make("eve")
+        self.assertEqual(self.ask("GET", "/v1/flows", headers=cookie).status, 200)
+        author, details = self.audit("user.add")
+        self.assertEqual((author, json.loads(details)["user"]), ("admin_all, token test", "eve"))
+        shown = self.ask("GET", "/v1/users/eve", self.admin).json
+        self.assertEqual((shown["grants"], shown["has_password"], shown["is_enabled"]), ([{"flows": "*", "role": "viewer"}], True, True))
+        self.assertNotIn("argon2", self.ask("GET", "/v1/users", self.admin).body.decode())
+        self.problem(self.ask("POST", "/v1/users", self.admin, body={"user": "eve"}), 409, "already_exists")
+        reply = self.ask("POST", "/v1/users/eve/grants", self.admin, body={"grants": [{"flows": "sal*", "role": "operator"}]})
+        self.assertEqual(reply.json["grants"], [{"flows": "sal*", "role": "operator"}])
+        self.problem(self.ask("GET", "/v1/flows/shop", headers=cookie), 404)
+        token = self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "own"}).json["token"]
+        self.assertEqual(self.ask("GET", "/v1/flows", token).status, 200)
+        self.assertEqual(self.ask("POST", "/v1/users/eve/disable", self.admin).status, 204)
+        self.problem(self.ask("GET", "/v1/flows", headers=cookie), 401)
+        self.problem(self.ask("GET", "/v1/flows", token), 401)
+        self.problem(self.ask("POST", "/v1/session", body={"user": "eve", "password": "nine green boats at noon"}), 401)
+        self.assertEqual(self.ask("POST", "/v1/users/eve/enable", self.admin).status, 204)
+        self.assertEqual(self.ask("GET", "/v1/flows", token).status, 200)
+        self.problem(self.ask("GET", "/v1/flows", headers=cookie), 401)  # Its sessions had ended.
+        self.assertEqual(self.ask("DELETE", "/v1/users/eve", self.admin).status, 204)
+        self.problem(self.ask("GET", "/v1/flows", token), 401)
+        for method, path in (("GET", "/v1/users/eve"), ("DELETE", "/v1/users/eve"), ("POST", "/v1/users/eve/disable"), ("POST", "/v1/users/eve/enable")):
+            self.problem(self.ask(method, path, self.admin), 404, "not_found")
+        self.problem(self.ask("POST", "/v1/users/eve/password", self.admin, body={"password": "nine green boats at noon"}), 404)
+        self.problem(self.ask("POST", "/v1/users/eve/grants", self.admin, body={"grants": []}), 404)
+
+    def test_bad_accounts_are_refused_in_the_words_of_the_program(self):
+        for body, word in (({"user": "x/y"}, "x/y"), ({"user": ""}, "user"),
+                           ({"user": "fay", "grants": [{"flows": "a*b", "role": "viewer"}]}, "a*b"),
+                           ({"user": "fay", "grants": [{"flows": "*", "role": "viewer"}, {"flows": "*", "role": "admin"}]}, "two roles"),
+                           ({"user": "fay", "grants": [{"flows": "*", "role": "root"}]}, "role"), ({"user": "fay", "password": "short"}, ""),
+                           ({"user": "fay", "is_admin": True}, "is_admin"), ({}, "user")):
+            reply = self.ask("POST", "/v1/users", self.admin, body=body)
+            self.assertIn(reply.status, (400, 422), reply)
+            self.assertIn(word, reply.body.decode())
+        self.assertEqual(self.project.sqlite("SELECT count(*) FROM user_account WHERE user_name = 'fay'")[0][0], 0)
+        many = [{"flows": f"f{n}", "role": "viewer"} for n in range(65)]
+        self.assertIn(self.ask("POST", "/v1/users", self.admin, body={"user": "fay", "grants": many}).status, (400, 422))
+
+    def test_passwords_are_changed_by_their_owner_or_an_administrator(self):
+        cookie = self.make("gil")
+        for word in ("ten grey owls in a tree", "six red kites at sea"):
+            canary.watch(word)
+        change = {"current_password": "nine green boats at noon", "password": "ten grey owls in a tree"}
+        self.problem(self.ask("POST", "/v1/session/password", headers=cookie, body={**change, "current_password": "wrong"}), 403, "denied")
+        token = self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "own"}).json["token"]
+        self.problem(self.ask("POST", "/v1/session/password", token, body=change), 403, "denied")
+        self.problem(self.ask("POST", "/v1/session/password", headers={"Cookie": cookie["Cookie"]}, body=change), 403)  # No proof of origin.
+        self.assertEqual(self.ask("POST", "/v1/session/password", headers=cookie, body=change).status, 204)
+        self.problem(self.ask("GET", "/v1/flows", headers=cookie), 401)
+        cookie = self.sign_in("gil", change["password"])
+        self.problem(self.ask("POST", "/v1/users/gil/password", headers=cookie, body={"password": "six red kites at sea"}), 403)
+        self.assertEqual(self.ask("POST", "/v1/users/gil/password", self.admin, body={"password": "six red kites at sea"}).status, 204)
+        self.problem(self.ask("GET", "/v1/flows", headers=cookie), 401)
+        self.sign_in("gil", "six red kites at sea")
+        self.assertEqual(self.audit("user.password")[0], "admin_all, token test")
+        self.ask("DELETE", "/v1/users/gil", self.admin)
+
+    def test_tokens_are_of_who_made_them(self):
+        cookie = self.make("hal", "operator")
+        reply = self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "night", "role": "admin", "lasts": "1d"})
+        self.assertEqual(reply.status, 201, reply)
+        made = reply.json
+        self.assertTrue(made["token"].startswith("weir_pat_"))
+        self.problem(self.ask("GET", "/v1/users", made["token"]), 403)  # No more than the account may.
+        self.assertEqual([(each["name"], each["user"]) for each in self.ask("GET", "/v1/tokens", made["token"]).json["tokens"]], [("night", "hal")])
+        self.assertNotIn(made["token"][16:], self.ask("GET", "/v1/tokens", self.admin).body.decode())
+        self.assertIn("hal", {each["user"] for each in self.ask("GET", "/v1/tokens", self.admin).json["tokens"]})
+        self.problem(self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "night"}), 409, "already_exists")
+        self.problem(self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "x", "user": "ann"}), 403, "denied")
+        self.problem(self.ask("POST", "/v1/tokens", made["token"], body={"name": "more"}), 403, "denied")
+        self.assertIn(self.ask("POST", "/v1/tokens", headers=cookie, body={"name": "x", "lasts": "soon"}).status, (400, 422))
+        foreign = next(each for each in self.ask("GET", "/v1/tokens", self.admin).json["tokens"] if each["user"] == "viewer_all")["token_id"]
+        answers = []
+        for identity in (foreign, "01a21f8c-6557-7d86-a59d-7656a1b3520e"):
+            told = self.problem(self.ask("DELETE", f"/v1/tokens/{identity}", headers=cookie), 404)
+            told.pop("request_id")
+            answers.append(json.dumps(told).replace(identity, "ID"))
+        self.assertEqual(answers[0], answers[1], "whether it is there is told to nobody")
+        self.assertEqual(self.ask("GET", "/v1/flows", self.tokens["viewer", "all"]).status, 200)
+        self.assertEqual(self.ask("DELETE", f"/v1/tokens/{made['token_id']}", made["token"]).status, 204)
+        self.problem(self.ask("GET", "/v1/flows", made["token"]), 401)
+        of_other = self.ask("POST", "/v1/tokens", self.admin, body={"name": "by admin", "user": "hal", "flows": "sal*", "lasts": "never"}).json
+        self.assertIsNone(of_other["expires_at"])
+        self.problem(self.ask("GET", "/v1/flows/shop", of_other["token"]), 404)
+        self.assertEqual(self.ask("DELETE", f"/v1/tokens/{of_other['token_id']}", self.admin).status, 204)
+        self.problem(self.ask("POST", "/v1/tokens", self.admin, body={"name": "x", "user": "nobody"}), 404)
+        self.assertEqual(self.audit("token.revoke")[0], "admin_all, token test")
+        self.ask("DELETE", "/v1/users/hal", self.admin)
+
+    def test_one_who_administers_some_flows_administers_no_accounts(self):
+        some = self.tokens["admin", "sales"]
+        self.problem(self.ask("GET", "/v1/users", some), 403)
+        self.problem(self.ask("POST", "/v1/users", some, body={"user": "ivy"}), 403)
+        self.assertEqual({each["user"] for each in self.ask("GET", "/v1/tokens", some).json["tokens"]}, {"admin_sales"})
+
+    def test_the_last_who_administers_stays(self):
+        # ann and admin_all may; the third, whom nothing lets in, does not count.
+        self.make("jan", "admin")
+        self.assertEqual(self.ask("POST", "/v1/users/jan/disable", self.admin).status, 204)
+        self.assertEqual(self.ask("POST", "/v1/users/ann/disable", self.admin).status, 204)
+        try:
+            lost = [("DELETE", "/v1/users/admin_all", None), ("POST", "/v1/users/admin_all/disable", None),
+                    ("POST", "/v1/users/admin_all/grants", {"grants": [{"flows": "sal*", "role": "admin"}, {"flows": "*", "role": "developer"}]}),
+                    ("POST", "/v1/users/admin_all/grants", {"grants": []})]
+            for method, path, body in lost:
+                told = self.problem(self.ask(method, path, self.admin, body=body), 409, "conflict")
+                self.assertIn("the last who may administer", told["detail"])
+            for words in (("user", "remove", "admin_all"), ("user", "disable", "admin_all"), ("user", "revoke", "admin_all"),
+                          ("user", "grant", "admin_all", "--role", "viewer")):
+                self.assertIn("the last who may administer", self.project.weir(*words, expect=None).stderr)
+            self.assertEqual(self.ask("GET", "/v1/users", self.admin).status, 200)
+        finally:
+            self.ask("POST", "/v1/users/ann/enable", self.admin)
+            self.ask("DELETE", "/v1/users/jan", self.admin)
 
 
 class Answers(ServerCase):
@@ -478,9 +634,11 @@ class Judged(ServerCase):
         self.ask("POST", f"/v1/runs/{Shared.sales}/cancel", self.admin)
         matrix, seen = Matrix(), set()
         matrix.project = self.project
+        self.project.sqlite("DELETE FROM user_account WHERE user_name = 'matrix'")
+        self.project.sqlite("DELETE FROM api_token WHERE name = 'matrix'")
         for method, path, operation in self.routes():
             name = operation["operationId"]
-            if name in ("approve_hold", "reject_hold"):
+            if name in ("approve_hold", "reject_hold", "remove_user"):
                 continue  # below: it changes what other tests read
             for kind, (address, _) in matrix.objects(path).items():
                 for token in (self.admin, self.tokens["viewer", "sales"], None):
@@ -492,10 +650,12 @@ class Judged(ServerCase):
                             "e" * 64, Shared.sales)
         operations = {operation["operationId"]: operation for _, _, operation in self.routes()}
         self.check(self.ask("POST", f"/v1/holds/{'e' * 64}/reject", self.admin), operations["reject_hold"], "reject")
+        self.check(self.ask("DELETE", "/v1/users/matrix", self.admin), operations["remove_user"], "remove")
         served = {name for name, each in operations.items() if each["x-weir-access"] != "sign_in"}
         # Without a scheduler four are not served, no run can be cancelled; what is applied is tested by itself.
         self.assertEqual(served - seen, {"start_run", "retry_run", "cancel_run", "apply_configuration", "approve_hold",
-                                         "reject_hold", "take_arrivals", "take_arrivals_of_flow"})
+                                         "reject_hold", "take_arrivals", "take_arrivals_of_flow",
+                                         "remove_user", "change_own_password", "revoke_token"})
 
     def test_the_checks_can_fail(self):
         good = self.ask("GET", f"/v1/runs/{Shared.sales}", self.admin)

@@ -24,6 +24,8 @@ class FaultyCatalog final : public catalog::Catalog {
   catalog::AuditTrail& audit_trail() override { return real_.audit_trail(); }
   catalog::Overview& overview() override { return real_.overview(); }
   catalog::Retention& retention() override { return real_.retention(); }
+  // The configuration of a simulation can always be pinned.
+  catalog::WaitingStarts& waiting_starts() override { return real_.waiting_starts(); }
 
   Result<model::Configuration> load_configuration() override {
     return call<Result<model::Configuration>>("load_configuration", Kind::kRead,

@@ -72,6 +72,7 @@ std::span<const Migration> all_migrations() {
       Migration{10, "accounts", accounts_ddl()},
       Migration{11, "lineage", lineage_ddl()},
       Migration{12, "flow_versions", flow_versions_ddl()},
+      Migration{13, "operators", operators_ddl()},
   };
   return kAll;
 }

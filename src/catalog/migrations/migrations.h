@@ -33,6 +33,7 @@ std::string_view arrivals_ddl();       ///< 0009
 std::string_view accounts_ddl();       ///< 0010
 std::string_view lineage_ddl();        ///< 0011
 std::string_view flow_versions_ddl();  ///< 0012
+std::string_view operators_ddl();      ///< 0013
 
 /// In order; versions count from 1 without gaps.
 std::span<const Migration> all_migrations();

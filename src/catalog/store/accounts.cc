@@ -71,6 +71,30 @@ Status delete_of(Session& session, std::string_view table, const std::string& us
   return {};
 }
 
+/// How many may administer the server.
+Result<int64_t> count_admins(Session& session) {
+  WEIR_ASSIGN(const auto rows,
+              session.select("count(*) AS admins",
+                             "FROM user_account u JOIN user_grant g ON g.user_name = u.user_name "
+                             "WHERE u.is_enabled = :yes AND g.flow_pattern = '*' AND "
+                             "g.role = 'admin'",
+                             {{"yes", true}}));
+  RowReader reader("user_account", rows.front(), "count");
+  const int64_t admins = reader.integer("admins");
+  WEIR_TRY(reader.status());
+  return admins;
+}
+
+/// Under the lock of the audit log, so that two who take each other's role away do not both.
+Status expect_admin(Session& session, int64_t admins_before, const std::string& user_name) {
+  if (admins_before == 0) return {};
+  WEIR_ASSIGN(const int64_t admins, count_admins(session));
+  if (admins > 0) return {};
+  return fail_with_hint(ErrorCode::kConflict,
+                        fmt::format("'{}' is the last who may administer the server", user_name),
+                        "give another user the role admin for all flows first");
+}
+
 constexpr std::string_view kTokenColumns =
     "api_token_id, user_name, name, prefix, token_hash, flow_pattern, role, created_at_us, "
     "expires_at_us, last_used_at_us";
@@ -141,8 +165,10 @@ Status SqlCatalog::remove_user(const std::string& user_name, const std::string& 
   return database_->write([&](Session& session) -> Status {
     WEIR_TRY(lock_audit(session));
     WEIR_TRY(expect_user(session, user_name));
+    WEIR_ASSIGN(const int64_t admins, count_admins(session));
     for (const std::string_view table : {"web_session", "api_token", "user_grant", "user_account"})
       WEIR_TRY(delete_of(session, table, user_name));
+    WEIR_TRY(expect_admin(session, admins, user_name));
     return write_audit(session, clock_.now_us(), author, "user.remove", {{"user", user_name}});
   });
 }
@@ -162,13 +188,31 @@ Status SqlCatalog::set_password(const std::string& user_name, const std::string&
   });
 }
 
+Status SqlCatalog::set_enabled(const std::string& user_name, bool is_enabled,
+                               const std::string& author) {
+  return database_->write([&](Session& session) -> Status {
+    WEIR_TRY(lock_audit(session));
+    WEIR_ASSIGN(const int64_t admins, count_admins(session));
+    WEIR_ASSIGN(const int64_t rows,
+                session.update("user_account", {{"is_enabled", is_enabled}},
+                               "WHERE user_name = :user_name", {{"user_name", user_name}}));
+    if (rows == 0) return no_user(user_name);
+    if (!is_enabled) WEIR_TRY(delete_of(session, "web_session", user_name));
+    WEIR_TRY(expect_admin(session, admins, user_name));
+    return write_audit(session, clock_.now_us(), author,
+                       is_enabled ? "user.enable" : "user.disable", {{"user", user_name}});
+  });
+}
+
 Status SqlCatalog::set_grants(const std::string& user_name, const std::vector<Grant>& grants,
                               const std::string& author) {
   return database_->write([&](Session& session) -> Status {
     WEIR_TRY(lock_audit(session));
     WEIR_TRY(expect_user(session, user_name));
+    WEIR_ASSIGN(const int64_t admins, count_admins(session));
     WEIR_TRY(delete_of(session, "user_grant", user_name));
     WEIR_TRY(insert_grants(session, user_name, grants));
+    WEIR_TRY(expect_admin(session, admins, user_name));
     return write_audit(session, clock_.now_us(), author, "user.grants",
                        {{"user", user_name}, {"grants", grants_json(grants)}});
   });

@@ -5,6 +5,7 @@
 #include "catalog/store/config_reading.h"
 #include "catalog/store/runs.h"
 #include "catalog/store/store.h"
+#include "catalog/store/waiting_starts.h"
 
 namespace weir::catalog {
 namespace {
@@ -393,6 +394,7 @@ Result<Numbers> SqlCatalog::numbers() {
     RowReader reader("hold", holds.front(), "count");
     numbers.open_holds = reader.integer("holds");
     WEIR_TRY(reader.status());
+    WEIR_ASSIGN(numbers.waiting_starts, waiting_starts_in(session));
     return numbers;
   });
 }

@@ -7,6 +7,7 @@
 #include "catalog/store/runs.h"
 #include "catalog/store/store.h"
 #include "catalog/store/tasks.h"
+#include "catalog/store/waiting_starts.h"
 
 namespace weir::catalog {
 namespace {
@@ -85,6 +86,7 @@ Result<int64_t> insert_run(Session& session, const FlowRun& run) {
                          {"error_code", run.error_code},
                          {"error_text", storable(run.error_text)},
                          {"cancel_requested", run.cancel_requested},
+                         {"has_failed", run.has_failed},
                          {"epoch", run.epoch},
                          {"is_served", run.is_served},
                          {"server_id", run.server_id},
@@ -147,6 +149,8 @@ Result<Catalog::Started> SqlCatalog::start_run(const FlowRun& run,
   FlowRun row = run;
   if (row.created_at_us == 0) row.created_at_us = clock_.now_us();
   return database_->write([&](Session& session) -> Result<Started> {
+    WEIR_ASSIGN(const bool has_waited, end_waiting_start_in(session, row));
+    row.has_failed = run.has_failed || has_waited;
     WEIR_ASSIGN(const int64_t rows, insert_run(session, row));
     if (row.interval_end_us != 0 && row.backfill_id.empty())
       WEIR_TRY(note_scheduled_in(session, row.flow_id, row.logical_time_us));

@@ -11,6 +11,7 @@
 #include "catalog/database/database.h"
 #include "catalog/overview.h"
 #include "catalog/retention.h"
+#include "catalog/waiting_starts.h"
 
 namespace weir::catalog {
 
@@ -19,7 +20,8 @@ class SqlCatalog : public Catalog,
                    public Accounts,
                    public AuditTrail,
                    public Overview,
-                   public Retention {
+                   public Retention,
+                   public WaitingStarts {
  public:
   SqlCatalog(std::unique_ptr<Database> database, Clock& clock)
       : database_(std::move(database)), clock_(clock) {}
@@ -121,6 +123,12 @@ class SqlCatalog : public Catalog,
   Result<std::string> lease_holder(const std::string& name) override;
   Result<bool> is_lease_alive(const std::string& name) override;
 
+  // waiting_starts.cc
+  WaitingStarts& waiting_starts() override { return *this; }
+  Result<std::vector<WaitingStart>> list_waiting_starts() override;
+  Result<bool> note_waiting_start(const WaitingStart& start, const Notices& notices) override;
+  Status forget_waiting_start(const std::string& flow_id, const std::string& trigger) override;
+
   // audit.cc
   Status audit(const std::string& author, const std::string& action, const Json& details) override;
   AuditTrail& audit_trail() override { return *this; }
@@ -136,6 +144,8 @@ class SqlCatalog : public Catalog,
   Status remove_user(const std::string& user_name, const std::string& author) override;
   Status set_password(const std::string& user_name, const std::string& password_hash,
                       const std::string& author) override;
+  Status set_enabled(const std::string& user_name, bool is_enabled,
+                     const std::string& author) override;
   Status set_grants(const std::string& user_name, const std::vector<Grant>& grants,
                     const std::string& author) override;
   Status add_token(const ApiToken& token, const std::string& author) override;

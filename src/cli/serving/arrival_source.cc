@@ -19,8 +19,8 @@ std::string key_of(const orchestrate::RunWish& wish) { return wish.flow_id + "\n
 
 }  // namespace
 
-ArrivalSource::ArrivalSource(Session& session, Heads& heads, std::function<void()> wake)
-    : session_(session), heads_(heads), wake_(std::move(wake)) {}
+ArrivalSource::ArrivalSource(Session& session, ReadHead head, std::function<void()> wake)
+    : session_(session), head_(std::move(head)), wake_(std::move(wake)) {}
 
 void ArrivalSource::begin() {
   thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
@@ -65,10 +65,14 @@ void ArrivalSource::look_soon() {
 }
 
 void ArrivalSource::work(const std::stop_token& stop) {
+  std::string told;  ///< Once, however often it fails so.
   while (!stop.stop_requested()) {
     const Status looked = look(stop);
+    const std::string fault = looked ? "" : to_line(looked.error());
+    const bool is_news = fault != told;
+    told = fault;
     if (looked || stop.stop_requested()) continue;
-    session_.log().warning("files that arrived: {}", to_line(looked.error()));
+    if (is_news) session_.log().warning("files that arrived: {}", fault);
     std::mutex mutex;
     std::condition_variable_any pause;
     std::unique_lock lock(mutex);
@@ -78,7 +82,7 @@ void ArrivalSource::work(const std::stop_token& stop) {
 }
 
 Status ArrivalSource::look(const std::stop_token& stop) {
-  WEIR_ASSIGN(const auto head, heads_.current());
+  WEIR_ASSIGN(const auto head, head_());
   if (eyes_ == nullptr || eyes_->head != head) WEIR_TRY(open(head));
   Clock& clock = *session_.wiring().clock;
   int64_t next_us = std::numeric_limits<int64_t>::max();

@@ -25,8 +25,10 @@ namespace weir::cli {
 
 class ArrivalSource final : public orchestrate::RunSource {
  public:
-  /// `wake` is called from its thread once something is due. The session and heads outlive it.
-  ArrivalSource(Session& session, Heads& heads, std::function<void()> wake);
+  using ReadHead = std::function<Result<Heads::KeptHead>()>;
+
+  /// Both are called from its thread: `head` for the configuration, `wake` once something is due.
+  ArrivalSource(Session& session, ReadHead head, std::function<void()> wake);
   ~ArrivalSource() override;
   /// From now on it looks. Call it once.
   void begin();
@@ -58,7 +60,7 @@ class ArrivalSource final : public orchestrate::RunSource {
   Status tell_late(const Heads::KeptHead& head, const std::vector<arrivals::LateFact>& late);
 
   Session& session_;
-  Heads& heads_;
+  const ReadHead head_;
   const std::function<void()> wake_;
   Cancel cancel_;
   std::unique_ptr<Eyes> eyes_;  ///< Of the thread alone, but for wake().

@@ -19,34 +19,91 @@ size_t tasks_of(const orchestrate::Pinned& pinned) {
   return tasks;
 }
 
-/// Each flow for itself: what is wrong with one stops no other.
-Result<Head> resolved_head(Session& session, catalog::ConfigurationHead loaded) {
-  WEIR_ASSIGN(const auto variables, variables_of(session));
-  const auto resolved = [&](model::Configuration part) {
-    return config::resolve(std::move(part), variables, {}, session.wiring().templates);
-  };
-  Head head;
-  head.revision = loaded.revision;
-  auto flows = std::exchange(loaded.configuration.flows, {});
-  model::Configuration shared = loaded.configuration;
-  shared.datasets.clear();
-  shared.templates.clear();
-  head.common = config::CommonRows(std::move(loaded.configuration));
-  auto rows = resolved(std::move(shared));
-  if (!rows) return std::unexpected(config::as_one(rows.error()));
-  head.configuration = *std::move(rows);
-  for (auto& flow : flows) {
-    model::Configuration alone;
-    const std::string flow_id = flow.flow_id;
-    alone.flows.push_back(std::move(flow));
-    auto one = resolved(std::move(alone));
-    if (one)
-      head.configuration.flows.push_back(std::move(one->flows.front()));
-    else
-      head.left_out.push_back({flow_id, config::as_one(one.error())});
+/// Makes a head of rows: what is wrong with one stops no other.
+class HeadMaker {
+ public:
+  HeadMaker(Session& session, catalog::Catalog& catalog, const config::Variables& variables,
+            const Head* before)
+      : session_(session), catalog_(catalog), variables_(variables), before_(before) {}
+
+  Head make(catalog::ConfigurationHead loaded) {
+    head_.revision = loaded.revision;
+    auto flows = std::exchange(loaded.configuration.flows, {});
+    model::Configuration rows = loaded.configuration;
+    head_.common = config::CommonRows(std::move(loaded.configuration));
+    head_.configuration.project = rows.project;
+    head_.configuration.pools = rows.pools;
+    head_.configuration.calendars = rows.calendars;
+    head_.configuration.lineage = rows.lineage;
+    take(rows.layers, &model::Configuration::layers, "layer", &model::Layer::name);
+    take(rows.connections, &model::Configuration::connections, "connection",
+         &model::Connection::connection_id);
+    take(rows.notifications, &model::Configuration::notifications, "notification",
+         &model::NotificationRule::rule_id);
+    ground_.calendars = rows.calendars;  // schedules have theirs written out
+    take(flows, &model::Configuration::flows, "flow", &model::Flow::flow_id);
+    return std::move(head_);
   }
-  return head;
-}
+
+ private:
+  template <typename Row>
+  void take(const std::vector<Row>& rows, std::vector<Row> model::Configuration::* list,
+            std::string_view what, std::string Row::* name) {
+    for (const Row& row : rows) {
+      (ground_.*list).push_back(row);
+      auto resolved =
+          config::resolve(std::move(ground_), variables_, {}, session_.wiring().templates);
+      if (resolved) {
+        ground_ = *std::move(resolved);
+        (head_.configuration.*list).push_back(std::move((ground_.*list).front()));
+        (ground_.*list).clear();
+        continue;
+      }
+      ground_ = {};
+      ground_.calendars = head_.configuration.calendars;
+      auto known = as_known(row, list, name);
+      head_.faults.push_back(fmt::format("{} '{}' {}: {}", what, row.*name,
+                                         known ? "is as it was" : "is left out",
+                                         to_line(config::as_one(resolved.error()))));
+      if (known) (head_.configuration.*list).push_back(*std::move(known));
+    }
+  }
+
+  /// Connections have no values in versions: they may be secret.
+  template <typename Row>
+  std::optional<Row> as_known(const Row& row, std::vector<Row> model::Configuration::* list,
+                              std::string Row::* name) {
+    const auto find = [&](const model::Configuration& in) -> std::optional<Row> {
+      const auto found = std::ranges::find(in.*list, row.*name, name);
+      if (found == (in.*list).end()) return std::nullopt;
+      return *found;
+    };
+    if (before_ != nullptr)
+      if (auto known = find(before_->configuration)) return known;
+    if constexpr (std::is_same_v<Row, model::Connection>) return std::nullopt;
+    auto known = find(newest_version(std::is_same_v<Row, model::Flow> ? row.*name : ""));
+    if constexpr (std::is_same_v<Row, model::Flow>)
+      if (known) known->tasks.clear();
+    return known;
+  }
+
+  /// As it was pinned; nothing where there is none that reads.
+  model::Configuration newest_version(const std::string& flow_id) {
+    const auto versions = catalog_.config_versions(flow_id, 1);
+    if (!versions || versions->empty()) return {};
+    const auto version = catalog_.config_version(versions->front().hash);
+    if (!version || !version->content.contains("configuration")) return {};
+    auto read = model::configuration_from_json(version->content["configuration"]);
+    return read ? *std::move(read) : model::Configuration();
+  }
+
+  Session& session_;
+  catalog::Catalog& catalog_;
+  const config::Variables& variables_;
+  const Head* before_;
+  Head head_;
+  model::Configuration ground_;  ///< What a row is resolved with.
+};
 
 }  // namespace
 
@@ -56,9 +113,23 @@ Result<Heads::KeptHead> Heads::current() {
   WEIR_ASSIGN(const int64_t revision, catalog->configuration_revision());
   if (head_ != nullptr && revision == head_->revision) return head_;
   WEIR_ASSIGN(auto loaded, catalog->load_head());
-  WEIR_ASSIGN(auto head, resolved_head(session_, std::move(loaded)));
-  head_ = std::make_shared<const Head>(std::move(head));
+  WEIR_ASSIGN(const auto variables, variables_of(session_));
+  HeadMaker maker(session_, *catalog, variables, head_.get());
+  head_ = std::make_shared<const Head>(maker.make(std::move(loaded)));
   return head_;
+}
+
+Result<Heads::KeptHead> Heads::known() {
+  auto head = current();
+  if (head) return head;
+  const std::lock_guard lock(mutex_);
+  if (head_ != nullptr) return head_;
+  return head;
+}
+
+Result<std::shared_ptr<const model::Configuration>> Heads::rules() {
+  WEIR_ASSIGN(const auto head, known());
+  return std::shared_ptr<const model::Configuration>(head, &head->configuration);
 }
 
 // By size and time: who edits a file in place within a tick of the file system's clock and leaves

@@ -20,15 +20,13 @@ namespace weir::cli {
 /// The head of the catalog as far as it is used before a run begins.
 struct Head {
   int64_t revision = 0;  ///< Of the catalog's rows.
-  /// Resolved; flows without tasks. Datasets and templates are in `common` alone.
+  /// Each row resolved for itself; flows without tasks. Datasets and templates are in `common`
+  /// alone.
   model::Configuration configuration;
   config::CommonRows common;  ///< As written.
-  /// Flows that are not in `configuration`, for something in them does not resolve.
-  struct LeftOut {
-    std::string flow_id;
-    Error error;
-  };
-  std::vector<LeftOut> left_out;
+  /// A sentence for each row that does not resolve: it stands in `configuration` as it last did, in
+  /// this server or in the newest version, or not at all. A run that needs it cannot begin.
+  std::vector<std::string> faults;
 };
 
 /// Safe to use from many threads at once.
@@ -40,8 +38,13 @@ class Heads {
   using Kept = std::shared_ptr<const orchestrate::Pinned>;
   using KeptHead = std::shared_ptr<const Head>;
 
-  /// The same object while no row of the configuration has changed.
+  /// The same object while no row of the configuration has changed. An error is the catalog's: it
+  /// cannot be reached, or a row cannot be read.
   Result<KeptHead> current();
+  /// The same; where that fails, the last one that could be read: what is known goes on.
+  Result<KeptHead> known();
+  /// Of known(): who is told of what.
+  Result<std::shared_ptr<const model::Configuration>> rules();
   /// What a new run pins: its flow as it is now. The same object while neither rows nor the files
   /// that it names have changed; a flow with tables or files by pattern looks them up each time.
   Result<Kept> of_run(const RunToBe& run);

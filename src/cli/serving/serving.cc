@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/instant.h"
+#include "catalog/waiting_starts.h"
 #include "cli/event_log.h"
 #include "cli/project.h"
 #include "cli/pruning.h"
@@ -69,13 +70,15 @@ Serving::Serving(Session& session, ServingOptions options)
                                },
                            .forks = &forks_})),
       schedules_(*services_.catalog, *services_.clock, *services_.log, zones_),
-      arrivals_(session, heads_, [this] { executor_->wake(); }),
+      arrivals_(
+          session, [this] { return heads_.known(); }, [this] { executor_->wake(); }),
       coordinator_(services_,
                    {.head =
                         [this](const orchestrate::RunWish& wish) {
                           return heads_.of_run({.flow_id = wish.flow_id, .params = wish.params});
                         },
-                    .version = [this](const std::string& hash) { return heads_.of_version(hash); }},
+                    .version = [this](const std::string& hash) { return heads_.of_version(hash); },
+                    .rules = [this] { return heads_.rules(); }},
                    *executor_, {&schedules_, &arrivals_},
                    {.server_id = make_uuid7(*services_.clock, *services_.random),
                     .look_ms = options.look_ms,
@@ -134,28 +137,52 @@ void Serving::drive(const std::stop_token& stop) {
   }
 }
 
+Status Serving::forget_waiting_starts(const Heads::KeptHead& head,
+                                      const std::set<std::string>& paused) {
+  catalog::WaitingStarts& starts = services_.catalog->waiting_starts();
+  WEIR_ASSIGN(const auto waiting, starts.list_waiting_starts());
+  for (const auto& start : waiting) {
+    const model::Flow* flow = head->configuration.find_flow(start.flow_id);
+    const bool is_of_file = start.trigger == "file";
+    const auto starter = [&](const model::Flow& each) {
+      return is_of_file ? each.file_trigger
+                        : model::with_calendar(head->configuration, each.schedule);
+    };
+    const model::Flow* before =
+        seen_ == nullptr ? nullptr : seen_->configuration.find_flow(start.flow_id);
+    const bool is_changed =
+        flow != nullptr && before != nullptr && starter(*flow) != starter(*before);
+    if (flow != nullptr && flow->is_enabled && !paused.contains(flow->flow_id) &&
+        !starter(*flow).is_null() && !is_changed)
+      continue;
+    WEIR_TRY(starts.forget_waiting_start(start.flow_id, start.trigger));
+  }
+  return {};
+}
+
 /// Another configuration, or other flows are paused.
 void Serving::refresh() {
-  const auto head = heads_.current();
+  const auto current = heads_.current();
+  // What is known goes on: runs that come due then cannot begin, and people are told so.
+  const auto head = current ? current : heads_.known();
   const int64_t now_us = services_.clock->monotonic_us();
-  const bool is_new = head && *head != seen_;
-  if (!head) {
-    // What it knows goes on; what is new waits until the configuration can be read.
-    const std::string why = to_line(head.error());
-    if (why != told_) services_.log->warning("the configuration cannot be used: {}", why);
-    told_ = why;
-    return;
-  }
-  told_.clear();
+  const std::string why = current ? "" : to_line(current.error());
+  if (!current && why != told_) services_.log->warning("the configuration cannot be used: {}", why);
+  // Something was mended, or something else is wrong.
+  if (why != told_) coordinator_.retry_starts();
+  told_ = why;
+  if (!head) return;
+  const bool is_new = *head != seen_;
+  if (is_new) coordinator_.retry_starts();
   if (is_new)
-    for (const auto& [flow_id, error] : (*head)->left_out)
-      services_.log->warning("flow '{}' is started by nothing: {}", flow_id, to_line(error));
+    for (const auto& fault : (*head)->faults) services_.log->warning("{}", fault);
   if (!is_new && now_us - paused_seen_us_ < kPausesMs * 1000) return;
   const auto take = [&]() -> Status {
     WEIR_ASSIGN(const auto states, services_.catalog->flow_states());
     std::set<std::string> paused;
     for (const auto& state : states)
       if (state.is_paused) paused.insert(state.flow_id);
+    WEIR_TRY(forget_waiting_starts(*head, paused));
     arrivals_.take_paused(std::move(paused));
     return schedules_.take((*head)->configuration);
   };
@@ -172,9 +199,10 @@ void Serving::tell(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any pause;
   std::unique_lock lock(mutex);
+  std::string told;  ///< Once, however often it fails so.
   while (!stop.stop_requested()) {
     const auto pass = [&]() -> Status {
-      WEIR_ASSIGN(const auto head, heads_.current());
+      WEIR_ASSIGN(const auto head, heads_.known());
       if (!orchestrate::tells(head->configuration)) return {};
       WEIR_TRY(orchestrate::look_for_silent_runs(services_, head->configuration));
       WEIR_ASSIGN(const auto sent, orchestrate::send_due(services_, head->configuration, sending_));
@@ -183,7 +211,9 @@ void Serving::tell(const std::stop_token& stop) {
                                sent.first_error);
       return {};
     }();
-    if (!pass) services_.log->warning("notifications: {}", to_line(pass.error()));
+    const std::string fault = pass ? "" : to_line(pass.error());
+    if (!fault.empty() && fault != told) services_.log->warning("notifications: {}", fault);
+    told = fault;
     forget_old_runs();
     static_cast<void>(pause.wait_for(lock, stop, kTellPause, [] { return false; }));
   }

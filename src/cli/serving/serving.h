@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -54,6 +56,8 @@ class Serving {
  private:
   void drive(const std::stop_token& stop);
   void refresh();
+  /// Flows that are not to be started that way any more wait for nothing.
+  Status forget_waiting_starts(const Heads::KeptHead& head, const std::set<std::string>& paused);
   void tell(const std::stop_token& stop);
   void forget_old_runs();
   std::vector<std::string> command_of(const orchestrate::TaskLaunch& launch) const;

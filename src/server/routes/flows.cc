@@ -33,6 +33,25 @@ Result<Answer> take_events(const Call& call, const std::string& flow_id) {
   return json_answer({{"new_events", new_events}}, 202);
 }
 
+/// Of the flows that the caller may see; of one flow where it is named.
+Result<Json> waiting_json(const Call& call, const std::string& flow_id = "") {
+  WEIR_ASSIGN(const auto starts, call.catalog().waiting_starts().list_waiting_starts());
+  const catalog::FlowScope visible = call.visible();
+  Json list = Json::array();
+  for (const auto& start : starts)
+    if (visible.has(start.flow_id) && (flow_id.empty() || flow_id == start.flow_id))
+      list.push_back(catalog::to_json(start));
+  return list;
+}
+
+/// Those of a flow among the waiting.
+Json waiting_of(const Json& waiting, const std::string& flow_id) {
+  Json list = Json::array();
+  for (const Json& start : waiting)
+    if (start.at("flow_id") == flow_id) list.push_back(start);
+  return list;
+}
+
 }  // namespace
 
 Json row_json(const catalog::ConfigRow& row) {
@@ -46,6 +65,7 @@ Result<Answer> list_flows(const Call& call) {
   const int64_t limit = call.number("limit", 50);
   WEIR_ASSIGN(const std::string after, read_name_cursor(call));
   WEIR_ASSIGN(const auto lines, call.catalog().overview().flow_lines(call.visible(), after, limit));
+  WEIR_ASSIGN(const Json waiting, waiting_json(call));
   Json list = Json::array();
   for (const auto& line : lines) {
     list.push_back({{"flow_id", line.flow_id},
@@ -56,6 +76,7 @@ Result<Answer> list_flows(const Call& call) {
                     {"task_count", line.task_count},
                     {"schedule", line.schedule},
                     {"last_run", line.last_run ? catalog::to_json(*line.last_run) : Json()},
+                    {"waiting_starts", waiting_of(waiting, line.flow_id)},
                     {"last_success_at", instant_json(line.last_success.value_or(0))}});
   }
   const bool is_full = static_cast<int64_t>(lines.size()) == limit;
@@ -68,11 +89,18 @@ Result<Answer> get_flow(const Call& call) {
   WEIR_TRY(check_there(call, flow_id));
   WEIR_ASSIGN(const auto rows, call.catalog().overview().rows_of_flow(flow_id));
   WEIR_ASSIGN(const auto runs, call.catalog().flow_runs(flow_id, 1));
+  WEIR_ASSIGN(Json waiting, waiting_json(call, flow_id));
   Json list = Json::array();
   for (const auto& row : rows) list.push_back(row_json(row));
   return json_answer({{"flow_id", flow_id},
                       {"rows", std::move(list)},
+                      {"waiting_starts", std::move(waiting)},
                       {"last_run", runs.empty() ? Json() : catalog::to_json(runs.front())}});
+}
+
+Result<Answer> list_waiting_starts(const Call& call) {
+  WEIR_ASSIGN(Json list, waiting_json(call));
+  return json_answer({{"waiting_starts", std::move(list)}});
 }
 
 Result<Answer> start_run(const Call& call) {
