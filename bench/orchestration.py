@@ -3,6 +3,7 @@
 In one process (`weir run`), one after the other and side by side; as a process each under `weir serve`; once a second, in a server that is
 warm; with 10,000 flows of 100,000 tasks: `validate`, the start of a server, what it takes while nothing is due, and what a task of them takes. The limit beside each: what the same machine takes for one
 commit of SQLite with its fsync, for a change of a task's row is one."""
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import urllib.request
 
 PROJECT = """project: bench
 catalog: sqlite:weir.db
@@ -71,6 +73,7 @@ def span_of_run(folder, flow):
 
 class Serve:
     def __init__(self, bench, folder, *words):
+        self.folder = folder
         (folder / "ready.json").unlink(missing_ok=True)
         began = time.perf_counter()
         self.process = subprocess.Popen([bench.WEIR, "--project", folder, "serve", "--port", "0", "--ready-file", folder / "ready.json", *words],
@@ -91,6 +94,11 @@ class Serve:
             if self.process.pid in (int(stat.parent.name), int(words[1])):
                 ticks += sum(map(int, words[11:15]))
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def metric(self, name):
+        url = json.loads((self.folder / "ready.json").read_text())["url"]
+        with urllib.request.urlopen(f"{url}/metrics") as answer:
+            return float(next(line for line in answer.read().decode().splitlines() if line.startswith(name + " ")).split()[1])
 
     def peak_mb(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -185,8 +193,15 @@ def large(bench, scale):
         before, began = server.cpu_s(), time.perf_counter()
         time.sleep(20)
         print(f"orchestration: idle {(server.cpu_s() - before) / (time.perf_counter() - began) * 100:.2f} % of a core (goal 1)")
+        # One that is due each second, among all the others.
+        with sqlite3.connect(folder / "weir.db", timeout=30) as database:
+            database.execute("UPDATE schedule SET cron = '', every = '1s' WHERE flow_id = 'f00001'")
+        runs = "SELECT count(*) FROM flow_run WHERE state = 'succeeded' AND flow_id = 'f00001'"
+        until(lambda: count_of(folder, runs) >= 10, 60)
+        took_s, count = (server.metric(f"weir_scheduler_decision_seconds_{what}") for what in ("sum", "count"))
+        print(f"orchestration: what is due among {flows} flows {took_s / count * 1000:.3f} ms (goal 1), of {count:.0f} times")
         run_seconds(bench, folder, "f00000", "--detach")
-        until(lambda: count_of(folder, "SELECT count(*) FROM flow_run WHERE state = 'succeeded'") == 1, 60)
+        until(lambda: count_of(folder, "SELECT count(*) FROM flow_run WHERE state = 'succeeded' AND flow_id = 'f00000'") == 1, 60)
         print(f"orchestration: a task as a process beside {flows} flows {span_of_run(folder, 'f00000') / 10 * 1000:.1f} ms, peak of the server {server.peak_mb():.0f} MB")
     finally:
         server.stop()

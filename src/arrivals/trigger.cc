@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kUsualSettleMs = 10'000;
 constexpr int64_t kUsualPollMs = 30'000;
-constexpr int64_t kUsualPollWithEventsMs = 15 * 60'000;
+constexpr int64_t kUsualPollWithEventsMs = int64_t{15} * 60'000;
 
 /// An object of a bucket appears when all of it was sent. A file in a folder, here or at a server,
 /// is there from its first byte, whatever our own writers promise.

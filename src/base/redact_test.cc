@@ -11,8 +11,6 @@
 namespace weir {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 TEST(Redactor, TakesOutValuesInEveryForm) {
   const std::string value = "p\"ss/w+rd \xc3\xa4";

@@ -45,7 +45,7 @@ void show_words(const std::vector<std::string>& words) {
   if (program >= room) return;
   shown.resize(room - program, '\0');
   shown.back() = '\0';
-  std::memcpy(place + program, shown.data(), shown.size());
+  std::ranges::copy(shown, place + program);
 }
 
 class Forks {

@@ -4,7 +4,6 @@
 namespace weir::catalog {
 namespace {
 
-using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 /// A place whose schema stands at an older version.

@@ -5,7 +5,6 @@
 namespace weir::catalog {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using namespace std::string_literals;
 

@@ -16,8 +16,6 @@ namespace weir::config {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 
 const auto kEnvironment =
     make_fixed_environment({{"BEST", "orders"}, {"TRICK", "${each} ${BEST}"}});

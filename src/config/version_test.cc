@@ -114,8 +114,7 @@ TEST_F(Versions, AChangeElsewhereLeavesAFlowsVersionAsItIs) {
   };
   const std::string before = hash_after(files);
   for (const std::string elsewhere :
-       {"flow: new\ntasks: [{id: t, template: ingest_files, with: {from: \"landing/x\", to: "
-        "raw.x}}]",
+       {"flow: new\ntasks: [{id: t, template: ingest_files, with: {from: landing/x, to: raw.x}}]",
         "flow: wrong\ntasks: [{id: t, template: nothing_of_that_name}]",
         "datasets: [{name: raw.nobody_names_it, columns: {a: varchar}}]",
         "templates: [{template_id: bottom, kind: sql, location: templates/top.sql}]",

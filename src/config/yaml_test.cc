@@ -9,7 +9,6 @@
 namespace weir::config {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Json json_of_text(const std::string& text) {

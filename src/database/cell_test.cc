@@ -3,6 +3,7 @@
 #include <limits>
 
 #include <arrow/api.h>
+#include <gtest/gtest.h>
 
 namespace weir::database {
 namespace {

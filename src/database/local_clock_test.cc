@@ -1,5 +1,7 @@
 #include "database/local_clock.h"
 
+#include <gtest/gtest.h>
+
 #include "base/instant.h"
 
 namespace weir::database {

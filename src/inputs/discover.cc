@@ -377,7 +377,7 @@ Result<Json> newest_watermark(storage::Storage& store, const std::vector<Publica
     if (details == info.footer.end()) continue;
     WEIR_ASSIGN(const Json json, parse_json(details->second));
     const Json source = json.value("source", Json::object());
-    const Json to = source.value("cursor", Json::object()).value("to", Json());
+    Json to = source.value("cursor", Json::object()).value("to", Json());
     if (!to.is_null()) return to;
   }
   return Json();

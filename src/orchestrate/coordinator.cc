@@ -106,7 +106,10 @@ Status Coordinator::start_due() {
     // What cannot start is asked for again, but not without a pause.
     const int64_t again_us = now_us + options_.look_ms * 1000;
     ask_again_us_.erase(source);
+    const int64_t asked_us = services_.clock->monotonic_us();
     auto wishes = source->due(now_us);
+    decisions_.took_us += services_.clock->monotonic_us() - asked_us;
+    ++decisions_.count;
     if (!wishes) {
       services_.log->warning("what is due is not known: {}", to_line(wishes.error()));
       ask_again_us_[source] = again_us;

@@ -77,6 +77,12 @@ class Coordinator {
   /// Does what can be done now. Wall clock: when it has something to do again, unless a launch ends
   /// before. An error is the catalog's; what was not done then is done by a later call.
   Result<int64_t> step();
+  /// How often sources were asked what is due since something was, and how long that took.
+  struct Decisions {
+    int64_t count = 0;
+    int64_t took_us = 0;
+  };
+  Decisions decisions() const { return decisions_; }
   /// Looks for runs at the next step(), without waiting for its time: somebody queued one here.
   void look_soon() { next_look_us_ = 0; }
   /// What could not begin is tried at the next step(): something was mended.
@@ -136,6 +142,7 @@ class Coordinator {
   std::map<std::pair<std::string, std::string>, Waiting> waiting_;
   std::map<std::string, Driven> runs_;
   bool is_draining_ = false;
+  Decisions decisions_;
 };
 
 }  // namespace weir::orchestrate

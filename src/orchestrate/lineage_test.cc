@@ -154,6 +154,35 @@ TEST_F(LineageOfRuns, CancelledIsAborted) {
               ElementsAre("START shop", "START shop.a", "ABORT shop.a", "ABORT shop"));
 }
 
+TEST_F(LineageOfRuns, ARunWhoseProcessIsGoneIsAbortedAsItWasPinned) {
+  add_task("a");
+  catalog::ConfigVersion version;
+  version.hash = "pinned";
+  version.reason = "apply";
+  version.content = {{"format", 1},
+                     {"configuration", model::to_json(pinned_.configuration)},
+                     {"files", Json::object()}};
+  ASSERT_TRUE(catalog_->add_config_version(version));
+  catalog::FlowRun dead;
+  dead.run_id = "01a22100-0000-7000-8000-000000000001";
+  dead.flow_id = "shop";
+  dead.run_key = "monday";
+  dead.config_hash = version.hash;
+  dead.state = catalog::RunState::kRunning;
+  catalog::TaskRun row;
+  row.run_id = dead.run_id;
+  row.task_id = "a";
+  row.template_id = "work";
+  row.state = catalog::TaskState::kRunning;
+  row.attempt = 1;
+  ASSERT_TRUE(catalog_->start_run(dead, {row}));
+  const auto cancelled = cancel_run(services_, dead.run_id);
+  ASSERT_TRUE(cancelled) << to_line(cancelled.error());
+  EXPECT_EQ(cancelled->state, catalog::RunState::kCancelled);
+  send();
+  EXPECT_THAT(receiver_.taken(), ElementsAre("ABORT shop.a", "ABORT shop"));
+}
+
 TEST_F(LineageOfRuns, HeldIsAborted) {
   add_task("a").template_id = "held";
   run();

@@ -101,6 +101,10 @@ void add_scheduler(Exposition& out, const SchedulerState& state) {
     out.family("weir_scheduler_lag_seconds", "gauge", "How late what is due is started.");
     out.sample({}, seconds(state.scheduler_lag_us));
   }
+  out.family("weir_scheduler_decision_seconds", "summary",
+             "Time to find out which runs are due, once some are.");
+  out.sample({}, seconds(state.deciding_us), "_sum");
+  out.sample({}, static_cast<double>(state.decisions), "_count");
   out.family("weir_ready", "gauge", "Whether the server takes work.");
   out.sample({}, state.is_ready ? 1 : 0);
 }

@@ -243,6 +243,8 @@ TEST(Metrics, AreTheTextFormat) {
   numbers.last_success_us = {{"a\"b\\c\nd", 1'500'000}};
   SchedulerState state;
   state.scheduler_lag_us = 250'000;
+  state.decisions = 3;
+  state.deciding_us = 1500;
   state.queue_length = {{"runs", 7}};
   TaskUsage usage;
   usage.by_flow = {{{"shop", "check"}, {.attempts = 3, .cpu_ms = 1250}}};
@@ -251,7 +253,8 @@ TEST(Metrics, AreTheTextFormat) {
   for (const char* line :
        {"weir_runs{state=\"failed\"} 2\n",
         "weir_flow_last_success_timestamp_seconds{flow=\"a\\\"b\\\\c\\nd\"} 1.5\n",
-        "weir_scheduler_lag_seconds 0.25\n", "weir_queue_length{queue=\"runs\"} 7\n",
+        "weir_scheduler_lag_seconds 0.25\n", "weir_scheduler_decision_seconds_sum 0.0015\n",
+        "weir_scheduler_decision_seconds_count 3\n", "weir_queue_length{queue=\"runs\"} 7\n",
         "weir_http_requests_total{route=\"list_runs\",status=\"200\"} 2\n",
         "weir_http_request_duration_seconds_bucket{route=\"list_runs\",le=\"0.005\"} 1\n",
         "weir_http_request_duration_seconds_bucket{route=\"list_runs\",le=\"0.5\"} 1\n",

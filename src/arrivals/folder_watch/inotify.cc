@@ -47,7 +47,7 @@ class Inotify final : public FolderWatch {
 
   Result<Changes> take() override {
     Changes changes;
-    alignas(inotify_event) std::array<char, 64 * 1024> buffer{};
+    alignas(inotify_event) std::array<char, size_t{64} * 1024> buffer{};
     while (true) {
       const ssize_t count = ::read(descriptor_, buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;

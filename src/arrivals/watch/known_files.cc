@@ -5,7 +5,6 @@
 namespace weir::arrivals {
 namespace {
 
-using catalog::Arrival;
 using catalog::ArrivalState;
 
 /// Longer than a folder may be away (a mount, a restore) without its files being new again. Of what

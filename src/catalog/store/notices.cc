@@ -146,7 +146,7 @@ Result<std::vector<std::string>> SqlCatalog::due_channels() {
   }));
   return read_all(rows, [](const Row& row) -> Result<std::string> {
     RowReader reader("outbox", row, "channel");
-    const std::string channel = reader.text("channel");
+    std::string channel = reader.text("channel");
     WEIR_TRY(reader.status());
     return channel;
   });

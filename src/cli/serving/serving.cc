@@ -125,6 +125,9 @@ void Serving::drive(const std::stop_token& stop) {
     const auto next_us = coordinator_.step();
     runs_ = coordinator_.count_runs();
     tasks_ = executor_->count();
+    const auto decisions = coordinator_.decisions();
+    decisions_ = decisions.count;
+    deciding_us_ = decisions.took_us;
     lag_us_ = schedules_.lag_us(services_.clock->now_us());
     int64_t pause_ms = kAfterFaultMs;
     if (next_us) {
@@ -273,7 +276,7 @@ Result<catalog::FlowRun> Serving::retry_run(const server::RetryRequest& request)
               request.config == "latest"
                   ? heads_.of_run({.flow_id = run.flow_id, .params = run.params})
                   : heads_.of_version(request.config == "same" ? run.config_hash : request.config));
-  WEIR_ASSIGN(const auto queued, orchestrate::enqueue_retry(services_, *pinned, retry));
+  WEIR_ASSIGN(auto queued, orchestrate::enqueue_retry(services_, *pinned, retry));
   has_queued_ = true;
   executor_->wake();
   return queued;
@@ -310,6 +313,8 @@ server::SchedulerState Serving::state() const {
   else if (!state.is_ready)
     state.reason = "the scheduler has not worked for a while: its log says why";
   state.scheduler_lag_us = lag_us_;
+  state.decisions = decisions_;
+  state.deciding_us = deciding_us_;
   state.queue_length = {{"runs", runs_}, {"tasks", tasks_}};
   return state;
 }

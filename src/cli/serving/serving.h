@@ -76,6 +76,8 @@ class Serving {
   std::atomic<bool> is_draining_ = false;
   std::atomic<bool> has_queued_ = false;  ///< Somebody queued a run here.
   std::atomic<int64_t> lag_us_ = 0;
+  std::atomic<int64_t> decisions_ = 0;
+  std::atomic<int64_t> deciding_us_ = 0;
   std::atomic<int64_t> runs_ = 0;
   std::atomic<int64_t> tasks_ = 0;
   std::atomic<int64_t> stepped_at_us_ = 0;

@@ -1,5 +1,7 @@
 #include "database/mysql/types.h"
 
+#include <gtest/gtest.h>
+
 namespace weir::database::mysql {
 namespace {
 

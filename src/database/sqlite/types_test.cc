@@ -1,5 +1,7 @@
 #include "database/sqlite/types.h"
 
+#include <gtest/gtest.h>
+
 namespace weir::database::sqlite {
 namespace {
 
