@@ -153,10 +153,26 @@ TEST_F(Runner, StopsATaskWhoseTimeIsOver) {
     clock_.advance_ms(60'001);
   });
   const auto report = run();
-  EXPECT_EQ(task_of(report, "slow").state, TaskState::kCancelled);
-  EXPECT_THAT(task_of(report, "slow").error_text, HasSubstr("timeout of 60000 ms"));
-  EXPECT_EQ(report.run.state, RunState::kCancelled);
-  EXPECT_EQ(exit_status(report), 130);
+  EXPECT_EQ(task_of(report, "slow").state, TaskState::kFailed);
+  EXPECT_EQ(task_of(report, "slow").error_code, "unavailable");
+  EXPECT_THAT(task_of(report, "slow").error_text, HasSubstr("timeout of 1m has passed"));
+  EXPECT_EQ(report.run.state, RunState::kFailed) << "nobody wished it to end: people are told";
+  EXPECT_EQ(exit_status(report), 75);
+}
+
+TEST_F(Runner, TriesATaskAgainWhoseTimeIsOver) {
+  model::Task& slow = add_task("slow");
+  slow.timeout_ms = 60'000;
+  slow.retries = 1;
+  Signal started;
+  script("slow", {wait_for_cancel(started), succeed()});
+  std::jthread time([&] {
+    started.wait();
+    clock_.advance_ms(60'001);
+  });
+  const auto report = run();
+  EXPECT_EQ(task_of(report, "slow").state, TaskState::kSucceeded);
+  EXPECT_EQ(task_of(report, "slow").attempt, 2);
 }
 
 TEST_F(Runner, CancelStopsWhatRunsAndWhatWaits) {

@@ -5,8 +5,14 @@
 #include <mutex>
 #include <thread>
 
+#include "base/instant.h"
+
 namespace weir::orchestrate {
 namespace {
+
+std::string timeout_text(int64_t timeout_ms) {
+  return fmt::format("the task's timeout of {} has passed", format_duration_ms(timeout_ms));
+}
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
 
@@ -23,7 +29,7 @@ class DeadlineWatch {
       while (!stop.stop_requested() && clock.monotonic_us() < until_us)
         static_cast<void>(wake.wait_for(lock, stop, kPoll, [] { return false; }));
       if (!stop.stop_requested())
-        limit.cancel(fmt::format("the task's timeout of {} ms has passed", timeout_ms));
+        limit.cancel(timeout_text(timeout_ms));
     });
   }
 
@@ -48,7 +54,15 @@ Result<catalog::TaskState> run_within_timeout(const Attempt& attempt, catalog::T
     end = run_attempt(attempt, row, limit);
   }
   cancel.remove_listener(handle);
-  return end;
+  const bool is_over =
+      !end && end.error().code == ErrorCode::kCancelled && !cancel.is_cancelled();
+  if (!is_over) return end;
+  Error error = std::move(end).error();
+  error.code = ErrorCode::kUnavailable;
+  if (!error.message.contains("timeout")) error.message = timeout_text(timeout_ms) + ": " + error.message;
+  if (error.hint.empty())
+    error.hint = "`timeout` of the task, its flow or the project says how long one attempt may take";
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace weir::orchestrate

@@ -152,7 +152,7 @@ TEST_F(OneTask, StopsOnceItsTimeIsOver) {
   clock_.advance_ms(1001);
   process.join();
   ASSERT_FALSE(ended);
-  EXPECT_EQ(ended.error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(ended.error().code, ErrorCode::kUnavailable);
 }
 
 TEST_F(OneTask, WhoseSettingsAreWrongIsNotLeftRunning) {
