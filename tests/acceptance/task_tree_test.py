@@ -155,7 +155,7 @@ class TaskTree(unittest.TestCase):
 
     def test_a_timeout_leaves_nothing(self):
         server = self.start("hangs", "timeout: 2s")
-        self.assert_nothing_left(server, "cancelled")
+        self.assert_nothing_left(server, "failed")
         self.assertIn("the task's timeout of 2s has passed", self.task()[2])
 
     def test_a_task_that_does_not_heed_its_timeout_is_killed_with_all_of_it(self):
