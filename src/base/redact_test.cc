@@ -11,7 +11,6 @@
 namespace weir {
 namespace {
 
-
 TEST(Redactor, TakesOutValuesInEveryForm) {
   const std::string value = "p\"ss/w+rd \xc3\xa4";
   Redactor redactor;

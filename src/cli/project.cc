@@ -194,11 +194,19 @@ Result<orchestrate::Pinned> pin(Session& session, const config::CommonRows& comm
   WEIR_ASSIGN(catalog::Catalog * catalog, session.catalog());
   WEIR_ASSIGN(storage::Storage * folder, session.files());
   WEIR_ASSIGN(auto variables, variables_of(session));
-  WEIR_ASSIGN(auto looked_up, look_up_patterns(session, common.around(flow), places, run));
-  variables.found = std::move(looked_up.found);
+  config::VersionInputs inputs{folder, std::move(variables), session.wiring().templates, &places};
+  WEIR_ASSIGN(const bool sees_project, one(config::sees_project(common, flow, inputs)));
+  model::Configuration seen;
+  if (sees_project) {
+    WEIR_ASSIGN(seen, catalog->load_configuration());
+  } else {
+    seen = common.around(flow);
+  }
+  WEIR_ASSIGN(auto looked_up, look_up_patterns(session, seen, places, run));
+  inputs.variables.found = std::move(looked_up.found);
   WEIR_ASSIGN(auto version,
-              one(config::make_version(common, flow,
-                                       {folder, variables, session.wiring().templates, &places})));
+              one(sees_project ? config::make_project_version(seen, flow.flow_id, inputs)
+                               : config::make_version(common, flow, inputs)));
   const auto faults = check_settings(session, version.configuration, places);
   if (!faults.empty()) return std::unexpected(config::as_one(faults));
   WEIR_TRY(config::pin(*catalog, version, session.wiring().environment->get("USER").value_or(""),

@@ -67,6 +67,15 @@ bool is_about(const model::NotificationRule& rule, const std::string& flow_id) {
 
 }  // namespace
 
+std::vector<std::string> templates_named(const model::TemplateRow& row) {
+  std::vector<std::string> names;
+  if (row.kind != "composite" || !row.body.is_array()) return names;
+  for (const auto& sub : row.body)
+    if (sub.is_object() && sub.contains("template") && sub["template"].is_string())
+      names.push_back(sub["template"].get<std::string>());
+  return names;
+}
+
 CommonRows::CommonRows(model::Configuration rows) : datasets_(std::move(rows.datasets)) {
   for (auto& row : rows.templates) templates_.emplace(row.template_id, std::move(row));
   rows.flows.clear();
@@ -104,10 +113,7 @@ Checked<std::vector<model::TemplateRow>> CommonRows::templates_of(const model::F
     auto read = read_templates(std::move(next), folder, places);
     if (!read) return std::unexpected(std::move(read).error());
     for (auto& row : read->templates) {
-      if (row.kind == "composite" && row.body.is_array())
-        for (const auto& sub : row.body)
-          if (sub.is_object() && sub.contains("template") && sub["template"].is_string())
-            names.insert(sub["template"].get<std::string>());
+      for (auto& name : templates_named(row)) names.insert(std::move(name));
       taken.emplace(row.template_id, std::move(row));
     }
   }

@@ -14,6 +14,9 @@
 
 namespace weir::config {
 
+/// The templates that a composite's tasks name; none for other kinds.
+std::vector<std::string> templates_named(const model::TemplateRow& row);
+
 class CommonRows {
  public:
   CommonRows() = default;

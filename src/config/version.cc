@@ -183,6 +183,21 @@ Checked<Made> make(const model::Configuration& written, model::Configuration rea
   return made;
 }
 
+Version version_of(Made made, const std::string& flow_id, const VersionInputs& inputs) {
+  Version version;
+  version.flow_id = flow_id;
+  version.content = {{"format", kFormat},
+                     {"configuration", model::to_json(made.configuration)},
+                     {"files", files_json(made.files)}};
+  const Json found = found_json(inputs.variables.found);
+  if (!found.empty()) version.content["found"] = found;
+  version.hash = hash_of(version.content);
+  version.configuration = std::move(made.configuration);
+  version.configuration.connections = std::move(made.connections);
+  version.files = std::move(made.files);
+  return version;
+}
+
 }  // namespace
 
 Checked<model::Configuration> check_configuration(const model::Configuration& head,
@@ -197,28 +212,48 @@ Checked<model::Configuration> check_configuration(const model::Configuration& he
   return std::move(made->configuration);
 }
 
+Checked<bool> sees_project(const CommonRows& common, const model::Flow& flow,
+                           const VersionInputs& inputs) {
+  const Places no_places;
+  const auto asks = [&](const std::string& name) {
+    const auto made = std::ranges::find(inputs.builtin, name, &task::Template::name);
+    return made != inputs.builtin.end() &&
+           std::ranges::find(made->params, task::Use::kReconciles, &task::Param::use) !=
+               made->params.end();
+  };
+  auto templates = common.templates_of(flow, *inputs.folder,
+                                       inputs.places == nullptr ? no_places : *inputs.places);
+  if (!templates) return std::unexpected(std::move(templates).error());
+  return std::ranges::any_of(flow.tasks,
+                             [&](const auto& task) { return asks(task.template_id); }) ||
+         std::ranges::any_of(*templates, [&](const auto& row) {
+           return std::ranges::any_of(templates_named(row), asks);
+         });
+}
+
+Checked<Version> make_project_version(const model::Configuration& head, const std::string& flow_id,
+                                      const VersionInputs& inputs) {
+  const Places no_places;
+  const Places& places = inputs.places == nullptr ? no_places : *inputs.places;
+  auto read = read_templates(head, *inputs.folder, places);
+  if (!read) return std::unexpected(std::move(read).error());
+  auto made = make(head, *std::move(read), nullptr, inputs, places);
+  if (!made) return std::unexpected(std::move(made).error());
+  return version_of(*std::move(made), flow_id, inputs);
+}
+
 Checked<Version> make_version(const CommonRows& common, model::Flow flow,
                               const VersionInputs& inputs) {
   const Places no_places;
   const Places& places = inputs.places == nullptr ? no_places : *inputs.places;
-  Version version;
-  version.flow_id = flow.flow_id;
+  const std::string flow_id = flow.flow_id;
   auto templates = common.templates_of(flow, *inputs.folder, places);
   if (!templates) return std::unexpected(std::move(templates).error());
   model::Configuration written = common.around(std::move(flow));
   written.templates = *std::move(templates);
   auto made = make(written, written, &common, inputs, places);
   if (!made) return std::unexpected(std::move(made).error());
-  version.content = {{"format", kFormat},
-                     {"configuration", model::to_json(made->configuration)},
-                     {"files", files_json(made->files)}};
-  const Json found = found_json(inputs.variables.found);
-  if (!found.empty()) version.content["found"] = found;
-  version.hash = hash_of(version.content);
-  version.configuration = std::move(made->configuration);
-  version.configuration.connections = std::move(made->connections);
-  version.files = std::move(made->files);
-  return version;
+  return version_of(*std::move(made), flow_id, inputs);
 }
 
 FoundValues found_in(const Json& content) {

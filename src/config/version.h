@@ -36,6 +36,15 @@ struct VersionInputs {
 Checked<Version> make_version(const CommonRows& common, model::Flow flow,
                               const VersionInputs& inputs);
 
+/// Whether a task of the flow asks about all flows, as proofs of custody do: then a run of it sees
+/// the project.
+Checked<bool> sees_project(const CommonRows& common, const model::Flow& flow,
+                           const VersionInputs& inputs);
+
+/// What a run of such a flow pins: all flows, datasets and files, none of which may have a fault.
+Checked<Version> make_project_version(const model::Configuration& head, const std::string& flow_id,
+                                      const VersionInputs& inputs);
+
 /// A whole configuration, each of whose flows can have a version: resolved and expanded. All
 /// faults, as above.
 Checked<model::Configuration> check_configuration(const model::Configuration& head,

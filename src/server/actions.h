@@ -59,8 +59,8 @@ struct SchedulerState {
   std::string reason;             ///< Why it is not.
   int64_t scheduler_lag_us = -1;  ///< How late what is due is started; -1: there is none.
   std::map<std::string, int64_t> queue_length;  ///< By the name of the queue.
-  int64_t decisions = 0;    ///< How often it was found out which runs are due.
-  int64_t deciding_us = 0;  ///< How long that took, all together.
+  int64_t decisions = 0;                        ///< How often it was found out which runs are due.
+  int64_t deciding_us = 0;                      ///< How long that took, all together.
 };
 
 /// What attempts of tasks took that ended under this server since it was started.

@@ -55,7 +55,7 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
   if (run.trigger == kTaskTrigger && !run.cancel_requested) return {};
   // Servers go on with theirs, sooner or later; but what is cancelled needs none.
   if (run.is_served && !run.cancel_requested) return {};
-  WEIR_ASSIGN(const bool is_alive, is_run_alive(services, run));
+  WEIR_ASSIGN(bool is_alive, is_run_alive(services, run));
   if (is_alive) return {};
   const End end = end_of(run);
   if (!run.cancel_requested) {
@@ -64,6 +64,10 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
   }
   const model::Configuration pinned = as_pinned(services, run, configuration);
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
+  // A task may have begun since the first look. One that begins after this one is not moved: it is
+  // not as it stands in `rows` any more.
+  WEIR_ASSIGN(is_alive, is_run_alive(services, run));
+  if (is_alive) return {};
   std::vector<catalog::TaskMove> moves;
   catalog::Notices lineage;
   for (TaskRun& row : rows) {

@@ -28,8 +28,7 @@ class DeadlineWatch {
       std::unique_lock lock(mutex);
       while (!stop.stop_requested() && clock.monotonic_us() < until_us)
         static_cast<void>(wake.wait_for(lock, stop, kPoll, [] { return false; }));
-      if (!stop.stop_requested())
-        limit.cancel(timeout_text(timeout_ms));
+      if (!stop.stop_requested()) limit.cancel(timeout_text(timeout_ms));
     });
   }
 
@@ -54,14 +53,15 @@ Result<catalog::TaskState> run_within_timeout(const Attempt& attempt, catalog::T
     end = run_attempt(attempt, row, limit);
   }
   cancel.remove_listener(handle);
-  const bool is_over =
-      !end && end.error().code == ErrorCode::kCancelled && !cancel.is_cancelled();
+  const bool is_over = !end && end.error().code == ErrorCode::kCancelled && !cancel.is_cancelled();
   if (!is_over) return end;
   Error error = std::move(end).error();
   error.code = ErrorCode::kUnavailable;
-  if (!error.message.contains("timeout")) error.message = timeout_text(timeout_ms) + ": " + error.message;
+  if (!error.message.contains("timeout"))
+    error.message = timeout_text(timeout_ms) + ": " + error.message;
   if (error.hint.empty())
-    error.hint = "`timeout` of the task, its flow or the project says how long one attempt may take";
+    error.hint =
+        "`timeout` of the task, its flow or the project says how long one attempt may take";
   return std::unexpected(std::move(error));
 }
 
