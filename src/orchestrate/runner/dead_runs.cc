@@ -58,16 +58,16 @@ Status end_if_dead(const Services& services, const model::Configuration& configu
   WEIR_ASSIGN(bool is_alive, is_run_alive(services, run));
   if (is_alive) return {};
   const End end = end_of(run);
-  if (!run.cancel_requested) {
-    services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
-                          run.flow_id, to_text(run.state));
-  }
   const model::Configuration pinned = as_pinned(services, run, configuration);
   WEIR_ASSIGN(auto rows, services.catalog->task_runs(run.run_id));
   // A task may have begun since the first look. One that begins after this one is not moved: it is
   // not as it stands in `rows` any more.
   WEIR_ASSIGN(is_alive, is_run_alive(services, run));
   if (is_alive) return {};
+  if (!run.cancel_requested) {
+    services.log->warning("run {} of flow '{}' says {}, but its process is gone", run.run_id,
+                          run.flow_id, to_text(run.state));
+  }
   std::vector<catalog::TaskMove> moves;
   catalog::Notices lineage;
   for (TaskRun& row : rows) {
