@@ -195,7 +195,7 @@ def large(bench, scale):
         print(f"orchestration: idle {(server.cpu_s() - before) / (time.perf_counter() - began) * 100:.2f} % of a core (goal 1)")
         # One that is due each second, among all the others.
         with sqlite3.connect(folder / "weir.db", timeout=30) as database:
-            database.execute("UPDATE schedule SET cron = '', every = '1s' WHERE flow_id = 'f00001'")
+            database.execute("UPDATE schedule SET cron = NULL, every = '1s' WHERE flow_id = 'f00001'")
         runs = "SELECT count(*) FROM flow_run WHERE state = 'succeeded' AND flow_id = 'f00001'"
         until(lambda: count_of(folder, runs) >= 10, 60)
         took_s, count = (server.metric(f"weir_scheduler_decision_seconds_{what}") for what in ("sum", "count"))
