@@ -1,5 +1,7 @@
 #include "cli/pruning.h"
 
+#include <limits>
+
 #include "base/instant.h"
 #include "cli/commands.h"
 #include "cli/shown_run.h"
@@ -84,12 +86,11 @@ void add_prune_command(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<PruneFlags>();
   auto* command = app.add_subcommand(
       "prune",
-      "Forget runs that ended long ago: their tasks and logs, messages that were sent, and "
-      "versions "
-      "of the configuration that no run uses any more. The lake, the audit log, reconciliations, "
-      "holds and what files arrived stay. A run that has not ended or waits for a decision stays, "
-      "as "
-      "do the newest of each flow and its last success");
+      "Forget runs that ended long ago: their tasks, logs and counts of rejected rows, messages "
+      "that were sent, and versions of the configuration that no run uses. The lake, the audit "
+      "log, "
+      "reconciliations and what files arrived stay. A run that has not ended or waits for a "
+      "decision stays, as do the newest of each flow and its last success");
   command->add_option("--older-than", flags->older_than, "Such as 90d; at least 1d")->required();
   command->add_option("--keep", flags->keep, "The newest runs of each flow stay (default: 20)")
       ->check(CLI::Range(1, 1'000'000));
