@@ -1,8 +1,9 @@
 #pragma once
 
 /// What is forgotten of runs that ended long ago, so that a catalog does not grow for ever. The
-/// lake knows by itself what was published and loaded; nothing of that is touched here, nor the
-/// audit log, facts of reconciliation, holds, watermarks and which files arrived.
+/// lake knows by itself what was published, loaded and rejected; nothing of that is touched here,
+/// nor the audit log, facts of reconciliation, holds, watermarks and which files arrived. Holds and
+/// counts of rejected rows are listed with their runs: no more, once those are gone.
 
 #include <cstdint>
 
